@@ -1,0 +1,53 @@
+"""Streaming, fast and right: a thin ``Runnable`` API over a native core that cuts byte streams.
+
+Public names are resolved on first use, so ``import streamcore`` loads nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# Where each public name lives. The type checker reads the block below instead; a test holds the two equal.
+_HOME = {
+    "BACKEND": "_backend",
+    "ChannelClosed": "errors",
+    "IncompleteItem": "errors",
+    "InvalidEncoding": "errors",
+    "InvalidFrame": "errors",
+    "ItemTooLarge": "errors",
+    "StreamTimeout": "errors",
+    "StreamcoreError": "errors",
+}
+_MODULES = frozenset({"errors"})
+
+if TYPE_CHECKING:
+    from . import errors as errors
+    from ._backend import BACKEND as BACKEND
+    from .errors import ChannelClosed as ChannelClosed
+    from .errors import IncompleteItem as IncompleteItem
+    from .errors import InvalidEncoding as InvalidEncoding
+    from .errors import InvalidFrame as InvalidFrame
+    from .errors import ItemTooLarge as ItemTooLarge
+    from .errors import StreamcoreError as StreamcoreError
+    from .errors import StreamTimeout as StreamTimeout
+
+__all__ = [*sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

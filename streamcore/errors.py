@@ -1,0 +1,84 @@
+"""Every error that streamcore raises of its own, each also the built-in exception that a caller would expect."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ChannelClosed",
+    "IncompleteItem",
+    "InvalidEncoding",
+    "InvalidFrame",
+    "ItemTooLarge",
+    "StreamTimeout",
+    "StreamcoreError",
+]
+
+
+class StreamcoreError(Exception):
+    """Base class of the errors below."""
+
+
+class ItemTooLarge(StreamcoreError, ValueError):
+    """An item grew beyond ``max_size``.
+
+    ``size`` is the least size the item is known to have, ``limit`` is ``max_size``, ``offset`` is where the item starts;
+    all three in bytes (in code points for ``str`` input).
+    """
+
+    def __init__(self, size: int, limit: int, offset: int) -> None:
+        super().__init__(size, limit, offset)
+        self.size = size
+        self.limit = limit
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"item at offset {self.offset} has at least {self.size} bytes, max_size is {self.limit}"
+
+
+class IncompleteItem(StreamcoreError, EOFError):
+    """The input ended inside an item: ``size`` bytes of it, starting at ``offset``."""
+
+    def __init__(self, size: int, offset: int) -> None:
+        super().__init__(size, offset)
+        self.size = size
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"input ended inside an item: {self.size} bytes at offset {self.offset}"
+
+
+class InvalidFrame(StreamcoreError, ValueError):
+    """A frame or record breaks its format at byte ``offset`` of the stream."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.reason} at offset {self.offset}"
+
+
+class InvalidEncoding(StreamcoreError, UnicodeDecodeError):
+    """Bytes that are not valid in ``encoding``; ``offset`` is where in the stream the first bad byte lies.
+
+    The attributes of ``UnicodeDecodeError`` describe ``object``, the few bytes at hand.
+    """
+
+    def __init__(self, encoding: str, object: bytes, start: int, end: int, reason: str, offset: int) -> None:
+        UnicodeDecodeError.__init__(self, encoding, object, start, end, reason)
+        self.offset = offset
+
+    def __reduce__(self) -> tuple[type[InvalidEncoding], tuple[str, bytes, int, int, str, int]]:
+        return type(self), (self.encoding, self.object, self.start, self.end, self.reason, self.offset)
+
+    def __str__(self) -> str:
+        bad = self.object[self.start : self.end]
+        return f"{self.encoding}: {self.reason}: {bad!r} at offset {self.offset}"
+
+
+class ChannelClosed(StreamcoreError, EOFError):
+    """The channel is closed and holds nothing more to take, or takes nothing more."""
+
+
+class StreamTimeout(StreamcoreError, TimeoutError):
+    """A stream gave no chunk within its time limit (seconds)."""
