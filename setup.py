@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError
 
@@ -35,25 +35,18 @@ def compile_flags() -> tuple[list[str], list[str]]:
 
 def can_compile() -> bool:
     """Whether this environment can build an extension: a compiler, a linker and Python.h."""
-    probe = build_ext(setup_free_distribution())
-    probe.finalize_options()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <Python.h>\nPyMODINIT_FUNC PyInit_probe(void) { return NULL; }\n")
+        probe = build_ext(Distribution({"ext_modules": [Extension("probe", [str(source)])]}))
         probe.build_temp = probe.build_lib = folder
-        probe.extensions = [Extension("probe", [str(source)])]
         try:
+            probe.ensure_finalized()
             probe.run()
         except (BaseError, OSError) as error:
             print(f"streamcore: no native core: {error}", file=sys.stderr)
             return False
     return True
-
-
-def setup_free_distribution():
-    from setuptools import Distribution
-
-    return Distribution({"name": "probe", "ext_modules": [Extension("probe", ["probe.c"])]})
 
 
 def extensions() -> list[Extension]:
