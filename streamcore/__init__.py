@@ -20,12 +20,14 @@ _HOME = {
     "ItemTooLarge": "errors",
     "StreamTimeout": "errors",
     "StreamcoreError": "errors",
+    "View": "_backend",
 }
 _MODULES = frozenset({"errors"})
 
 if TYPE_CHECKING:
     from . import errors as errors
     from ._backend import BACKEND as BACKEND
+    from ._backend import View as View
     from .errors import ChannelClosed as ChannelClosed
     from .errors import IncompleteItem as IncompleteItem
     from .errors import InvalidEncoding as InvalidEncoding

@@ -1,14 +1,32 @@
 """Picks the native core or its pure-Python twin, once, at import; the only file that knows there are two.
 
-``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions import, else pure), ``native`` or ``pure``. A named value
-is a demand: ``native`` without extensions is an ImportError, and so is any other value.
+``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions import, else pure), ``native`` or ``pure``. A named
+value is a demand: ``native`` without extensions is an ImportError, and so is any other value.
+
+``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module does not import, every
+part is pure, so that twins are never mixed. A new core module adds its line to both lists below.
 """
 
 import os
+from typing import TYPE_CHECKING
 
 WANTED = os.environ.get("STREAMCORE_BACKEND", "auto")
 if WANTED not in ("auto", "native", "pure"):
     raise ImportError(f"STREAMCORE_BACKEND must be auto, native or pure, got {WANTED!r}")
 
 BACKEND = "pure"
-REASON = "no native part exists yet"
+REASON = "STREAMCORE_BACKEND=pure"
+
+if not TYPE_CHECKING and WANTED != "pure":
+    try:
+        from ._native.view import View
+    except ImportError as error:
+        if WANTED == "native":
+            raise ImportError(f"STREAMCORE_BACKEND=native, but no native core: {error}") from error
+        REASON = f"no native core: {error}"
+    else:
+        BACKEND = "native"
+        REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
+
+if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.view import View as View

@@ -1,0 +1,57 @@
+"""How ``_backend`` chooses, tried in fresh interpreters, because the choice is made once, at import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+REPORT = "import streamcore._backend as b; print(b.BACKEND, b.REASON, sep='|')"
+# Makes every extension unimportable, as in a pure install.
+WITHOUT_EXTENSIONS = """
+import sys, importlib.abc
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("streamcore._native."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def run(wanted: str | None, code: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "STREAMCORE_BACKEND"}
+    if wanted is not None:
+        environment["STREAMCORE_BACKEND"] = wanted
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+def test_pure_is_a_demand() -> None:
+    assert run("pure", REPORT).stdout == "pure|STREAMCORE_BACKEND=pure\n"
+
+
+@pytest.mark.parametrize("wanted", [None, "auto"])
+def test_auto_falls_back_and_says_why(wanted: str | None) -> None:
+    result = run(wanted, WITHOUT_EXTENSIONS + REPORT)
+    assert result.stdout.startswith("pure|no native core: No module named 'streamcore._native.")
+
+
+def test_native_without_extensions_is_an_import_error() -> None:
+    result = run("native", WITHOUT_EXTENSIONS + REPORT)
+    assert result.returncode != 0
+    assert "ImportError: STREAMCORE_BACKEND=native, but no native core: No module named" in result.stderr
+
+
+def test_native_where_the_extensions_are_built(backend) -> None:
+    if backend.name == "pure":
+        pytest.skip("the demand for the native core is tried on the native parameter")
+    assert backend.View
+    assert run("native", REPORT).stdout.startswith("native|")
+    assert run("auto", REPORT).stdout.startswith("native|")
+
+
+@pytest.mark.parametrize("wanted", ["", "Native", "c"])
+def test_an_unknown_value_is_an_import_error(wanted: str) -> None:
+    result = run(wanted, REPORT)
+    assert f"ImportError: STREAMCORE_BACKEND must be auto, native or pure, got {wanted!r}" in result.stderr
