@@ -1,8 +1,8 @@
 """Build of the native core: compiled where a compiler and Python.h exist, left out where not.
 
-``STREAMCORE_EXTENSIONS`` = ``auto`` (the default: compile, or fall back to a pure install), ``require`` (fail instead
-of falling back) or ``off`` (a ``py3-none-any`` wheel). ``STREAMCORE_SANITIZE=address,undefined`` instruments the build.
-Everything else about the package stands in ``pyproject.toml``.
+``STREAMCORE_EXTENSIONS`` = ``auto`` (the default: compile, or fall back to a pure install), ``require`` (fail
+instead of falling back) or ``off`` (a ``py3-none-any`` wheel). ``STREAMCORE_SANITIZE=address,undefined`` instruments
+the build. Everything else about the package stands in ``pyproject.toml``.
 """
 
 import os
@@ -12,81 +12,134 @@ from pathlib import Path
 
 from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 MODES = ("auto", "require", "off")
 MODE = os.environ.get("STREAMCORE_EXTENSIONS", "auto")
 if MODE not in MODES:
     sys.exit(f"STREAMCORE_EXTENSIONS must be one of {', '.join(MODES)}, got {MODE!r}")
+# Whoever types `setup.py build_ext` wants extensions and must not overlook that they are missing.
+DEMANDED = MODE == "require" or (MODE == "auto" and "build_ext" in sys.argv)
 SANITIZERS = os.environ.get("STREAMCORE_SANITIZE", "")
-WINDOWS = sys.platform == "win32"
+
+# What a missing compiler, a missing Python.h, a failed compile and a failed Cython run raise. CCompilerError is
+# no BaseError, and Cython's CompileError is neither.
+BUILD_ERRORS: tuple[type[Exception], ...] = (BaseError, CCompilerError, OSError)
+try:
+    from Cython.Compiler.Errors import CompileError
+except ImportError:
+    CAN_TRANSLATE = False
+else:
+    CAN_TRANSLATE = True
+    BUILD_ERRORS = (*BUILD_ERRORS, CompileError)
+
+DIRECTIVES = {"auto_pickle": False, "autotestdict": False, "embedsignature": False}
 
 
-def compile_flags() -> tuple[list[str], list[str]]:
-    """Compiler and linker flags of every extension."""
-    if WINDOWS:
-        return ["/O2"], []
-    flags = ["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
-    if not SANITIZERS:
-        return flags, []
-    sanitize = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
-    return [*flags, *sanitize], [f"-fsanitize={SANITIZERS}"]
+def compiler_flags() -> list[str]:
+    """Compiler flags of every extension."""
+    if sys.platform == "win32":
+        # gcc and clang default to C11 or later and to UTF-8 sources, MSVC to neither.
+        return ["/O2", "/std:c11", "/utf-8"]
+    warnings = ["-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
+    flags = ["-O3", "-fvisibility=hidden", *warnings]
+    if SANITIZERS:
+        flags += [
+            f"-fsanitize={SANITIZERS}",
+            "-fno-sanitize-recover=all",
+            "-fno-omit-frame-pointer",
+            "-g",
+            "-O1",
+        ]
+    return flags
 
 
-def can_compile() -> bool:
-    """Whether this environment can build an extension: a compiler, a linker and Python.h."""
+def native_extensions() -> list[Extension]:
+    """One extension for each .pyx file; a changed header or .pxd rebuilds all of them."""
+    folder = Path("streamcore", "_native")
+    depends = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(folder.glob(pattern))]
+    return [
+        Extension(
+            f"streamcore._native.{source.stem}",
+            [str(source)],
+            include_dirs=[str(folder)],
+            depends=depends,
+            extra_compile_args=compiler_flags(),
+            extra_link_args=[f"-fsanitize={SANITIZERS}"] if SANITIZERS else [],
+        )
+        for source in sorted(folder.glob("*.pyx"))
+    ]
+
+
+def why_not_native() -> str | None:
+    """None where this environment can build an extension, else the reason; found by building an empty one."""
+    if not CAN_TRANSLATE:
+        return "Cython is not installed"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <Python.h>\nPyMODINIT_FUNC PyInit_probe(void) { return NULL; }\n")
-        probe = build_ext(Distribution({"ext_modules": [Extension("probe", [str(source)])]}))
+        probe = build_ext(Distribution({"name": "probe", "ext_modules": [Extension("probe", [str(source)])]}))
         probe.build_temp = probe.build_lib = folder
         try:
             probe.ensure_finalized()
             probe.run()
-        except (BaseError, OSError) as error:
-            print(f"streamcore: no native core: {error}", file=sys.stderr)
-            return False
-    return True
+        except BUILD_ERRORS as error:
+            return str(error) or type(error).__name__
+    return None
 
 
-def extensions() -> list[Extension]:
-    """One extension a .pyx file, through Cython."""
-    from Cython.Build import cythonize
+class NativeOrPure(Distribution):
+    """A distribution that finds out only when a command asks whether it has extensions.
 
-    compile_args, link_args = compile_flags()
-    headers = [str(path) for path in sorted(Path("streamcore/_native").glob("*.h"))]
-    found = [
-        Extension(
-            f"streamcore._native.{path.stem}",
-            [str(path)],
-            include_dirs=["streamcore/_native"],
-            depends=headers,
-            extra_compile_args=compile_args,
-            extra_link_args=link_args,
-        )
-        for path in sorted(Path("streamcore/_native").glob("*.pyx"))
-    ]
-    directives = {"auto_pickle": False, "autotestdict": False, "embedsignature": False}
-    return cythonize(found, compiler_directives=directives, show_all_warnings=False) if found else []
+    ``bdist_wheel`` asks before it names the wheel: a fallback to a pure install is a ``py3-none-any`` wheel.
+    """
+
+    _decided = False
+
+    def has_ext_modules(self) -> bool:
+        if MODE == "auto" and not DEMANDED and not self._decided:
+            self._decided = True
+            reason = why_not_native()
+            if reason is not None:
+                print(f"streamcore: no native core, a pure install instead: {reason}", file=sys.stderr)
+                self.ext_modules = []
+        return bool(self.ext_modules)
 
 
 class BuildNative(build_ext):
-    """``build_ext`` that gives up quietly under ``auto``: one broken compile leaves a pure install, not half a core."""
+    """Translates the .pyx files when they are built, not when a front end asks for metadata; then compiles."""
+
+    def finalize_options(self) -> None:
+        if self.distribution.has_ext_modules() and not CAN_TRANSLATE:
+            sys.exit("streamcore: building the native core needs Cython")
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count() or 1
 
     def run(self) -> None:
+        """Build all or, under ``auto``, none: a source that does not compile must not leave half a core."""
         try:
+            self.translate()
             super().run()
-        except (BaseError, OSError) as error:
-            if MODE == "require":
+        except BUILD_ERRORS as error:
+            if DEMANDED:
                 raise
-            print(f"streamcore: no native core: {error}", file=sys.stderr)
+            print(f"streamcore: no native core, a pure install instead: {error}", file=sys.stderr)
+            for extension in self.extensions:
+                Path(self.build_lib, self.get_ext_filename(extension.name)).unlink(missing_ok=True)
             self.extensions = []
 
+    def translate(self) -> None:
+        """Run Cython on the .pyx files whose .c is older than they or what they include."""
+        from Cython.Build import cythonize
 
-if MODE == "off":
-    modules: list[Extension] = []
-elif MODE == "require" or can_compile():
-    modules = extensions()
-else:
-    modules = []
-setup(ext_modules=modules, cmdclass={"build_ext": BuildNative})
+        translated = cythonize(list(self.extensions), compiler_directives=DIRECTIVES, force=self.force)
+        for extension, fresh in zip(self.extensions, translated, strict=True):
+            extension.sources = fresh.sources
+
+
+setup(
+    distclass=NativeOrPure,
+    ext_modules=native_extensions() if MODE != "off" else [],
+    cmdclass={"build_ext": BuildNative},
+)
