@@ -1,10 +1,10 @@
 """Picks the native core or its pure-Python twin, once, at import; the only file that knows there are two.
 
-``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions import, else pure), ``native`` or ``pure``. A named
-value is a demand: ``native`` without extensions is an ImportError, and so is any other value.
+``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions import, else pure), ``native`` or ``pure``. A
+named value is a demand: ``native`` without extensions is an ImportError, and so is any other value.
 
-``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module does not import, every
-part is pure, so that twins are never mixed. A new core module adds its line to both lists below.
+``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module does not import, all
+parts are pure, so that twins are never mixed. A new core module adds its line to both lists below.
 """
 
 import os

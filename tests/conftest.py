@@ -15,7 +15,7 @@ NATIVE_REQUIRED = (
 
 
 class Backend:
-    """One backend by name: ``backend.RingBuffer`` is what bears that name in whichever of its modules has it."""
+    """One backend by name: ``backend.RingBuffer`` is what bears this name in the module that has it."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -15,9 +15,9 @@ def freeze(data: ReadableBuffer, taker: str, borrow: bool = False) -> memoryview
 
     ``bytes`` and read-only memoryviews over ``bytes`` are taken by reference; everything else is copied,
     unless ``borrow``: then the caller promises not to change it. Any item size is taken as its raw bytes.
-    TypeError if ``data`` has no buffer, BufferError if it is not C-contiguous; ``taker`` begins both messages.
+    TypeError if ``data`` has no buffer, BufferError if it is not C-contiguous; ``taker`` begins the message.
     """
-    if isinstance(data, bytes):
+    if type(data) is bytes:
         return memoryview(data)
     try:
         view = memoryview(data)
@@ -55,5 +55,5 @@ else:
         Read-only window of bytes that keeps its memory alive and never changes.
 
         ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared, everything
-        else is copied once. Stages make views without copying. In the pure backend a view is a ``memoryview``.
+        else is copied once. Stages make views without copying. In this backend a view is a ``memoryview``.
         """
