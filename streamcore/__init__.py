@@ -18,14 +18,21 @@ _HOME = {
     "InvalidEncoding": "errors",
     "InvalidFrame": "errors",
     "ItemTooLarge": "errors",
+    "Runnable": "runnables.base",
+    "RunnableConfig": "runnables.config",
+    "RunnableGenerator": "runnables.function",
+    "RunnableLambda": "runnables.function",
+    "RunnableSequence": "runnables.sequence",
+    "coerce_to_runnable": "runnables.function",
     "StreamTimeout": "errors",
     "StreamcoreError": "errors",
     "View": "_backend",
 }
-_MODULES = frozenset({"errors"})
+_MODULES = frozenset({"errors", "ops"})
 
 if TYPE_CHECKING:
     from . import errors as errors
+    from . import ops as ops
     from ._backend import BACKEND as BACKEND
     from ._backend import View as View
     from .errors import ChannelClosed as ChannelClosed
@@ -35,8 +42,14 @@ if TYPE_CHECKING:
     from .errors import ItemTooLarge as ItemTooLarge
     from .errors import StreamcoreError as StreamcoreError
     from .errors import StreamTimeout as StreamTimeout
+    from .runnables.base import Runnable as Runnable
+    from .runnables.config import RunnableConfig as RunnableConfig
+    from .runnables.function import RunnableGenerator as RunnableGenerator
+    from .runnables.function import RunnableLambda as RunnableLambda
+    from .runnables.function import coerce_to_runnable as coerce_to_runnable
+    from .runnables.sequence import RunnableSequence as RunnableSequence
 
-__all__ = [*sorted(_HOME), *sorted(_MODULES)]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), *sorted(_MODULES)]
 
 
 def __getattr__(name: str) -> object:

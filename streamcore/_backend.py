@@ -19,6 +19,8 @@ REASON = "STREAMCORE_BACKEND=pure"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native.closing import close_all, closing_iterator
+        from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.view import View
     except ImportError as error:
         if WANTED == "native":
@@ -29,4 +31,12 @@ if not TYPE_CHECKING and WANTED != "pure":
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.closing import close_all as close_all
+    from ._pure.closing import closing_iterator as closing_iterator
+    from ._pure.operators import filter_iterator as filter_iterator
+    from ._pure.operators import map_iterator as map_iterator
+    from ._pure.operators import note as note
+    from ._pure.operators import take_iterator as take_iterator
     from ._pure.view import View as View
+
+from ._pure.closing import async_closing_iterator as async_closing_iterator  # noqa: E402 - native later

@@ -20,8 +20,8 @@ class StreamcoreError(Exception):
 class ItemTooLarge(StreamcoreError, ValueError):
     """An item grew beyond ``max_size``.
 
-    ``size`` is the least size the item is known to have, ``limit`` is ``max_size``, ``offset`` is where the item starts;
-    all three in bytes (in code points for ``str`` input).
+    ``size`` is the least size the item is known to have, ``limit`` is ``max_size``, ``offset`` is where the item
+    starts; all three in bytes (in code points for ``str`` input).
     """
 
     def __init__(self, size: int, limit: int, offset: int) -> None:

@@ -1,0 +1,176 @@
+"""Stream operators: Runnables that work on the items of a stream, to compose with ``|``.
+
+``Lines() | ops.map(json.loads) | ops.take(10)``. Each takes an iterable of items (``stream([1, 2, 3])``), or the chunks of the stage
+before it, and streams: an item goes out before the next one is pulled. Natively an operator is a C
+iterator. The names shadow built-ins, so import the module: ``from streamcore import ops``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ._backend import async_closing_iterator, filter_iterator, map_iterator, note, take_iterator
+from .runnables.base import Runnable
+from .runnables.function import is_async, name_of
+
+if TYPE_CHECKING:
+    from .runnables.config import RunnableConfig
+
+__all__ = ["filter", "map", "take"]
+
+
+class Operator(Runnable[Any, Any]):
+    """A stage whose input is a stream of items; ``invoke`` gives the list of what comes out."""
+
+    _closes_input = True
+
+    def collect(self, chunks: Iterable[Any]) -> list[Any]:
+        """The list of the items."""
+        return list(chunks)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Work on the items of the iterable ``input``."""
+        return self.transform(self._items(input), config, **kwargs)
+
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """Work on the items of the iterable or async iterable ``input``."""
+        if hasattr(input, "__aiter__"):
+            return self.atransform(input, config, **kwargs)
+        source = iter(self._items(input))
+        items = _as_async(source)
+        output = self._aitems(items)
+        return async_closing_iterator(output, (source, items, output))
+
+    def atransform(
+        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        source = aiter(input)
+        output = self._aitems(source)
+        return async_closing_iterator(output, (source, output))
+
+    def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The operator's work on an async iterator, which is closed elsewhere."""
+        raise NotImplementedError
+
+    def _items(self, input: Any) -> Iterable[Any]:
+        if isinstance(input, (str, bytes, bytearray, memoryview, dict)) or not hasattr(input, "__iter__"):
+            raise TypeError(f"{self!r} takes an iterable of items, got {type(input).__name__}")
+        return input  # type: ignore[no-any-return]
+
+
+async def _as_async(items: Iterator[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+
+
+class _PerItem(Operator):
+    """An operator that calls one function for each item; a coroutine function works in async streams."""
+
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        if not callable(fn):
+            raise TypeError(f"{self._kind} needs a callable, got {type(fn).__name__}")
+        self.fn = fn
+        self._fn_is_async = is_async(fn)
+        self._name = f"{self._kind}({name_of(fn)})"
+
+    @property
+    def _kind(self) -> str:
+        return f"ops.{type(self).__name__}"
+
+    def __repr__(self) -> str:
+        return self._name
+
+    @property
+    def _has_sync(self) -> bool:
+        return not self._fn_is_async
+
+    def _with_loop(self, input: Iterable[Any], config: RunnableConfig | None) -> Iterator[Any]:
+        from .runnables import private_loop
+
+        return private_loop.transform(self, input, config)
+
+
+class map(_PerItem):  # noqa: N801 - the field's word, used as ops.map
+    """``fn`` of each item, in order; ``fn`` may be a coroutine function.
+
+    An exception of ``fn`` ends the stream after the items before it, with a note that tells the item's number.
+    """
+
+    def transform(
+        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        if self._fn_is_async:
+            return self._with_loop(input, config)
+        return map_iterator(iter(input), self.fn, self._name)
+
+    async def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        at = 0
+        async for item in source:
+            try:
+                result = self.fn(item)
+                if self._fn_is_async:
+                    result = await result
+            except BaseException as error:
+                note(error, self._name, at)
+                raise
+            yield result
+            at += 1
+
+
+class filter(_PerItem):  # noqa: N801
+    """The items for which ``fn`` is true, in order; ``fn`` may be a coroutine function."""
+
+    _passes_items = True
+
+    def transform(
+        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        if self._fn_is_async:
+            return self._with_loop(input, config)
+        return filter_iterator(iter(input), self.fn, self._name)
+
+    async def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        at = 0
+        async for item in source:
+            try:
+                kept = self.fn(item)
+                if self._fn_is_async:
+                    kept = await kept
+            except BaseException as error:
+                note(error, self._name, at)
+                raise
+            if kept:
+                yield item
+            at += 1
+
+
+class take(Operator):  # noqa: N801
+    """The first ``count`` items; then the source is closed, without being pulled for one more."""
+
+    _passes_items = True
+
+    def __init__(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise TypeError(f"count must be an int, got {type(count).__name__}")
+        if count < 0:
+            raise ValueError(f"count must not be negative, got {count}")
+        self.count = count
+
+    def __repr__(self) -> str:
+        return f"ops.take({self.count})"
+
+    def transform(
+        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        return take_iterator(iter(input), self.count)
+
+    async def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        left = self.count
+        while left:
+            try:
+                item = await anext(source)
+            except StopAsyncIteration:
+                return
+            left -= 1
+            yield item

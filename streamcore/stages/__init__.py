@@ -1,0 +1,1 @@
+"""Stages: thin Runnables over the engines of the core, one file per family."""
