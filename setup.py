@@ -1,8 +1,8 @@
 """Build of the native core: compiled where a compiler and Python.h exist, left out where not.
 
 ``STREAMCORE_EXTENSIONS`` = ``auto`` (the default: compile, or fall back to a pure install), ``require`` (fail
-instead of falling back) or ``off`` (a ``py3-none-any`` wheel). ``STREAMCORE_SANITIZE=address,undefined`` instruments
-the build. Everything else about the package stands in ``pyproject.toml``.
+instead of falling back) or ``off`` (a ``py3-none-any`` wheel). ``STREAMCORE_SANITIZE=address,undefined``
+instruments the build. Everything else about the package stands in ``pyproject.toml``.
 """
 
 import os
@@ -22,8 +22,8 @@ if MODE not in MODES:
 DEMANDED = MODE == "require" or (MODE == "auto" and "build_ext" in sys.argv)
 SANITIZERS = os.environ.get("STREAMCORE_SANITIZE", "")
 
-# What a missing compiler, a missing Python.h, a failed compile and a failed Cython run raise. CCompilerError is
-# no BaseError, and Cython's CompileError is neither.
+# What a missing compiler, a missing Python.h, a failed compile and a failed Cython run raise. CCompilerError
+# is no BaseError, and Cython's CompileError is neither.
 BUILD_ERRORS: tuple[type[Exception], ...] = (BaseError, CCompilerError, OSError)
 try:
     from Cython.Compiler.Errors import CompileError
@@ -107,7 +107,7 @@ class NativeOrPure(Distribution):
 
 
 class BuildNative(build_ext):
-    """Translates the .pyx files when they are built, not when a front end asks for metadata; then compiles."""
+    """Translates the .pyx files when they are built, not when pip asks for metadata; then compiles."""
 
     def finalize_options(self) -> None:
         if self.distribution.has_ext_modules() and not CAN_TRANSLATE:

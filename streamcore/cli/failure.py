@@ -1,0 +1,11 @@
+"""What ends a command before its time."""
+
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """Bad input, or output that cannot be written: the message is for the user, the exit code is 2."""
+
+
+class ClosedPipe(Exception):
+    """Whoever read the output has gone (``| head``): no error, there is just nobody left to write for."""

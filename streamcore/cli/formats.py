@@ -1,0 +1,112 @@
+"""How items become bytes of the output: text, JSON lines, or offsets as a numpy file."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from .failure import Failure
+from .outputs import Output
+
+if TYPE_CHECKING:
+    from ..batch import Batch
+
+SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy"}
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
+
+
+def choose(wanted: str | None, path: str | None, offered: tuple[str, ...]) -> str:
+    """The format: as asked for, else by the suffix of the output, else the first that the command offers."""
+    suffix = Path(path).suffix.lower() if path is not None else ""
+    if wanted is None and suffix in COMPRESSED:
+        raise Failure(f"{path}: compressed output is not supported; pipe standard output into a compressor")
+    return wanted or (SUFFIXES[suffix] if SUFFIXES.get(suffix) in offered else offered[0])
+
+
+class Writer(ABC):
+    """Writes batches of items to an output."""
+
+    def __init__(self, out: Output) -> None:
+        self.out = out
+
+    @abstractmethod
+    def write(self, batch: Batch) -> None:
+        """Write the items of a batch."""
+
+    def finish(self) -> None:  # noqa: B027
+        """All items were written; most formats have nothing to add."""
+
+
+class Text(Writer):
+    """One item a line."""
+
+    def write(self, batch: Batch) -> None:
+        self.out.write(b"\n".join([*batch, b""]))
+
+
+class Ended(Writer):
+    """Items that bring their own line ends."""
+
+    def write(self, batch: Batch) -> None:
+        self.out.write(batch.data)
+
+
+class LF(Writer):
+    """Lines that bring their own ends, each written with a LF instead; the last line may have none."""
+
+    def __init__(self, out: Output, universal: bool) -> None:
+        super().__init__(out)
+        self.universal = universal
+        self.last = b"\n"
+
+    def write(self, batch: Batch) -> None:
+        data = batch.data.replace(b"\r\n", b"\n")
+        if self.universal:
+            data = data.replace(b"\r", b"\n")
+        self.last = data[-1:]
+        self.out.write(data)
+
+    def finish(self) -> None:
+        if self.last != b"\n":
+            self.out.write(b"\n")
+
+
+class JSONL(Writer):
+    """One JSON string a line; the items are ``str``."""
+
+    def write(self, batch: Batch) -> None:
+        # One call for the batch: no JSON string holds a raw line end, so the separator can be one.
+        text = json.dumps(list(batch), ensure_ascii=False, separators=("\n", ":"))
+        self.out.write(f"{text[1:-1]}\n".encode())
+
+
+class NPY(Writer):
+    """Where each item starts in the input, and as the last value the input's length: int64, n + 1 values.
+
+    The items are those that keep everything (lines with their ends, words with the whitespace after them), so
+    item ``i`` is ``input[offsets[i]:offsets[i + 1]]``.
+    """
+
+    HEADER: ClassVar[int] = 128  # bytes; the count of values is written into it at the end
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(out)
+        self.count = 0
+        self.position = 0
+        out.write(bytes(self.HEADER))
+
+    def write(self, batch: Batch) -> None:
+        offsets = batch.offsets
+        self.out.write((offsets[:-1] + self.position).astype("<i8").data)
+        self.count += len(batch)
+        self.position += int(offsets[-1])
+
+    def finish(self) -> None:
+        self.out.write(self.position.to_bytes(8, "little"))
+        fields = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({self.count + 1},), }}"
+        start = b"\x93NUMPY\x01\x00" + (self.HEADER - 10).to_bytes(2, "little")
+        os.lseek(self.out.descriptor, 0, os.SEEK_SET)
+        self.out.write(start + fields.ljust(self.HEADER - 11).encode() + b"\n")

@@ -1,0 +1,94 @@
+"""What a command reads: a file, standard input or the embedded sample; plain, gzip or Zstandard."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from .failure import Failure
+
+# Bytes taken by one read. Measured on lines and words of a cached 1 GB file: 64 KiB to 256 KiB do not differ,
+# 1 MiB is slower because it leaves the cache.
+READ_SIZE = 128 * 1024
+
+
+class Input:
+    """A source of bytes with a name for messages, and a count of what was read for the progress.
+
+    ``size`` is its length in bytes as it lies on disk (compressed, if it is), or None where nobody knows.
+    """
+
+    def __init__(self, descriptor: int, name: str, compression: str | None) -> None:
+        self.descriptor = descriptor
+        self.name = name
+        self.compression = compression
+        self.position = 0
+        status = os.fstat(descriptor)
+        self.size: int | None = status.st_size if os.path.isfile(descriptor) else None
+
+    def read(self, size: int = READ_SIZE) -> bytes:
+        """At most ``size`` bytes, as soon as any are there; empty at the end."""
+        try:
+            data = os.read(self.descriptor, size)
+        except OSError as error:
+            raise self.failure(f"cannot be read: {error.strerror}") from error
+        self.position += len(data)
+        return data
+
+    def failure(self, what: str) -> Failure:
+        return Failure(f"{self.name}: {what}, at byte {self.position}")
+
+    def fragments(self) -> Iterator[bytes]:
+        """The (decompressed) bytes, piece by piece."""
+        if self.compression is not None:
+            from .compression import DECOMPRESSORS
+
+            yield from DECOMPRESSORS[self.compression](self)
+            return
+        while data := self.read():
+            yield data
+
+    def close(self) -> None:
+        if self.descriptor != 0:
+            os.close(self.descriptor)
+
+
+class Sample(Input):
+    """The embedded page of text."""
+
+    def __init__(self) -> None:
+        self.name = "sample"
+        self.text = files("streamcore.cli").joinpath("sample.txt").read_bytes()
+        self.position = 0
+        self.size = len(self.text)
+        self.compression = None
+
+    def read(self, size: int = READ_SIZE) -> bytes:
+        data = self.text[self.position : self.position + size]
+        self.position += len(data)
+        return data
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def open_input(file: str | None) -> Input:
+    """Open FILE, standard input (``-``) or the sample (None); the suffix tells the compression."""
+    if file is None:
+        return Sample()
+    if file == "-":
+        if sys.stdin is None:
+            raise Failure("standard input: is closed")
+        return Input(0, "standard input", None)
+    try:
+        # O_BINARY exists on Windows only, where text mode would change line ends.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise Failure(f"{file}: cannot be opened: {error.strerror}") from error
+    if os.path.isdir(descriptor):
+        os.close(descriptor)
+        raise Failure(f"{file}: is a directory")
+    return Input(descriptor, file, {".gz": "gzip", ".zst": "zstd"}.get(Path(file).suffix.lower()))

@@ -1,0 +1,125 @@
+"""What every command that cuts a stream does: input, stage, output, progress, exit code."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import StreamcoreError
+from .failure import Failure
+from .inputs import Input, open_input
+from .outputs import Output, open_output
+from .progress import Report
+
+if TYPE_CHECKING:
+    from ..stages.stage import Stage
+    from .formats import Writer
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def size_in_bytes(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    """4096, 64KiB, 1.5G; ``none`` is no limit."""
+    text = value.strip().upper()
+    if text == "NONE":
+        return None
+    text = text.removesuffix("B").removesuffix("I")
+    unit = text[-1:] if text[-1:] in UNITS else ""
+    try:
+        size = float(text.removesuffix(unit)) * UNITS[unit]
+    except ValueError:
+        size = 0
+    if not 1 <= size < 1 << 63:
+        raise click.BadParameter(f"{value!r}; wanted is a positive size such as 4096 or 64KiB, or none")
+    return int(size)
+
+
+def shared_options(*formats: str) -> Callable[[Decorated], Decorated]:
+    """FILE, -o, -f, --max-size, --on-oversize and --progress, as every cutting command has them."""
+    options = [
+        click.argument("file", required=False),
+        click.option(
+            "-o", "--output", metavar="OUT", help="Write to OUT, which appears when it is complete."
+        ),
+        click.option(
+            "-f", "--format", "format_", type=click.Choice(formats), help="Default: by the suffix of OUT."
+        ),
+        click.option(
+            "--max-size",
+            callback=size_in_bytes,
+            metavar="SIZE",
+            default="64MiB",
+            show_default=True,
+            help="Largest item in bytes, or none.",
+        ),
+        click.option(
+            "--on-oversize",
+            type=click.Choice(["raise", "skip", "truncate"]),
+            default="raise",
+            show_default=True,
+            help="What happens to a larger one.",
+        ),
+        click.option(
+            "--progress/--no-progress", default=None, help="Default: where it does not disturb the data."
+        ),
+    ]
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def run(
+    stage: Stage,
+    file: str | None,
+    output: str | None,
+    writer: Callable[[Output], Writer],
+    unit: str,
+    progress: bool | None,
+) -> int:
+    """Cut the input by the stage, write all items, and return the exit code."""
+    with closing(open_input(file)) as source, open_output(output) as out:
+        report = Report(source, unit, progress, time.monotonic)
+        engine = stage.engine()
+        try:
+            cut(engine, source, writer(out), report)
+        finally:
+            report.close()
+    if engine.skipped:
+        click.echo(f"streamcore: {source.name}: {engine.skipped} {unit} too large, skipped", err=True)
+    return 1 if engine.skipped else 0
+
+
+def check_npy(output: str | None, limits: dict[str, Any]) -> None:
+    """The count of values stands at the start of the file and is known at its end; items must tile the input."""
+    if output is None or output == "-" or (os.path.exists(output) and not os.path.isfile(output)):
+        raise click.UsageError("npy needs a file: -o OUT.npy")
+    if limits["on_oversize"] != "raise":
+        raise click.UsageError("npy holds places in the input, so no item may be skipped or truncated")
+
+
+def cut(engine: Any, source: Input, writer: Writer, report: Report) -> None:
+    try:
+        for batch in engine.batches(source.fragments()):
+            writer.write(batch)
+            report.add(len(batch))
+    except StreamcoreError as error:
+        raise Failure(explain(source, error)) from error
+    writer.finish()
+
+
+def explain(source: Input, error: StreamcoreError) -> str:
+    """One line: the input, what is wrong, and where, unless the error says so itself."""
+    notes = (
+        "" if hasattr(error, "offset") else "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    )
+    return f"{source.name}: {error}{notes}"
