@@ -1,0 +1,115 @@
+# cython: language_level=3, freethreading_compatible=True
+"""Which byte-scanning kernels run, and a Python face for the test that holds all of them equal.
+
+``STREAMCORE_KERNEL`` = ``auto`` (the best that this machine runs) or the name of one of ``available()``: a demand, so
+an ImportError where it cannot be met.
+"""
+
+import os
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stddef cimport size_t
+
+cdef enum:
+    BLOCK = 256  # places of the test face's block: small, so that its early stops are tested
+
+cdef const sc_kernels *chosen = NULL
+
+
+cdef const sc_kernels *kernels() noexcept nogil:
+    return chosen
+
+
+def available():
+    """Names of the kernels that this machine can run, the scalar reference first."""
+    names = []
+    while sc_available(<int>len(names)) != NULL:
+        names.append(sc_available(<int>len(names)).name.decode())
+    return names
+
+
+cdef const sc_kernels *by_name(str name) except NULL:
+    names = available()
+    if name not in names:
+        raise ValueError(f"kernel must be one of {', '.join(names)}, got {name!r}")
+    return sc_available(<int>names.index(name))
+
+
+def kernel():
+    """Name of the kernels in use."""
+    return chosen.name.decode()
+
+
+def scan(bytes data not None, bytes wanted not None, str name=None):
+    """Offsets in ``data`` of every byte that ``wanted`` holds, by the kernels ``name`` (default: those in use)."""
+    cdef const sc_kernels *k = chosen if name is None else by_name(name)
+    cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef size_t n = <size_t>PyBytes_GET_SIZE(data), at = 0, done = 0, found, i
+    cdef uint32_t out[BLOCK]
+    cdef sc_set bytes_wanted
+    sc_set_init(&bytes_wanted)
+    for byte in wanted:
+        sc_set_add(&bytes_wanted, byte)
+    offsets = []
+    while at < n:
+        if bytes_wanted.count == 1:
+            found = k.byte(p + at, n - at, wanted[0], out, BLOCK, &done)
+        else:
+            found = k.set(p + at, n - at, &bytes_wanted, out, BLOCK, &done)
+        for i in range(found):
+            offsets.append(at + out[i])
+        at += done
+    return offsets
+
+
+def scan_newlines(bytes data not None, bint after_cr=False, str name=None):
+    """Offsets where a line end (LF, CR or CRLF) starts, and whether ``data`` ends in a CR (or was empty after one)."""
+    cdef const sc_kernels *k = chosen if name is None else by_name(name)
+    cdef const uint8_t *p = <const uint8_t *>PyBytes_AS_STRING(data)
+    cdef size_t n = <size_t>PyBytes_GET_SIZE(data), at = 0, done = 0, found, i
+    cdef uint32_t out[BLOCK]
+    cdef int cr = after_cr
+    offsets = []
+    while at < n:
+        found = k.newline(p + at, n - at, &cr, out, BLOCK, &done)
+        for i in range(found):
+            offsets.append(at + out[i])
+        at += done
+    return offsets, bool(cr)
+
+
+def find_pair(bytes data not None, int first, int other, Py_ssize_t gap, str name=None):
+    """First offset ``i`` with ``data[i] == first`` and ``data[i + gap] == other``, else ``len(data)``."""
+    cdef const sc_kernels *k = chosen if name is None else by_name(name)
+    return k.pair(<const uint8_t *>PyBytes_AS_STRING(data), len(data), <uint8_t>first, <uint8_t>other, <size_t>gap)
+
+
+def find_set(bytes data not None, bytes wanted not None, str name=None):
+    """First offset of a byte that ``wanted`` holds, else ``len(data)``."""
+    cdef const sc_kernels *k = chosen if name is None else by_name(name)
+    cdef sc_set bytes_wanted
+    sc_set_init(&bytes_wanted)
+    for byte in wanted:
+        sc_set_add(&bytes_wanted, byte)
+    return k.find_set(<const uint8_t *>PyBytes_AS_STRING(data), len(data), &bytes_wanted)
+
+
+def ascii_run(bytes data not None, str name=None):
+    """How many bytes below 0x80 ``data`` starts with."""
+    cdef const sc_kernels *k = chosen if name is None else by_name(name)
+    return k.ascii(<const uint8_t *>PyBytes_AS_STRING(data), len(data))
+
+
+def _choose(wanted):
+    global chosen
+    names = available()
+    if wanted == "auto":
+        chosen = sc_available(<int>len(names) - 1)
+    elif wanted in names:
+        chosen = sc_available(<int>names.index(wanted))
+    else:
+        raise ImportError(f"STREAMCORE_KERNEL must be auto or one of {', '.join(names)}, got {wanted!r}")
+
+
+_choose(os.environ.get("STREAMCORE_KERNEL", "auto"))

@@ -1,0 +1,143 @@
+/* The kernels over 64-byte masks, included by scan.h once an instruction set (no include guard on purpose).
+ *
+ * The last block of fewer than 64 bytes goes through a zero-padded copy: one extra memcpy a span, and no second loop.
+ */
+
+/* Bits of the positions below n. */
+#define SC_BELOW(n) (((uint64_t)1 << (n)) - 1)
+
+SC_FN size_t SC_NAME(byte)(const uint8_t *p, size_t n, uint8_t byte, uint32_t *out, size_t cap, size_t *done)
+{
+    size_t i = 0, k = 0;
+    uint64_t mask;
+    for (; i + 64 <= n && cap - k >= 64; i += 64) {
+        mask = SC_NAME(eq64)(p + i, byte);
+        while (mask) {
+            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
+            mask &= mask - 1;
+        }
+    }
+    if (n - i < 64 && i < n && cap - k >= 64) {
+        uint8_t last[64] = {0};
+        memcpy(last, p + i, n - i);
+        mask = SC_NAME(eq64)(last, byte) & SC_BELOW(n - i);
+        while (mask) {
+            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
+            mask &= mask - 1;
+        }
+        i = n;
+    }
+    *done = i;
+    return k;
+}
+
+SC_FN inline uint64_t SC_NAME(any64)(const uint8_t *p, const sc_set *set)
+{
+    uint64_t mask = SC_NAME(eq64)(p, set->bytes[0]);
+    int j;
+    for (j = 1; j < set->count; j++)
+        mask |= SC_NAME(eq64)(p, set->bytes[j]);
+    return mask;
+}
+
+SC_FN size_t SC_NAME(set)(const uint8_t *p, size_t n, const sc_set *set, uint32_t *out, size_t cap, size_t *done)
+{
+    size_t i = 0, k = 0;
+    uint64_t mask;
+    if (set->count > SC_MAX_SET)
+        return sc_set_scalar(p, n, set, out, cap, done);
+    for (; i < n && cap - k >= 64; i += 64) {
+        if (n - i >= 64) {
+            mask = SC_NAME(any64)(p + i, set);
+        }
+        else {
+            uint8_t last[64] = {0};
+            memcpy(last, p + i, n - i);
+            mask = SC_NAME(any64)(last, set) & SC_BELOW(n - i);
+        }
+        while (mask) {
+            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
+            mask &= mask - 1;
+        }
+    }
+    *done = i < n ? i : n;
+    return k;
+}
+
+SC_FN size_t SC_NAME(newline)(const uint8_t *p, size_t n, int *after_cr, uint32_t *out, size_t cap, size_t *done)
+{
+    size_t i = 0, k = 0;
+    uint64_t lf, cr, mask, before = *after_cr != 0;
+    for (; i < n && cap - k >= 64; i += 64) {
+        if (n - i >= 64) {
+            lf = SC_NAME(eq64)(p + i, '\n');
+            cr = SC_NAME(eq64)(p + i, '\r');
+        }
+        else {
+            uint8_t last[64] = {0};
+            memcpy(last, p + i, n - i);
+            lf = SC_NAME(eq64)(last, '\n') & SC_BELOW(n - i);
+            cr = SC_NAME(eq64)(last, '\r') & SC_BELOW(n - i);
+        }
+        mask = (lf & ~((cr << 1) | before)) | cr;
+        before = cr >> 63;
+        while (mask) {
+            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
+            mask &= mask - 1;
+        }
+    }
+    *done = i < n ? i : n;
+    if (*done)
+        *after_cr = p[*done - 1] == '\r';
+    return k;
+}
+
+SC_FN size_t SC_NAME(pair)(const uint8_t *p, size_t n, uint8_t first, uint8_t other, size_t gap)
+{
+    size_t i = 0, stop;
+    if (gap >= n)
+        return n;
+    stop = n - gap;
+    for (; i + 64 <= stop; i += 64) {
+        uint64_t mask = SC_NAME(eq64)(p + i, first);
+        if (mask) {
+            mask &= SC_NAME(eq64)(p + i + gap, other);
+            if (mask)
+                return i + (size_t)sc_ctz64(mask);
+        }
+    }
+    for (; i < stop; i++)
+        if (p[i] == first && p[i + gap] == other)
+            return i;
+    return n;
+}
+
+SC_FN size_t SC_NAME(find_set)(const uint8_t *p, size_t n, const sc_set *set)
+{
+    size_t i = 0;
+    if (set->count > SC_MAX_SET || set->count == 0)
+        return sc_find_set_scalar(p, n, set);
+    for (; i + 64 <= n; i += 64) {
+        uint64_t mask = SC_NAME(any64)(p + i, set);
+        if (mask)
+            return i + (size_t)sc_ctz64(mask);
+    }
+    return i + sc_find_set_scalar(p + i, n - i, set);
+}
+
+SC_FN size_t SC_NAME(ascii)(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t mask = SC_NAME(high64)(p + i);
+        if (mask)
+            return i + (size_t)sc_ctz64(mask);
+    }
+    return i + sc_ascii_scalar(p + i, n - i);
+}
+
+static const sc_kernels SC_KERNELS = {
+    SC_LABEL, SC_NAME(byte), SC_NAME(set), SC_NAME(newline), SC_NAME(pair), SC_NAME(find_set), SC_NAME(ascii),
+};
+
+#undef SC_BELOW
