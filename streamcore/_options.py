@@ -1,0 +1,58 @@
+"""Checks of the options that engines take, shared by both backends so that their messages cannot differ."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import Any
+
+__all__ = ["as_option", "choice_option", "limit_option", "on_incomplete_option", "on_oversize_option", "size_option"]
+
+DEFAULT_MAX_SIZE = 64 * 1024 * 1024
+
+
+def size_option(name: str, value: Any) -> int:
+    """A positive int: TypeError for another type (``bool`` included), ValueError out of range."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    size = operator.index(value)
+    if size <= 0:
+        raise ValueError(f"{name} must be positive, got {size}")
+    if size > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {size}")
+    return size
+
+
+def limit_option(name: str, value: Any) -> int | None:
+    """A positive int, or None for no limit."""
+    return None if value is None else size_option(name, value)
+
+
+def choice_option(name: str, value: Any, choices: tuple[str, ...]) -> int:
+    """The index of ``value`` in ``choices``, else ValueError."""
+    for index, choice in enumerate(choices):
+        if isinstance(value, str) and value == choice:
+            return index
+    wanted = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
+    raise ValueError(f"{name} must be {wanted}, got {value!r}")
+
+
+def on_oversize_option(value: Any) -> int:
+    """0 raise, 1 skip, 2 truncate."""
+    return choice_option("on_oversize", value, ("raise", "skip", "truncate"))
+
+
+def on_incomplete_option(value: Any) -> int:
+    """0 emit, 1 drop, 2 raise."""
+    return choice_option("on_incomplete", value, ("emit", "drop", "raise"))
+
+
+def as_option(value: Any) -> int:
+    """The item type: 0 ``bytes``, 1 ``str``, 2 ``"view"``."""
+    if value is bytes:
+        return 0
+    if value is str:
+        return 1
+    if isinstance(value, str) and value == "view":
+        return 2
+    raise ValueError(f"as_ must be bytes, str or 'view', got {value!r}")
