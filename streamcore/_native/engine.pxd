@@ -50,7 +50,8 @@ cdef struct Progress:
     Py_ssize_t state  # the engine's own
     long long skipped  # items dropped by on_oversize="skip"
     bint discard  # inside an oversized item: everything up to its end vanishes
-    bint after  # the engine's own
+    long long discarded  # stream offset where that item starts
+    int flag, open  # the engine's own
 
 
 cdef class Engine:
@@ -80,6 +81,7 @@ cdef class Engine:
     cdef int reserve(self, Py_ssize_t size) except -1  # capacity of the carry
     cdef int fail(self, object error, long long offset) except -1
     cdef PyObject *oversized(self, Py_ssize_t start) except? NULL
+    cdef PyObject *overrun(self, Py_ssize_t start, Py_ssize_t decided) except? NULL
     cdef PyObject *incomplete(self) except? NULL
     cdef unsigned char at(self, Py_ssize_t index) noexcept
 

@@ -121,6 +121,7 @@ cdef class Engine:
         except:
             self.ended = False
             self.progress = saved
+            self.begin()
             raise
         finally:
             self.busy = False
@@ -136,7 +137,7 @@ cdef class Engine:
         self.drop_fragment()
         self.error = None
         self.base = 0
-        self.progress = Progress(0, 0, 0, False, False)
+        self.progress = Progress(0, 0, 0, False, 0, 0, 0)
         PyMem_RawFree(self.carry)
         self.carry = NULL
         self.carry_size = self.carry_capacity = 0
@@ -202,7 +203,7 @@ cdef class Engine:
             return 0
         self.base += self.length
         self.carry_size = 0
-        self.progress = Progress(0, 0, skipped, False, False)
+        self.progress = Progress(0, 0, skipped, False, 0, 0, 0)
         self.drop_fragment()
         return 0
 
@@ -273,15 +274,27 @@ cdef class Engine:
         self.fail(ItemTooLarge(self.max_size + 1, self.max_size, self.base + start), self.base + start)
         return NULL
 
+    cdef PyObject *overrun(self, Py_ssize_t start, Py_ssize_t decided) except? NULL:
+        """As ``oversized()`` for an item whose end has not come: what follows its bytes up to ``decided`` vanishes too."""
+        cdef long long offset = self.base + start
+        cdef PyObject *item = self.oversized(start)
+        if self.error is None:
+            self.progress.discard = True
+            self.progress.discarded = offset
+            self.progress.start = decided
+        return item
+
     cdef PyObject *incomplete(self) except? NULL:
         """At the end of input, what on_incomplete makes of the carry: an item, or NULL (dropped, or failed)."""
         cdef Py_ssize_t start = self.progress.start
         cdef PyObject *item = NULL
         cdef long long offset = self.base + start
-        if start == 0:
+        if self.progress.discard:
+            offset = self.progress.discarded
+        elif start == 0:
             return NULL
         if self.on_incomplete == RAISE_INCOMPLETE:
-            self.fail(IncompleteItem(-start, offset), self.base)
+            self.fail(IncompleteItem(self.base - offset, offset), self.base)
             return NULL
         if self.on_incomplete == EMIT_INCOMPLETE and not self.progress.discard:
             if -start > self.max_size:
@@ -289,6 +302,7 @@ cdef class Engine:
             else:
                 item = self.cut(start, 0)
         self.progress.start = 0
+        self.progress.discard = False
         return item
 
     # ---- what is unfinished ----
