@@ -1,8 +1,9 @@
 /* Byte-scanning kernels: where in a span do the bytes that end an item lie?
  *
  * Every kernel is called once a span, on (pointer, length, state), and writes the offsets of its hits into a block
- * that stays in L1. It stops early, at a border of 64 bytes, when fewer than 64 places of the block are left; *done
- * says how many bytes it decided. No kernel reads outside [p, p + n). n < 2^32, cap >= 64.
+ * that stays in L1. It stops early, at a border of 64 bytes, when no more than 64 places of the block are left; *done
+ * says how many bytes it decided. No kernel reads outside [p, p + n). n < 2^32, cap > 64.
+ * Places of the block behind the last hit may be overwritten.
  *
  * One body, three ways to turn 64 bytes into a bit mask (SC_ISA_*): SSE2, NEON and a scalar reference; AVX2 is a fourth,
  * compiled for its target alone and chosen at run time. A test holds all of them equal.
@@ -113,7 +114,7 @@ static size_t sc_byte_scalar(const uint8_t *p, size_t n, uint8_t byte, uint32_t 
 {
     size_t i, k = 0;
     for (i = 0; i < n; i++) {
-        if ((i & 63) == 0 && cap - k < 64)
+        if ((i & 63) == 0 && cap - k <= 64)
             break;
         if (p[i] == byte)
             out[k++] = (uint32_t)i;
@@ -126,7 +127,7 @@ static size_t sc_set_scalar(const uint8_t *p, size_t n, const sc_set *set, uint3
 {
     size_t i, k = 0;
     for (i = 0; i < n; i++) {
-        if ((i & 63) == 0 && cap - k < 64)
+        if ((i & 63) == 0 && cap - k <= 64)
             break;
         if (set->table[p[i]])
             out[k++] = (uint32_t)i;
@@ -140,7 +141,7 @@ static size_t sc_newline_scalar(const uint8_t *p, size_t n, int *after_cr, uint3
     size_t i, k = 0;
     int cr = *after_cr;
     for (i = 0; i < n; i++) {
-        if ((i & 63) == 0 && cap - k < 64)
+        if ((i & 63) == 0 && cap - k <= 64)
             break;
         if (p[i] == '\r' || (p[i] == '\n' && !cr))
             out[k++] = (uint32_t)i;

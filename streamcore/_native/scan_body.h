@@ -5,29 +5,51 @@
 
 /* Bits of the positions below n. */
 #define SC_BELOW(n) (((uint64_t)1 << (n)) - 1)
+/* Keeps ctz defined for 0; what is then written is overwritten. */
+#define SC_TOP ((uint64_t)1 << 63)
+
+/* Write the positions of the bits of `mask`, the first two without a branch: at the line lengths of text, whether 64 bytes
+   hold 0, 1 or 2 line ends is what no branch predictor foresees (2 ns a line of 100 bytes). */
+SC_FN inline size_t SC_NAME(emit)(uint64_t mask, uint32_t base, uint32_t *out, size_t k)
+{
+    out[k] = base + (uint32_t)sc_ctz64(mask | SC_TOP);
+    k += mask != 0;
+    mask &= mask - 1;
+    out[k] = base + (uint32_t)sc_ctz64(mask | SC_TOP);
+    k += mask != 0;
+    mask &= mask - 1;
+    while (mask) {
+        out[k++] = base + (uint32_t)sc_ctz64(mask);
+        mask &= mask - 1;
+    }
+    return k;
+}
 
 SC_FN size_t SC_NAME(byte)(const uint8_t *p, size_t n, uint8_t byte, uint32_t *out, size_t cap, size_t *done)
 {
     size_t i = 0, k = 0;
-    uint64_t mask;
-    for (; i + 64 <= n && cap - k >= 64; i += 64) {
-        mask = SC_NAME(eq64)(p + i, byte);
-        while (mask) {
-            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
-            mask &= mask - 1;
+    /* By 256 bytes, of which nearly all or nearly none hold a hit: a branch that is foreseen. */
+    for (; i + 256 <= n && cap - k > 256; i += 256) {
+        const uint64_t a = SC_NAME(eq64)(p + i, byte), b = SC_NAME(eq64)(p + i + 64, byte);
+        const uint64_t c = SC_NAME(eq64)(p + i + 128, byte), d = SC_NAME(eq64)(p + i + 192, byte);
+        if ((a | b | c | d) == 0)
+            continue;
+        k = SC_NAME(emit)(a, (uint32_t)i, out, k);
+        k = SC_NAME(emit)(b, (uint32_t)i + 64, out, k);
+        k = SC_NAME(emit)(c, (uint32_t)i + 128, out, k);
+        k = SC_NAME(emit)(d, (uint32_t)i + 192, out, k);
+    }
+    for (; i < n && cap - k > 64; i += 64) {
+        if (n - i >= 64) {
+            k = SC_NAME(emit)(SC_NAME(eq64)(p + i, byte), (uint32_t)i, out, k);
+        }
+        else {
+            uint8_t last[64] = {0};
+            memcpy(last, p + i, n - i);
+            k = SC_NAME(emit)(SC_NAME(eq64)(last, byte) & SC_BELOW(n - i), (uint32_t)i, out, k);
         }
     }
-    if (n - i < 64 && i < n && cap - k >= 64) {
-        uint8_t last[64] = {0};
-        memcpy(last, p + i, n - i);
-        mask = SC_NAME(eq64)(last, byte) & SC_BELOW(n - i);
-        while (mask) {
-            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
-            mask &= mask - 1;
-        }
-        i = n;
-    }
-    *done = i;
+    *done = i < n ? i : n;
     return k;
 }
 
@@ -43,21 +65,16 @@ SC_FN inline uint64_t SC_NAME(any64)(const uint8_t *p, const sc_set *set)
 SC_FN size_t SC_NAME(set)(const uint8_t *p, size_t n, const sc_set *set, uint32_t *out, size_t cap, size_t *done)
 {
     size_t i = 0, k = 0;
-    uint64_t mask;
-    if (set->count > SC_MAX_SET)
+    if (set->count > SC_MAX_SET || set->count == 0)
         return sc_set_scalar(p, n, set, out, cap, done);
-    for (; i < n && cap - k >= 64; i += 64) {
+    for (; i < n && cap - k > 64; i += 64) {
         if (n - i >= 64) {
-            mask = SC_NAME(any64)(p + i, set);
+            k = SC_NAME(emit)(SC_NAME(any64)(p + i, set), (uint32_t)i, out, k);
         }
         else {
             uint8_t last[64] = {0};
             memcpy(last, p + i, n - i);
-            mask = SC_NAME(any64)(last, set) & SC_BELOW(n - i);
-        }
-        while (mask) {
-            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
-            mask &= mask - 1;
+            k = SC_NAME(emit)(SC_NAME(any64)(last, set) & SC_BELOW(n - i), (uint32_t)i, out, k);
         }
     }
     *done = i < n ? i : n;
@@ -67,8 +84,8 @@ SC_FN size_t SC_NAME(set)(const uint8_t *p, size_t n, const sc_set *set, uint32_
 SC_FN size_t SC_NAME(newline)(const uint8_t *p, size_t n, int *after_cr, uint32_t *out, size_t cap, size_t *done)
 {
     size_t i = 0, k = 0;
-    uint64_t lf, cr, mask, before = *after_cr != 0;
-    for (; i < n && cap - k >= 64; i += 64) {
+    uint64_t lf, cr, before = *after_cr != 0;
+    for (; i < n && cap - k > 64; i += 64) {
         if (n - i >= 64) {
             lf = SC_NAME(eq64)(p + i, '\n');
             cr = SC_NAME(eq64)(p + i, '\r');
@@ -79,12 +96,8 @@ SC_FN size_t SC_NAME(newline)(const uint8_t *p, size_t n, int *after_cr, uint32_
             lf = SC_NAME(eq64)(last, '\n') & SC_BELOW(n - i);
             cr = SC_NAME(eq64)(last, '\r') & SC_BELOW(n - i);
         }
-        mask = (lf & ~((cr << 1) | before)) | cr;
+        k = SC_NAME(emit)((lf & ~((cr << 1) | before)) | cr, (uint32_t)i, out, k);
         before = cr >> 63;
-        while (mask) {
-            out[k++] = (uint32_t)i + (uint32_t)sc_ctz64(mask);
-            mask &= mask - 1;
-        }
     }
     *done = i < n ? i : n;
     if (*done)
@@ -141,3 +154,4 @@ static const sc_kernels SC_KERNELS = {
 };
 
 #undef SC_BELOW
+#undef SC_TOP
