@@ -18,6 +18,7 @@ _HOME = {
     "InvalidEncoding": "errors",
     "InvalidFrame": "errors",
     "ItemTooLarge": "errors",
+    "RingBuffer": "_backend",
     "Runnable": "runnables.base",
     "RunnableConfig": "runnables.config",
     "RunnableGenerator": "runnables.function",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from . import errors as errors
     from . import ops as ops
     from ._backend import BACKEND as BACKEND
+    from ._backend import RingBuffer as RingBuffer
     from ._backend import View as View
     from .errors import ChannelClosed as ChannelClosed
     from .errors import IncompleteItem as IncompleteItem

@@ -21,6 +21,7 @@ if not TYPE_CHECKING and WANTED != "pure":
     try:
         from ._native.closing import close_all, closing_iterator
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
+        from ._native.ring_buffer import RingBuffer
         from ._native.view import View
     except ImportError as error:
         if WANTED == "native":
@@ -37,6 +38,7 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.operators import map_iterator as map_iterator
     from ._pure.operators import note as note
     from ._pure.operators import take_iterator as take_iterator
+    from ._pure.ring_buffer import RingBuffer as RingBuffer
     from ._pure.view import View as View
 
 from ._pure.closing import async_closing_iterator as async_closing_iterator  # noqa: E402 - native later

@@ -21,14 +21,14 @@ cdef class Hold:
     cdef Py_buffer buffer  # held from construction to deallocation
 
 
-# `data` as memory that nobody can change: returns what keeps it alive, and sets where it starts and its bytes.
-# The slow path of freeze(); use that.
+# `data` as memory that nobody can change: returns what keeps it alive, and sets where it starts and its
+# bytes. The slow path of freeze(); use that.
 cdef object freeze_buffer(
     object data, str taker, bint borrow, const unsigned char **start, Py_ssize_t *size)
 
 
 cdef inline View make_view(object owner, const unsigned char *data, Py_ssize_t size):
-    """A view of ``size`` bytes at ``data``, which must stay alive and unchanged as long as ``owner`` lives."""
+    """A view of the ``size`` bytes at ``data``, which stay alive and unchanged as long as ``owner`` lives."""
     cdef View view = View.__new__(View)
     view.owner = owner
     view.data = data

@@ -1,11 +1,11 @@
 # cython: language_level=3, freethreading_compatible=True
 """Read-only windows of bytes (twin: ``memoryview``, by ``_pure.view``).
 
-Goals: an object per item at a fifth of the price of a ``memoryview`` slice; memory that cannot go or change while
-any view of it, or any buffer of such a view, lives.
-Plan: a view holds its owner directly, so a slice of a view keeps no chain of views; a buffer taken from a view
-holds the view (and is counted), which holds the owner. Owners do not refer to views, so views need no cycle
-collection; the exception would be an object lent with ``borrow=True`` that stores a view of itself.
+Goals: an object per item at a fifth of the price of a ``memoryview`` slice; memory that cannot go or change
+while any view of it, or any buffer of such a view, lives. Plan: a view holds its owner directly, so a slice
+of a view keeps no chain of views; a buffer taken from a view holds the view (and is counted), which holds
+the owner. Owners do not refer to views, so views need no cycle collection; the exception would be an object
+lent with ``borrow=True`` that stores a view of itself.
 """
 
 cimport cython
@@ -49,7 +49,7 @@ cdef class Hold:
         PyBuffer_Release(&self.buffer)
 
 
-cdef bint lies_in(bytes owner, const unsigned char *start, Py_ssize_t size):
+cdef bint lies_in(object owner, const unsigned char *start, Py_ssize_t size) noexcept:
     """Whether memory is part of ``owner``; a subclass of bytes may export something else (PEP 688)."""
     cdef const unsigned char *first = <const unsigned char *> PyBytes_AS_STRING(owner)
     return first <= start and start + size <= first + PyBytes_GET_SIZE(owner)
@@ -102,12 +102,12 @@ cdef class View:
 
     Read-only window of bytes that keeps its memory alive and never changes.
 
-    ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared, everything else
-    is copied once. Stages make views without copying. It has what a one-dimensional ``memoryview`` of bytes has:
-    the buffer protocol, ``tobytes``, indexing, comparison with anything bytes-like, the hash of the ``bytes``
-    (so both find each other in a dict), ``release`` and ``with``. A slice of step 1 is a View that shares the
-    memory and outlives this one's release; other steps give a ``memoryview``. Like a ``memoryview`` it can be
-    neither copied nor pickled: take ``tobytes()``.
+    ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared, everything
+    else is copied once. Stages make views without copying. It has what a one-dimensional ``memoryview`` of
+    bytes has: the buffer protocol, ``tobytes``, indexing, comparison with anything bytes-like, the hash of
+    the ``bytes`` (so both find each other in a dict), ``release`` and ``with``. A slice of step 1 is a View
+    that shares the memory and outlives this one's release; other steps give a ``memoryview``. Like a
+    ``memoryview`` it can be neither copied nor pickled: take ``tobytes()``.
     """
 
     def __cinit__(self):

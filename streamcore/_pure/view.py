@@ -54,6 +54,7 @@ else:
 
         Read-only window of bytes that keeps its memory alive and never changes.
 
-        ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared, everything
+        ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared,
+        everything
         else is copied once. Stages make views without copying. In this backend a view is a ``memoryview``.
         """
