@@ -29,11 +29,12 @@ _HOME = {
     "StreamcoreError": "errors",
     "View": "_backend",
 }
-_MODULES = frozenset({"errors", "ops"})
+_MODULES = frozenset({"errors", "ops", "testing"})
 
 if TYPE_CHECKING:
     from . import errors as errors
     from . import ops as ops
+    from . import testing as testing
     from ._backend import BACKEND as BACKEND
     from ._backend import RingBuffer as RingBuffer
     from ._backend import View as View
