@@ -1,7 +1,7 @@
 """Stream operators: Runnables that work on the items of a stream, to compose with ``|``.
 
-``Lines() | ops.map(json.loads) | ops.take(10)``. Each takes an iterable of items (``stream([1, 2, 3])``), or the chunks of the stage
-before it, and streams: an item goes out before the next one is pulled. Natively an operator is a C
+``Lines() | ops.map(json.loads) | ops.take(10)``. Each takes an iterable of items (``stream([1, 2, 3])``), or the chunks
+of the stage before it, and streams: an item goes out before the next one is pulled. Natively an operator is a C
 iterator. The names shadow built-ins, so import the module: ``from streamcore import ops``.
 """
 

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from importlib import import_module
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from .runnables.base import Runnable
@@ -93,7 +93,7 @@ class RecordingSource:
 def cut_at(whole: Any, positions: Iterable[int]) -> list[Any]:
     """The fragments of ``whole`` between ``positions``, which may repeat (an empty fragment)."""
     edges = [0, *sorted(positions), len(whole)]
-    return [whole[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    return [whole[start:stop] for start, stop in pairwise(edges)]
 
 
 def fragmentations(whole: Any, cuts: int = 100, seed: int = 0) -> Iterator[list[Any]]:
@@ -288,11 +288,8 @@ class _Check:
         if isinstance(bad, tuple):
             return
         for count in range(len(pieces) + 1):
-            wanted: list[Any] = []
             before = RecordingSource(pieces[:count])
-            for chunk in self.runnable.transform(before):
-                if before.pulled <= count:
-                    wanted.append(chunk)
+            wanted = [chunk for chunk in self.runnable.transform(before) if before.pulled <= count]
             failure = ConnectionResetError("the source broke")
             source = RecordingSource(pieces[:count], failure)
             got: list[Any] = []

@@ -113,7 +113,9 @@ def test_the_executor_of_the_caller_is_used():
     with ThreadPoolExecutor(2, thread_name_prefix="mine") as executor:
         names = RunnableLambda(lambda _: threading.current_thread().name)
         assert all(name.startswith("mine") for name in names.batch(range(5), {"executor": executor}))
-        entries = RunnableLambda(odd_fails).batch_as_completed(range(6), {"executor": executor}, return_exceptions=True)
+        entries = RunnableLambda(odd_fails).batch_as_completed(
+            range(6), {"executor": executor}, return_exceptions=True
+        )
         assert sorted(at for at, _ in entries) == list(range(6))
         with pytest.raises(ValueError, match="odd: 1"):
             RunnableLambda(odd_fails).batch(range(6), {"executor": executor, "max_concurrency": 1})
@@ -212,7 +214,9 @@ def test_a_nested_async_batch_does_not_exceed_the_limit():
         return await RunnableLambda(call).abatch([number, number])
 
     async def main():
-        assert await RunnableLambda(nested).abatch(range(5), {"max_concurrency": 2}) == [[n, n] for n in range(5)]
+        assert await RunnableLambda(nested).abatch(range(5), {"max_concurrency": 2}) == [
+            [n, n] for n in range(5)
+        ]
         assert most <= 2
 
     asyncio.run(main())

@@ -72,7 +72,9 @@ def test_an_error_is_annotated_then_all_is_closed_then_it_arrives(backend):
     log = []
     failure = KeyError("x")
     source = RecordingSource([1], failure)
-    stream = backend.closing_iterator(source, (Closable(log, "first"), source), lambda error: log.append(error))
+    stream = backend.closing_iterator(
+        source, (Closable(log, "first"), source), lambda error: log.append(error)
+    )
     assert next(stream) == 1
     with pytest.raises(KeyError) as caught:
         next(stream)

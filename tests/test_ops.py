@@ -26,7 +26,12 @@ def test_operators_are_the_built_ins_as_stages(numbers, limit):
 
 @given(st.lists(st.integers(), max_size=6))
 def test_operators_keep_the_laws(numbers):
-    for chain in ops.map(str), ops.filter(is_odd), ops.take(2), ops.map(abs) | ops.filter(is_odd) | ops.take(2):
+    for chain in (
+        ops.map(str),
+        ops.filter(is_odd),
+        ops.take(2),
+        ops.map(abs) | ops.filter(is_odd) | ops.take(2),
+    ):
         check_laws(chain, [numbers], laws=("cleanup", "errors"))
 
 

@@ -118,7 +118,11 @@ def test_a_class_that_writes_nothing_is_told_so():
         pass
 
     runnable = Nothing()
-    for call in (runnable.invoke, lambda x: list(runnable.stream(x)), lambda x: list(runnable.transform([x]))):
+    for call in (
+        runnable.invoke,
+        lambda x: list(runnable.stream(x)),
+        lambda x: list(runnable.transform([x])),
+    ):
         with pytest.raises(TypeError, match="Nothing must override one of invoke, stream and transform"):
             call("x")
     for make in (runnable.ainvoke, lambda x: listed(runnable.astream(x))):

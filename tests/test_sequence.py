@@ -137,7 +137,9 @@ def doubled_characters(chunks):
 
 def test_closing_closes_every_stage_last_to_first_then_the_source():
     recorder = Recorder()
-    stream = (recorder.stage("one") | recorder.stage("two") | recorder.stage("three")).transform(recorder.source())
+    stream = (recorder.stage("one") | recorder.stage("two") | recorder.stage("three")).transform(
+        recorder.source()
+    )
     assert [next(stream), next(stream)] == [0, 1]
     stream.close()
     # a stage's own frame lets go of what it pulls from, so all are closed, the source for certain

@@ -91,8 +91,7 @@ def test_an_early_item_is_found():
 def test_a_source_left_open_is_found():
     class Leaves(Runnable[str, str]):
         def transform(self, input, config=None):
-            for chunk in input:
-                yield chunk
+            yield from input
 
     with pytest.raises(LawViolation, match="^cleanup: .*was closed"):
         check_laws(Leaves(), ["ab"], laws=("cleanup",))

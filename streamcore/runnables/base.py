@@ -16,7 +16,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
-from .folding import fold
+from .folding import fold, folded
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -110,7 +110,7 @@ class Runnable(Generic[Input, Output, Chunk]):
         if not self._wrote("stream", "transform"):
             return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
         with _Deriving(self, "invoke", input):
-            return self.collect(self.stream(input, config, **kwargs))
+            return folded(self.collect, self.stream(input, config, **kwargs))
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         """Yield the output for one input as it comes about; closing the iterator stops the work."""

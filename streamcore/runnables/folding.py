@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
-__all__ = ["fold"]
+__all__ = ["fold", "folded"]
+
+T = TypeVar("T")
 
 
 def fold(chunks: Iterable[Any], stage: str) -> Any:
@@ -31,6 +33,16 @@ def fold(chunks: Iterable[Any], stage: str) -> Any:
     if is_view(held[0]):
         return b"".join(held)
     raise mixed(held, stage)
+
+
+def folded(collect: Callable[[Iterable[Any]], T], stream: Iterable[Any]) -> T:
+    """``collect(stream)``; the stream is closed even where ``collect`` leaves off before its end."""
+    try:
+        return collect(stream)
+    finally:
+        close = getattr(stream, "close", None)
+        if close is not None:
+            close()
 
 
 def is_view(chunk: object) -> bool:

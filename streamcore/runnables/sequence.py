@@ -13,9 +13,11 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, close_all, closing_iterator
+from . import private_loop
 from .base import Runnable
 from .blocking import fold_then_astream, fold_then_stream
 from .config import child_config
+from .folding import folded
 from .function import coerce_to_runnable
 from .notes import stage_notes
 from .threads import in_thread
@@ -52,6 +54,10 @@ class RunnableSequence(Runnable[Any, Any]):
         return any(stage._blocks for stage in self.stages)
 
     @property
+    def _has_sync(self) -> bool:
+        return all(stage._has_sync for stage in self.stages)
+
+    @property
     def _closes_input(self) -> bool:  # type: ignore[override]
         return True
 
@@ -63,20 +69,23 @@ class RunnableSequence(Runnable[Any, Any]):
         return _collector(self.stages)(chunks)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        if not self._has_sync:
+            return private_loop.invoke(self, input, config, **kwargs)
         config = child_config(config)
         value = input
         for stages in self._segments:
             head, *rest = stages
             if rest:
-                value = _collector(stages)(
-                    _chained(head.stream(value, config, **kwargs), stages, 1, len(stages), config)
-                )
+                first = head.stream(value, config, **kwargs)
+                value = folded(_collector(stages), _chained(first, stages, 1, len(stages), config))
             else:
                 value = head.invoke(value, config, **kwargs)
             kwargs = {}
         return value
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        if not self._has_sync:
+            return private_loop.stream(self, input, config, **kwargs)
         config = child_config(config)
         first = self.stages[0].stream(input, config, **kwargs)
         return _chained(first, self.stages, 1, len(self.stages), config)
@@ -84,6 +93,8 @@ class RunnableSequence(Runnable[Any, Any]):
     def transform(
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
+        if not self._has_sync:
+            return private_loop.transform(self, input, config, **kwargs)
         return _chained(input, self.stages, 0, len(self.stages), child_config(config), **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
