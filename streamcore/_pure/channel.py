@@ -1,0 +1,455 @@
+"""Bounded hand-off between threads, or a thread and an event loop (the readable twin of ``_native.channel``).
+
+Goals: nothing lost or doubled however a wait ends; a waiter is woken once for each time there is something to wake it
+for; no Python object is handed *to* a waiter. A woken waiter looks for itself, so a cancelled one has nothing to lose.
+
+Plan: a deque under a lock, and a line of waiters a side. Whoever makes an item or room available takes the first waiter
+out of the line and rings it; a waiter that leaves without using up what it was rung for rings the next.
+
+The lock is re-entrant, because a finalizer or a signal handler may close a channel in the middle of an operation.
+An item leaves the deque by bytecodes between which CPython runs no signal handler (``item = items[0]; del items[0]``),
+and goes back if anything raises before it is returned.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from operator import index
+from sys import maxsize
+from time import monotonic
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, final
+
+from ..errors import ChannelClosed, StreamTimeout
+from .channel_line import Line, Sending, Waiter, wake
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+__all__ = ["Channel"]
+
+T = TypeVar("T")
+
+# Seconds. A parked main thread looks for signals this often where the lock is not interrupted by them (Windows, and
+# _thread.interrupt_main anywhere); a waiter looks this often whether a loop that it rang is closed.
+PAUSE = 0.1
+
+_forks = 0
+
+
+def _after_fork_in_child() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    """When ``timeout`` seconds from now is; None for never."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None, got {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must not be negative, got {timeout}")
+    try:
+        return monotonic() + timeout
+    except OverflowError:
+        return None
+
+
+def _limit(limit: int | None) -> int:
+    """How many items ``get_many`` takes at most."""
+    if limit is None:
+        return maxsize
+    limit = index(limit)
+    if limit < 1:
+        raise ValueError(f"limit must be positive, got {limit}")
+    return limit
+
+
+@final
+class Channel(Generic[T]):
+    """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
+
+    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len`` for
+    bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel is empty.
+
+    One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a thread,
+    ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms. ``timeout`` is in
+    seconds; ``StreamTimeout`` is raised when it is over, and ``timeout=0`` does not wait. A wait that is cancelled,
+    interrupted or timed out takes no item and loses none.
+
+    After ``close()`` nothing goes in (``ChannelClosed``), and what was put can still be taken; then ``get`` raises
+    ``ChannelClosed`` and iteration ends. After ``close(error)`` both sides get ``error`` itself instead. If the event
+    loop of a waiting coroutine is closed under it, the channel is closed with a ``ChannelClosed`` that says so.
+
+    In a child process, a channel made before the fork raises ``RuntimeError``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_capacity",
+        "_closed",
+        "_costs",
+        "_error",
+        "_forks",
+        "_getters",
+        "_items",
+        "_lock",
+        "_putters",
+        "_size",
+        "_traceback",
+        "_used",
+    )
+
+    def __init__(self, capacity: int, *, size: Callable[[T], int] | None = None) -> None:
+        capacity = index(capacity)
+        if capacity < 1:
+            raise ValueError(f"capacity must be positive, got {capacity}")
+        if capacity > maxsize:
+            raise ValueError(f"capacity must be at most {maxsize}, got {capacity}")
+        if size is not None and not callable(size):
+            raise TypeError(f"size must be callable or None, got {type(size).__name__}")
+        self._capacity = capacity
+        self._size = size
+        self._items: deque[T] = deque()
+        self._costs: deque[int] = deque()  # of the items, where there is a size
+        self._used = 0
+        self._lock = threading.RLock()
+        self._getters = Line()
+        self._putters = Line()
+        self._closed = False
+        self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
+        self._forks = _forks
+
+    @property
+    def capacity(self) -> int:
+        """The most that the channel holds, in items, or in units of ``size``."""
+        return self._capacity
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called; items may still be inside."""
+        return self._closed
+
+    def __len__(self) -> int:
+        """How many items are inside."""
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Channel of capacity {self._capacity}, {len(self)} items, {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle a Channel: it belongs to one process")
+
+    def put(self, item: T, timeout: float | None = None) -> None:
+        """Put ``item`` in, and wait while there is no room for it."""
+        self.put_many((item,), timeout)
+
+    def get(self, timeout: float | None = None) -> T:
+        """Take the oldest item, and wait while there is none."""
+        return self.get_many(1, timeout)[0]
+
+    def put_many(self, items: Iterable[T], timeout: float | None = None) -> int:
+        """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
+
+        Whatever ends ``put`` or ``put_many`` early, the exception says how far it came: ``items_put`` is how many went
+        in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at once; of any other
+        iterable an item is drawn when the one before it went in.
+        """
+        deadline = _deadline(timeout)
+        sending = Sending(self, items)
+        again = False
+        try:
+            while not sending.advance():
+                if deadline is not None and monotonic() >= deadline:
+                    raise StreamTimeout(f"no room within {timeout} s")
+                self._park(self._putters, sending.cost, deadline, again)
+                again = True
+        except BaseException as error:
+            sending.tell(error)
+            raise
+        return sending.done
+
+    def get_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
+        """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
+        limit = _limit(limit)
+        deadline = _deadline(timeout)
+        again = False
+        while not (taken := self._take(limit)):
+            if deadline is not None and monotonic() >= deadline:
+                raise StreamTimeout(f"no item within {timeout} s")
+            self._park(self._getters, 0, deadline, again)
+            again = True
+        return taken
+
+    async def aput(self, item: T, timeout: float | None = None) -> None:
+        """Put ``item`` in, and let the event loop run while there is no room for it."""
+        await self.aput_many((item,), timeout)
+
+    async def aget(self, timeout: float | None = None) -> T:
+        """Take the oldest item, and let the event loop run while there is none."""
+        return (await self.aget_many(1, timeout))[0]
+
+    async def aput_many(self, items: Iterable[T], timeout: float | None = None) -> int:
+        """``put_many`` that lets the event loop run while there is no room."""
+        deadline = _deadline(timeout)
+        sending = Sending(self, items)
+        again = False
+        try:
+            while not sending.advance():
+                if deadline is not None and monotonic() >= deadline:
+                    raise StreamTimeout(f"no room within {timeout} s")
+                await self._wait(self._putters, sending.cost, deadline, again)
+                again = True
+        except BaseException as error:
+            sending.tell(error)
+            raise
+        return sending.done
+
+    async def aget_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
+        """``get_many`` that lets the event loop run while there is no item."""
+        limit = _limit(limit)
+        deadline = _deadline(timeout)
+        again = False
+        while not (taken := self._take(limit)):
+            if deadline is not None and monotonic() >= deadline:
+                raise StreamTimeout(f"no item within {timeout} s")
+            await self._wait(self._getters, 0, deadline, again)
+            again = True
+        return taken
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Let nothing more in, and wake everyone who waits. The first call counts; any thread may make it.
+
+        A ``StopIteration`` or ``StopAsyncIteration`` would read as a clean end: it becomes the cause of a RuntimeError.
+        """
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"error must be an exception or None, got {type(error).__name__}")
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            cause, error = error, RuntimeError(f"the channel was closed with {type(error).__name__}")
+            error.__cause__ = cause
+        if self._forks != _forks:
+            self._closed = True  # the waiters are in the parent, and so is whoever might hold the lock
+            return
+        with self._lock:
+            if not self._closed:
+                self._error = error
+                self._traceback = None if error is None else error.__traceback__
+                self._closed = True
+        for line in (self._getters, self._putters):
+            while line.waiters:
+                self._ring(line)
+
+    def __iter__(self) -> Channel[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return self.get_many(1)[0]
+        except ChannelClosed:
+            if self._error is None and self._closed:
+                raise StopIteration from None
+            raise
+
+    def __aiter__(self) -> Channel[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return (await self.aget_many(1))[0]
+        except ChannelClosed:
+            if self._error is None and self._closed:
+                raise StopAsyncIteration from None
+            raise
+
+    def _cost(self, item: T) -> int:
+        """The units that ``item`` takes up: at least one, and never more than fit."""
+        if self._size is None:
+            return 1
+        size = self._size(item)
+        if not isinstance(size, int):
+            raise TypeError(f"size must return an int, got {type(size).__name__}")
+        if size < 0:
+            raise ValueError(f"size must not return a negative number, got {size}")
+        return min(max(size, 1), self._capacity)
+
+    def _end(self, message: str) -> BaseException:
+        """What to raise on a closed channel; each time with the traceback that it had when the channel was closed."""
+        if self._error is None:
+            return ChannelClosed(message)
+        return self._error.with_traceback(self._traceback)
+
+    def _check_process(self) -> None:
+        if self._forks != _forks:
+            raise RuntimeError("this channel was made before a fork: make a new one in the child process")
+
+    def _offer(self, item: T, sending: Sending[T]) -> bool:
+        """Put ``item`` in and count it in ``sending``; False without room."""
+        self._check_process()
+        done, cost = sending.done, sending.cost
+        try:
+            with self._lock:
+                if self._closed:
+                    raise self._end("the channel is closed")
+                if self._used + cost > self._capacity:
+                    return False
+                # += and not append(): after a call, a signal handler may run and raise; up to `more` it must not.
+                if self._size is not None:
+                    self._costs += (cost,)
+                self._used += cost
+                self._items += (item,)
+                sending.done, sending.position, sending.cost = done + 1, sending.position + 1, 0
+                more = self._used < self._capacity
+            if self._getters.waiters:
+                self._ring(self._getters)
+            if more and self._putters.waiters:
+                self._ring(self._putters)
+        except BaseException:
+            if sending.done != done:  # it is in: what raised here must not cost its wake-up
+                self._ring(self._getters)
+            raise
+        return True
+
+    def _take(self, limit: int) -> list[T]:
+        """Take up to ``limit`` items; none if there are none."""
+        self._check_process()
+        taken: list[T] = []
+        costs: list[int] = []
+        try:
+            with self._lock:
+                if not self._items and self._closed:
+                    raise self._end("the channel is closed and empty")
+                while self._items and len(taken) < limit:
+                    taken += (self._items[0],)
+                    costs += (self._costs[0] if self._size is not None else 1,)
+                    del self._items[0]
+                    if self._size is not None:
+                        del self._costs[0]
+                    self._used -= costs[-1]
+            if self._putters.waiters:
+                self._ring(self._putters)
+            if self._items and self._getters.waiters:
+                self._ring(self._getters)
+        except BaseException:
+            if taken:
+                with self._lock:
+                    self._items.extendleft(reversed(taken))
+                    self._used += sum(costs)
+                    if self._size is not None:
+                        self._costs.extendleft(reversed(costs))
+                self._ring(self._getters)
+                self._ring(self._putters)
+            raise
+        return taken
+
+    def _enlist(self, waiter: Waiter, line: Line, cost: int, again: bool) -> bool:
+        """Put ``waiter`` in line (in front if it stood there before), unless there is no need to wait any more."""
+        with self._lock:
+            if self._closed:
+                return False
+            if self._used + cost <= self._capacity if line is self._putters else self._items:
+                return False
+            if again:
+                line.waiters.appendleft(waiter)
+            else:
+                line.waiters.append(waiter)
+        return True
+
+    def _leave(self, waiter: Waiter, line: Line) -> None:
+        with self._lock:
+            if waiter in line.waiters:
+                line.waiters.remove(waiter)
+            if line.answering is waiter:
+                line.answering = None
+
+    def _ring(self, line: Line) -> None:
+        """Wake the first in line, if any."""
+        waiter = None
+        try:
+            with self._lock:
+                if not line.waiters:
+                    return
+                waiter = line.waiters[0]
+                del line.waiters[0]
+                if waiter.loop is not None:
+                    line.answering = waiter
+            waiter.ring()
+        except BaseException as error:
+            if waiter is None:
+                raise
+            if waiter.loop is not None and waiter.loop.is_closed():
+                self._close_for(error)
+                return
+            waiter.ring()  # a signal handler raised: once more, for nobody else will
+            raise
+
+    def _close_for(self, cause: BaseException | None) -> None:
+        """Close, because a coroutine waits on a loop that will never run again."""
+        error = ChannelClosed("the event loop that waited on the other side was closed")
+        error.__cause__ = cause
+        self.close(error)
+
+    def _pause(self, line: Line, deadline: float | None, loop: AbstractEventLoop | None) -> float | None:
+        """Seconds to wait before looking again; closes for a loop that died after it was rung on the other side."""
+        other = self._getters if line is self._putters else self._putters
+        answering = other.answering
+        pauses = loop is None and threading.current_thread() is threading.main_thread()
+        if answering is not None and answering.loop is not None and answering.loop is not loop:
+            pauses = True
+            if answering.loop.is_closed():
+                self._close_for(None)
+                return 0.0
+        if deadline is None:
+            return PAUSE if pauses else None
+        remaining = max(0.0, deadline - monotonic())
+        return min(PAUSE, remaining) if pauses else remaining
+
+    def _park(self, line: Line, cost: int, deadline: float | None, again: bool) -> None:
+        """Block this thread until it is rung or ``deadline`` has come."""
+        waiter = Waiter()
+        try:
+            if self._enlist(waiter, line, cost, again):
+                while True:
+                    pause = self._pause(line, deadline, None)
+                    if waiter.bell.acquire(
+                        timeout=-1 if pause is None else min(pause, threading.TIMEOUT_MAX)
+                    ):
+                        break
+                    if deadline is not None and monotonic() >= deadline:
+                        break
+        except BaseException:
+            self._leave(waiter, line)
+            self._ring(line)  # perhaps this waiter was rung, and what for is still there
+            raise
+        self._leave(waiter, line)
+
+    async def _wait(self, line: Line, cost: int, deadline: float | None, again: bool) -> None:
+        """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        waiter = Waiter(loop)
+        timer = None
+        try:
+            if self._enlist(waiter, line, cost, again):
+                pause = self._pause(line, deadline, loop)
+                if pause is not None:
+                    timer = loop.call_later(pause, wake, waiter.future)
+                await waiter.future
+        except BaseException:
+            self._leave(waiter, line)
+            self._ring(line)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._leave(waiter, line)
