@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 # Where each public name lives. The type checker reads the block below instead; a test holds the two equal.
 _HOME = {
     "BACKEND": "_backend",
+    "Channel": "_backend",
     "ChannelClosed": "errors",
     "IncompleteItem": "errors",
     "InvalidEncoding": "errors",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from . import ops as ops
     from . import testing as testing
     from ._backend import BACKEND as BACKEND
+    from ._backend import Channel as Channel
     from ._backend import RingBuffer as RingBuffer
     from ._backend import View as View
     from .errors import ChannelClosed as ChannelClosed

@@ -19,6 +19,7 @@ REASON = "STREAMCORE_BACKEND=pure"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native.channel import Channel
         from ._native.closing import close_all, closing_iterator
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.ring_buffer import RingBuffer
@@ -32,6 +33,7 @@ if not TYPE_CHECKING and WANTED != "pure":
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.channel import Channel as Channel
     from ._pure.closing import close_all as close_all
     from ._pure.closing import closing_iterator as closing_iterator
     from ._pure.operators import filter_iterator as filter_iterator

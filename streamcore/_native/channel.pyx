@@ -1,12 +1,13 @@
 # cython: language_level=3, freethreading_compatible=True
 """Bounded hand-off between threads, or a thread and an event loop (twin: ``_pure.channel``).
 
-Goals and plan are the twin's. Here the queue is ``handoff.h``: a put or get that does not wait touches no lock in a GIL
-build, one uncontended lock of its own side in a free-threaded one, and never lets go of the GIL.
+Goals and plan are the twin's. Here the queue is ``handoff.h``: a put or get that does not wait touches no
+lock in a GIL build, one uncontended lock of its own side in a free-threaded one, and never lets go of the
+GIL.
 
-A side's lock guards its half of the hand-off and its line of waiters. No Python code runs under it, nobody holds
-two. Thread and event loop are rung outside it, except that a thread's bell is rung before the unlock: a waiter that
-finds itself out of the line then knows that its bell has rung.
+A side's lock guards its half of the hand-off and its line of waiters. No Python code runs under it, nobody
+holds two. Thread and event loop are rung outside it, except that a thread's bell is rung before the unlock: a
+waiter that finds itself out of the line then knows that its bell has rung.
 """
 
 cimport cython
@@ -77,6 +78,7 @@ cdef double PAUSE = 0.1
 cdef double NEVER = float("inf")
 cdef double LONGEST = 3600.0  # of one wait on a bell; every platform's lock takes that many microseconds
 cdef object NOTHING = object()
+cdef object STOP = object()
 cdef object running_loop = None  # asyncio's, once a coroutine has waited
 cdef unsigned long forks = 0
 
@@ -258,6 +260,25 @@ cdef class _Sending:
 @cython.final
 @cython.no_gc_clear
 cdef class Channel:
+    """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
+
+    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len``
+    for bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel
+    is empty.
+
+    One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a
+    thread, ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms.
+    ``timeout`` is in seconds; ``StreamTimeout`` is raised when it is over, and ``timeout=0`` does not wait. A
+    wait that is cancelled, interrupted or timed out takes no item and loses none.
+
+    After ``close()`` nothing goes in (``ChannelClosed``), and what was put can still be taken; then ``get``
+    raises ``ChannelClosed`` and iteration ends. After ``close(error)`` both sides get ``error`` itself
+    instead. If the event loop of a waiting coroutine is closed under it, the channel is closed with a
+    ``ChannelClosed`` that says so.
+
+    In a child process, a channel made before the fork raises ``RuntimeError``.
+    """
+
     cdef handoff h
     cdef object size
     cdef _Line getters
@@ -319,33 +340,19 @@ cdef class Channel:
         raise TypeError("cannot pickle a Channel: it belongs to one process")
 
     def put(self, item, timeout=None):
-        """DOC"""
-        cdef double deadline = _deadline(timeout)
-        cdef size_t cost
+        """Put ``item`` in, and wait while there is no room for it."""
         cdef int state = FULL
-        cdef bint again = False
-        try:
-            cost = self._cost(item)
-            while True:
-                state = self._offer(item, cost)
-                if state != FULL:
-                    break
-                if _is_over(deadline):
-                    raise StreamTimeout(f"no room within {timeout} s")
-                self._park(self.putters, cost, deadline, again)
-                again = True
-            if state != INSIDE:
-                self._ring_for(state)
-        except BaseException as error:
-            _tell(error, 0 if state == FULL else 1, [item] if state == FULL else [])
-            raise
+        if timeout is None and self.size is None:
+            state = self._offer_fast(item)
+        if state != INSIDE:
+            self._put(item, timeout, state)
 
     def get(self, timeout=None):
-        """DOC"""
+        """Take the oldest item, and wait while there is none."""
         cdef double deadline = _deadline(timeout)
         cdef bint again = False
         while True:
-            item = self._take()
+            item = self._take(False)
             if item is not NOTHING:
                 return item
             if _is_over(deadline):
@@ -354,7 +361,12 @@ cdef class Channel:
             again = True
 
     def put_many(self, items, timeout=None):
-        """DOC"""
+        """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
+
+        Whatever ends ``put`` or ``put_many`` early, the exception says how far it came: ``items_put`` is how
+        many went in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at
+        once; of any other iterable an item is drawn when the one before it went in.
+        """
         cdef double deadline = _deadline(timeout)
         cdef _Sending sending = _Sending.__new__(_Sending, self, items)
         cdef bint again = False
@@ -370,7 +382,7 @@ cdef class Channel:
         return sending.done
 
     def get_many(self, limit=None, timeout=None):
-        """DOC"""
+        """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
         cdef size_t most = _limit(limit)
         cdef double deadline = _deadline(timeout)
         cdef bint again = False
@@ -384,7 +396,7 @@ cdef class Channel:
             again = True
 
     async def aput(self, item, timeout=None):
-        """DOC"""
+        """Put ``item`` in, and let the event loop run while there is no room for it."""
         cdef double deadline = _deadline(timeout)
         cdef size_t cost
         cdef int state = FULL
@@ -406,11 +418,11 @@ cdef class Channel:
             raise
 
     async def aget(self, timeout=None):
-        """DOC"""
+        """Take the oldest item, and let the event loop run while there is none."""
         cdef double deadline = _deadline(timeout)
         cdef bint again = False
         while True:
-            item = self._take()
+            item = self._take(False)
             if item is not NOTHING:
                 return item
             if _is_over(deadline):
@@ -419,7 +431,7 @@ cdef class Channel:
             again = True
 
     async def aput_many(self, items, timeout=None):
-        """DOC"""
+        """``put_many`` that lets the event loop run while there is no room."""
         cdef double deadline = _deadline(timeout)
         cdef _Sending sending = _Sending.__new__(_Sending, self, items)
         cdef bint again = False
@@ -435,7 +447,7 @@ cdef class Channel:
         return sending.done
 
     async def aget_many(self, limit=None, timeout=None):
-        """DOC"""
+        """``get_many`` that lets the event loop run while there is no item."""
         cdef size_t most = _limit(limit)
         cdef double deadline = _deadline(timeout)
         cdef bint again = False
@@ -449,7 +461,11 @@ cdef class Channel:
             again = True
 
     def close(self, error=None):
-        """DOC"""
+        """Let nothing more in, and wake everyone who waits. The first call counts; any thread may make it.
+
+        A ``StopIteration`` or ``StopAsyncIteration`` would read as a clean end: it becomes the cause of a
+        RuntimeError.
+        """
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"error must be an exception or None, got {type(error).__name__}")
         if isinstance(error, (StopIteration, StopAsyncIteration)):
@@ -475,24 +491,45 @@ cdef class Channel:
 
     def __next__(self):
         while True:
-            if self._at_end():
+            item = self._take(True)
+            if item is STOP:
                 raise StopIteration
-            item = self._take()
             if item is not NOTHING:
                 return item
-            self._park(self.getters, 0, NEVER, True)
+            self._park(self.getters, 0, NEVER, False)
 
     def __aiter__(self):
         return self
 
     async def __anext__(self):
         while True:
-            if self._at_end():
+            item = self._take(True)
+            if item is STOP:
                 raise StopAsyncIteration
-            item = self._take()
             if item is not NOTHING:
                 return item
-            await self._wait(self.getters, 0, NEVER, True)
+            await self._wait(self.getters, 0, NEVER, False)
+
+    cdef int _put(self, object item, object timeout, int state) except -1:
+        """The rest of ``put``: all of it, or from the ringing on."""
+        cdef double deadline = _deadline(timeout)
+        cdef size_t cost
+        cdef bint again = False
+        try:
+            if state == FULL:
+                cost = self._cost(item)
+                state = self._offer(item, cost)
+                while state == FULL:
+                    if _is_over(deadline):
+                        raise StreamTimeout(f"no room within {timeout} s")
+                    self._park(self.putters, cost, deadline, again)
+                    again = True
+                    state = self._offer(item, cost)
+            self._ring_for(state)
+        except BaseException as error:
+            _tell(error, 0 if state == FULL else 1, [item] if state == FULL else [])
+            raise
+        return 0
 
     cdef size_t _cost(self, object item) except 0:
         """The units that ``item`` takes up: at least one, and never more than fit."""
@@ -508,7 +545,7 @@ cdef class Channel:
         return max(<size_t>size, <size_t>1)
 
     cdef object _end(self, str message):
-        """What to raise on a closed channel; each time with the traceback that it had when the channel was closed."""
+        """What to raise on a closed channel: the error with the traceback that it had at the close."""
         if self.error is None:
             return ChannelClosed(message)
         return self.error.with_traceback(self.trace)
@@ -516,12 +553,20 @@ cdef class Channel:
     cdef int _refuse_after_fork(self) except -1:
         raise RuntimeError("this channel was made before a fork: make a new one in the child process")
 
-    cdef bint _at_end(self) noexcept:
-        """Whether iteration ends here, and not with an error."""
-        return (
-            handoff_is_closed(&self.h) and self.error is None and self.forks == forks
-            and handoff_length(&self.h) == 0 and self.returned is None
-        )
+    cdef int _offer_fast(self, object item) noexcept:
+        """Put ``item`` in unless there is something to raise: INSIDE and whom to ring, or FULL."""
+        cdef int state = FULL
+        if self.forks != forks:
+            return FULL
+        SIDE_LOCK(&self.putters.lock)
+        if (
+            not handoff_is_closed(&self.h) and self.putters.first is None
+            and handoff_room(&self.h, 1) > 0 and handoff_push(&self.h, <void *>item, 1) == 0
+        ):
+            Py_INCREF(item)
+            state = INSIDE | RING_GETTER if handoff_publish(&self.h) else INSIDE
+        SIDE_UNLOCK(&self.putters.lock)
+        return state
 
     cdef int _offer(self, object item, size_t cost) except -1:
         """Put ``item`` in: FULL, or INSIDE and whom to ring now."""
@@ -552,8 +597,9 @@ cdef class Channel:
         """Put in as many of what ``sending`` has drawn as there is room for, one block's worth at most."""
         cdef int state = INSIDE
         cdef int pushed = 0
-        cdef size_t wanted = min(PyTuple_GET_SIZE(sending.drawn) - sending.position, <Py_ssize_t>HANDOFF_BLOCK)
-        cdef size_t room, i
+        cdef Py_ssize_t left = PyTuple_GET_SIZE(sending.drawn) - sending.position
+        cdef size_t wanted = min(left, <Py_ssize_t>HANDOFF_BLOCK)
+        cdef size_t room, _
         cdef PyObject *item
         if self.forks != forks:
             self._refuse_after_fork()
@@ -565,7 +611,7 @@ cdef class Channel:
         if room == 0:
             SIDE_UNLOCK(&self.putters.lock)
             return FULL
-        for i in range(min(room, wanted)):
+        for _ in range(min(room, wanted)):
             item = <PyObject *>PyTuple_GET_ITEM(sending.drawn, sending.position)
             pushed = handoff_push(&self.h, item, 1)
             if pushed < 0:
@@ -583,8 +629,8 @@ cdef class Channel:
             raise MemoryError()
         return state
 
-    cdef object _take(self):
-        """Take the oldest item, or NOTHING."""
+    cdef object _take(self, bint stops):
+        """Take the oldest item, or NOTHING; at a clean end STOP where that is asked for."""
         cdef bint closed, ring_putter, more
         cdef PyObject *taken
         if self.forks != forks:
@@ -598,6 +644,8 @@ cdef class Channel:
         if handoff_available(&self.h, 1) == 0:
             SIDE_UNLOCK(&self.getters.lock)
             if closed:
+                if stops and self.error is None:
+                    return STOP
                 raise self._end("the channel is closed and empty")
             return NOTHING
         taken = <PyObject *>handoff_pop(&self.h)
@@ -646,7 +694,7 @@ cdef class Channel:
         cdef list returned = self.returned
         self.returned = None
         SIDE_UNLOCK(&self.getters.lock)
-        if returned is None or len(returned) <= limit:
+        if returned is None or len(returned) <= <Py_ssize_t>limit:
             return returned
         self._give_back(returned[limit:])
         return returned[:limit]
@@ -683,7 +731,7 @@ cdef class Channel:
 
     cdef bint _ring(self, _Line line) except -1:
         """Wake the first in line; False if there is none."""
-        cdef _Waiter waiter, answered = None
+        cdef _Waiter waiter, _answered = None
         SIDE_LOCK(&line.lock)
         waiter = line.first
         if waiter is not None:
@@ -693,7 +741,7 @@ cdef class Channel:
             if waiter.bell != NULL:
                 PyThread_release_lock(waiter.bell)
             else:
-                answered = line.answering
+                _answered = line.answering  # released after the unlock
                 line.answering = waiter
         SIDE_UNLOCK(&line.lock)
         if waiter is None:
@@ -724,7 +772,7 @@ cdef class Channel:
         return 0
 
     cdef bint _enlist(self, _Waiter waiter, _Line line, size_t cost, bint again) noexcept:
-        """Put ``waiter`` in line (in front if it stood there before), unless there is no need to wait any more."""
+        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more."""
         cdef bint idle
         SIDE_LOCK(&line.lock)
         line.insert(waiter, again)
@@ -751,10 +799,10 @@ cdef class Channel:
             line.answering = None
         SIDE_UNLOCK(&line.lock)
         if rung and waiter.bell != NULL:
-            PyThread_acquire_lock(waiter.bell, 0)  # rung after the wait was over: the bell is to be silent again
+            PyThread_acquire_lock(waiter.bell, 0)  # rung after the wait was over: silence it
 
     cdef double _pause(self, _Line line, double deadline, object loop) except -1.0:
-        """Seconds to wait before looking again; closes for a loop that died after it was rung on the other side."""
+        """Seconds to wait before looking again. Closes if a loop that was rung on the other side died."""
         cdef _Line other = self.getters if line is self.putters else self.putters
         cdef _Waiter answering
         cdef bint pauses = loop is None and main_thread().ident == PyThread_get_thread_ident()

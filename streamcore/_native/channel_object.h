@@ -6,6 +6,9 @@
 
 #define HANDOFF_ALLOC(size) PyMem_RawMalloc(size)
 #define HANDOFF_FREE(pointer) PyMem_RawFree(pointer)
+#ifndef Py_GIL_DISABLED
+#define HANDOFF_GUARDED
+#endif
 #include "handoff.h"
 
 /* A side's lock serves several producers, or consumers, one after the other. With a GIL the GIL does it: nothing

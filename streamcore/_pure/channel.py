@@ -1,14 +1,16 @@
 """Bounded hand-off between threads, or a thread and an event loop (the readable twin of ``_native.channel``).
 
-Goals: nothing lost or doubled however a wait ends; a waiter is woken once for each time there is something to wake it
-for; no Python object is handed *to* a waiter. A woken waiter looks for itself, so a cancelled one has nothing to lose.
+Goals: nothing lost or doubled however a wait ends; a waiter is woken once for each time there is something to
+wake it for; no Python object is handed *to* a waiter. A woken waiter looks for itself, so a cancelled one has
+nothing to lose.
 
-Plan: a deque under a lock, and a line of waiters a side. Whoever makes an item or room available takes the first waiter
-out of the line and rings it; a waiter that leaves without using up what it was rung for rings the next.
+Plan: a deque under a lock, and a line of waiters a side. Whoever makes an item or room available takes the
+first waiter out of the line and rings it; a waiter that leaves without using up what it was rung for rings
+the next.
 
-The lock is re-entrant, because a finalizer or a signal handler may close a channel in the middle of an operation.
-An item leaves the deque by bytecodes between which CPython runs no signal handler (``item = items[0]; del items[0]``),
-and goes back if anything raises before it is returned.
+The lock is re-entrant, because a finalizer or a signal handler may close a channel in the middle of an
+operation. An item leaves the deque by bytecodes between which CPython runs no signal handler (``item =
+items[0]; del items[0]``), and goes back if anything raises before it is returned.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ __all__ = ["Channel"]
 
 T = TypeVar("T")
 
-# Seconds. A parked main thread looks for signals this often where the lock is not interrupted by them (Windows, and
-# _thread.interrupt_main anywhere); a waiter looks this often whether a loop that it rang is closed.
+# Seconds. A parked main thread looks for signals this often where the lock is not interrupted by them
+# (Windows, and _thread.interrupt_main anywhere); a waiter looks this often whether a loop that it rang is
+# closed.
 PAUSE = 0.1
 
 _forks = 0
@@ -77,17 +80,19 @@ def _limit(limit: int | None) -> int:
 class Channel(Generic[T]):
     """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
 
-    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len`` for
-    bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel is empty.
+    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len``
+    for bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel
+    is empty.
 
-    One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a thread,
-    ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms. ``timeout`` is in
-    seconds; ``StreamTimeout`` is raised when it is over, and ``timeout=0`` does not wait. A wait that is cancelled,
-    interrupted or timed out takes no item and loses none.
+    One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a
+    thread, ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms.
+    ``timeout`` is in seconds; ``StreamTimeout`` is raised when it is over, and ``timeout=0`` does not wait. A
+    wait that is cancelled, interrupted or timed out takes no item and loses none.
 
-    After ``close()`` nothing goes in (``ChannelClosed``), and what was put can still be taken; then ``get`` raises
-    ``ChannelClosed`` and iteration ends. After ``close(error)`` both sides get ``error`` itself instead. If the event
-    loop of a waiting coroutine is closed under it, the channel is closed with a ``ChannelClosed`` that says so.
+    After ``close()`` nothing goes in (``ChannelClosed``), and what was put can still be taken; then ``get``
+    raises ``ChannelClosed`` and iteration ends. After ``close(error)`` both sides get ``error`` itself
+    instead. If the event loop of a waiting coroutine is closed under it, the channel is closed with a
+    ``ChannelClosed`` that says so.
 
     In a child process, a channel made before the fork raises ``RuntimeError``.
     """
@@ -161,9 +166,9 @@ class Channel(Generic[T]):
     def put_many(self, items: Iterable[T], timeout: float | None = None) -> int:
         """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
 
-        Whatever ends ``put`` or ``put_many`` early, the exception says how far it came: ``items_put`` is how many went
-        in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at once; of any other
-        iterable an item is drawn when the one before it went in.
+        Whatever ends ``put`` or ``put_many`` early, the exception says how far it came: ``items_put`` is how
+        many went in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at
+        once; of any other iterable an item is drawn when the one before it went in.
         """
         deadline = _deadline(timeout)
         sending = Sending(self, items)
@@ -230,7 +235,8 @@ class Channel(Generic[T]):
     def close(self, error: BaseException | None = None) -> None:
         """Let nothing more in, and wake everyone who waits. The first call counts; any thread may make it.
 
-        A ``StopIteration`` or ``StopAsyncIteration`` would read as a clean end: it becomes the cause of a RuntimeError.
+        A ``StopIteration`` or ``StopAsyncIteration`` would read as a clean end: it becomes the cause of a
+        RuntimeError.
         """
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"error must be an exception or None, got {type(error).__name__}")
@@ -283,7 +289,7 @@ class Channel(Generic[T]):
         return min(max(size, 1), self._capacity)
 
     def _end(self, message: str) -> BaseException:
-        """What to raise on a closed channel; each time with the traceback that it had when the channel was closed."""
+        """What to raise on a closed channel: the error with the traceback that it had at the close."""
         if self._error is None:
             return ChannelClosed(message)
         return self._error.with_traceback(self._traceback)
@@ -302,7 +308,8 @@ class Channel(Generic[T]):
                     raise self._end("the channel is closed")
                 if self._used + cost > self._capacity:
                     return False
-                # += and not append(): after a call, a signal handler may run and raise; up to `more` it must not.
+                # += and not append(): after a call, a signal handler may run and raise; up to `more` it must
+                # not.
                 if self._size is not None:
                     self._costs += (cost,)
                 self._used += cost
@@ -352,7 +359,7 @@ class Channel(Generic[T]):
         return taken
 
     def _enlist(self, waiter: Waiter, line: Line, cost: int, again: bool) -> bool:
-        """Put ``waiter`` in line (in front if it stood there before), unless there is no need to wait any more."""
+        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more."""
         with self._lock:
             if self._closed:
                 return False
@@ -399,7 +406,7 @@ class Channel(Generic[T]):
         self.close(error)
 
     def _pause(self, line: Line, deadline: float | None, loop: AbstractEventLoop | None) -> float | None:
-        """Seconds to wait before looking again; closes for a loop that died after it was rung on the other side."""
+        """Seconds to wait before looking again. Closes if a loop that was rung on the other side died."""
         other = self._getters if line is self._putters else self._putters
         answering = other.answering
         pauses = loop is None and threading.current_thread() is threading.main_thread()

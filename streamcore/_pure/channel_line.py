@@ -1,4 +1,4 @@
-"""The waiters of a channel's side, and the progress of a put (the native twin keeps its own, see ``_native.channel``)."""
+"""The waiters of a channel's side, and the progress of a put (the native twin keeps its own)."""
 
 from __future__ import annotations
 
