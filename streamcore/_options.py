@@ -6,7 +6,14 @@ import operator
 import sys
 from typing import Any
 
-__all__ = ["as_option", "choice_option", "limit_option", "on_incomplete_option", "on_oversize_option", "size_option"]
+__all__ = [
+    "as_option",
+    "choice_option",
+    "limit_option",
+    "on_incomplete_option",
+    "on_oversize_option",
+    "size_option",
+]
 
 DEFAULT_MAX_SIZE = 64 * 1024 * 1024
 

@@ -165,9 +165,7 @@ class Batch(Sequence[Any]):
         if not isinstance(other, Batch):
             return NotImplemented
         return (
-            self.as_ == other.as_
-            and self._raw_offsets() == other._raw_offsets()
-            and self.data == other.data
+            self.as_ == other.as_ and self._raw_offsets() == other._raw_offsets() and self.data == other.data
         )
 
     __hash__ = None  # type: ignore[assignment]
