@@ -134,10 +134,10 @@ cdef class Engine:
         """Back to new: nothing taken in, no error."""
         if self.busy:
             raise ValueError(f"{self.name} engine already executing")
-        self.drop_fragment()
         self.error = None
         self.base = 0
         self.progress = Progress(0, 0, 0, False, 0, 0, 0)
+        self.drop_fragment()
         PyMem_RawFree(self.carry)
         self.carry = NULL
         self.carry_size = self.carry_capacity = 0
