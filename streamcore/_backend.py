@@ -20,6 +20,7 @@ REASON = "STREAMCORE_BACKEND=pure"
 if not TYPE_CHECKING and WANTED != "pure":
     try:
         from ._native.channel import Channel
+        from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
         from ._native.closing import close_all, closing_iterator
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.ring_buffer import RingBuffer
@@ -34,6 +35,9 @@ if not TYPE_CHECKING and WANTED != "pure":
 
 if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.channel import Channel as Channel
+    from ._pure.chunkers import DelimitedEngine as DelimitedEngine
+    from ._pure.chunkers import FixedSizeEngine as FixedSizeEngine
+    from ._pure.chunkers import LinesEngine as LinesEngine
     from ._pure.closing import close_all as close_all
     from ._pure.closing import closing_iterator as closing_iterator
     from ._pure.operators import filter_iterator as filter_iterator

@@ -71,8 +71,8 @@ class Engine:
     def feed(self, fragment: ReadableBuffer) -> list[Any]:
         """Take in one fragment and give the list of items that are complete now.
 
-        An error in the input is raised once every item before it was given, and by every further call until ``reset()``.
-        When anything else is raised (TypeError for a wrong fragment, MemoryError), nothing was taken in.
+        An error in the input is raised once every item before it was given, and by every further call until
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
         """
         self._check_open("feed")
         items = [item for block in self._cut(self._accept(fragment)) for item in block]
@@ -297,7 +297,9 @@ class Engine:
 
     def _annotate(self, error: BaseException, offset: int) -> None:
         """Say where, unless a stage further up did."""
-        if not any(isinstance(note, str) and note.startswith("in ") for note in getattr(error, "__notes__", ())):
+        if not any(
+            isinstance(note, str) and note.startswith("in ") for note in getattr(error, "__notes__", ())
+        ):
             error.add_note(f"in {self._name}, at {self._unit} {offset} of its input")
 
 
