@@ -265,7 +265,7 @@ def test_bytes_that_export_other_memory_are_copied(backend) -> None:
         memoryview(b"").cast("I"),
         array.array("d"),
     ],
-    ids=repr,
+    ids=["ints", "one int", "shorts", "square", "cast", "cast of nothing", "no doubles"],
 )
 def test_any_layout_without_gaps_is_its_bytes(backend, source) -> None:
     view = backend.View(source)
