@@ -63,9 +63,11 @@ class LF(Writer):
         self.last = b"\n"
 
     def write(self, batch: Batch) -> None:
-        data = batch.data.replace(b"\r\n", b"\n")
-        if self.universal:
-            data = data.replace(b"\r", b"\n")
+        data = batch.data
+        if b"\r" in data:  # replace() without a find takes 6 times as long as this search
+            data = data.replace(b"\r\n", b"\n")
+            if self.universal:
+                data = data.replace(b"\r", b"\n")
         self.last = data[-1:]
         self.out.write(data)
 
