@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,14 @@ import pytest
 NATIVE_REQUIRED = (
     os.environ.get("STREAMCORE_BACKEND") == "native" or "STREAMCORE_TEST_REQUIRE_NATIVE" in os.environ
 )
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start import the package under test, not the one in their working directory."""
+    import streamcore
+
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ["PYTHONPATH"] = str(Path(streamcore.__file__).parents[1])
 
 
 class Backend:
