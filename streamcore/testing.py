@@ -367,7 +367,7 @@ class _Core:
 def _on(runnable: Any, backend: str) -> Any:
     """``runnable`` with its engines from one backend, or None where it has no engine or the backend is not there."""
     stages = runnable.stages if isinstance(runnable, RunnableSequence) else (runnable,)
-    copies = [copy(stage) for stage in stages]
+    copies: list[Any] = [copy(stage) for stage in stages]
     with_engine = [stage for stage in copies if hasattr(stage, "_engine")]
     for stage in with_engine:
         stage._core = _Core(backend)
