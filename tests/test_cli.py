@@ -214,6 +214,12 @@ def test_without_click_the_message_says_what_to_install() -> None:
     assert run.stderr == "streamcore: the command line needs click: pip install 'pystreamcore[cli]'\n"
 
 
+def test_a_demand_that_cannot_be_met(streamcore) -> None:
+    streamcore.environment["STREAMCORE_BACKEND"] = "none such"
+    message = "streamcore: STREAMCORE_BACKEND must be auto, native or pure, got 'none such'\n"
+    assert fails(streamcore("doctor")) == message
+
+
 # ---- the output file ----
 
 
