@@ -169,9 +169,12 @@ class RingBuffer:
                 self._room += n
                 del segments[0]
                 return head
-        data = self.peek(n)
-        self._drop(len(data))
-        return data
+        n = self._count(n)
+        pieces = self._take(n)
+        if len(pieces) == 1 and type(pieces[0]) is bytes:
+            return pieces[0]
+        self._copied += n
+        return b"".join(pieces)
 
     def peek(self, n: int | None = -1) -> bytes:
         """The bytes that ``read(n)`` would take, left where they are."""
@@ -199,11 +202,10 @@ class RingBuffer:
         if n:
             target = target.cast("B")
             filled = 0
-            for piece in self._pieces(0, n):
+            for piece in self._take(n):
                 target[filled : filled + len(piece)] = piece
                 filled += len(piece)
             self._copied += n
-            self._drop(n)
         return n
 
     def consume(self, n: int) -> None:
@@ -214,12 +216,12 @@ class RingBuffer:
             raise ValueError(f"n must not be negative, got {n}")
         if n > len(self):
             raise ValueError(f"cannot consume {n} bytes, {len(self)} are held")
-        self._drop(n)
+        self._take(n)
 
     def clear(self) -> None:
         """Drop all bytes held; an outstanding grant stays."""
         self._check_open()
-        self._drop(len(self))
+        self._take(len(self))
 
     def views(self, n: int | None = -1) -> list[memoryview]:
         """Views of the first ``n`` bytes (all for -1 and None), one a segment; nothing is copied or taken.
@@ -284,20 +286,25 @@ class RingBuffer:
             pieces.reverse()
         return pieces
 
-    def _drop(self, n: int) -> None:
+    def _take(self, n: int) -> list[bytes | bytearray | memoryview]:
+        """Remove the first ``n`` bytes and give what they consist of."""
         segments = self._segments
+        if n == len(self):
+            self._room = self._bound
+            pieces = list(segments)
+            segments.clear()
+            return pieces
         self._room += n
-        while n:
-            head = segments[0]
-            if len(head) <= n:
-                n -= len(head)
-                del segments[0]
-            elif isinstance(head, bytearray):
-                del head[:n]
-                break
-            else:
-                segments[0] = memoryview(head)[n:]
-                break
+        pieces = []
+        while n > 0:
+            head = segments.popleft()
+            n -= len(head)
+            if n < 0:
+                whole = memoryview(bytes(head) if isinstance(head, bytearray) else head)
+                segments.appendleft(whole[n:])
+                head = whole[:n]
+            pieces.append(head)
+        return pieces
 
     # -- state
 
@@ -356,6 +363,6 @@ def _part(segment: bytes | bytearray | memoryview, start: int, stop: int) -> byt
     """``segment[start:stop]``, and ``segment`` itself if that is all of it."""
     if start <= 0 and stop >= len(segment):
         return segment
-    if isinstance(segment, bytearray):  # a memoryview of it would forbid to change it
+    if isinstance(segment, bytearray):  # a memoryview of it would stop it from gathering more
         return segment[max(start, 0) : stop]
     return memoryview(segment)[max(start, 0) : stop]
