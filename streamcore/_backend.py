@@ -24,6 +24,7 @@ if not TYPE_CHECKING and WANTED != "pure":
         from ._native.channel import Channel
         from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
         from ._native.closing import close_all, closing_iterator
+        from ._native.joining import joined
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.ring_buffer import RingBuffer
         from ._native.scan import kernel
@@ -46,6 +47,7 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.chunkers import LinesEngine as LinesEngine
     from ._pure.closing import close_all as close_all
     from ._pure.closing import closing_iterator as closing_iterator
+    from ._pure.joining import joined as joined
     from ._pure.operators import filter_iterator as filter_iterator
     from ._pure.operators import map_iterator as map_iterator
     from ._pure.operators import note as note

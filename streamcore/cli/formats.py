@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from .._backend import joined
 from .failure import Failure
 from .outputs import Output
 
@@ -44,7 +45,7 @@ class Text(Writer):
     """One item a line."""
 
     def write(self, batch: Batch) -> None:
-        self.out.write(b"\n".join([*batch, b""]))
+        self.out.write(joined(batch.data, batch._raw_offsets(), b"\n"))
 
 
 class Ended(Writer):
