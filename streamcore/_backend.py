@@ -21,6 +21,7 @@ KERNEL = "none"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native.async_closing import async_closing_iterator
         from ._native.channel import Channel
         from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
         from ._native.closing import close_all, closing_iterator
@@ -41,6 +42,7 @@ if not TYPE_CHECKING and WANTED != "pure":
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.channel import Channel as Channel
     from ._pure.chunkers import DelimitedEngine as DelimitedEngine
     from ._pure.chunkers import FixedSizeEngine as FixedSizeEngine
@@ -54,5 +56,3 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.operators import take_iterator as take_iterator
     from ._pure.ring_buffer import RingBuffer as RingBuffer
     from ._pure.view import View as View
-
-from ._pure.closing import async_closing_iterator as async_closing_iterator  # noqa: E402 - native later
