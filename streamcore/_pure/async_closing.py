@@ -94,9 +94,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             close_without_loop(self._owned)
 
 
-async def end(
-    owned: list[Any], error: BaseException, annotate: Annotate | None, given_up: bool
-) -> NoReturn:
+async def end(owned: list[Any], error: BaseException, annotate: Annotate | None, given_up: bool) -> NoReturn:
     """Close all that is left, because of ``error`` or the end of the stream; then raise that."""
     if isinstance(error, StopAsyncIteration):
         await aclose_all(owned, None, given_up)
@@ -104,7 +102,10 @@ async def end(
         if annotate is not None:
             annotate(error)
         await aclose_all(owned, error, given_up)
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame: a cycle otherwise
 
 
 async def aclose_all(owned: list[Any], error: BaseException | None, given_up: bool = False) -> None:
@@ -129,7 +130,10 @@ async def aclose_all(owned: list[Any], error: BaseException | None, given_up: bo
         except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
             raised = worse(raised, failure, entry)
     if raised is not None and raised is not error:
-        raise raised
+        try:
+            raise raised
+        finally:
+            del raised, error
 
 
 def worse(raised: BaseException | None, failure: BaseException, entry: object) -> BaseException:
