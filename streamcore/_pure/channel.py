@@ -180,9 +180,7 @@ class Channel(Generic[T]):
                 self._park(self._putters, sending.cost, deadline, again)
                 again = True
         except BaseException as error:
-            # No call in here: a second signal may not undo what the first one is told.
-            error.__dict__["items_put"] = sending.done
-            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
+            sending.tell(error)
             raise
         return sending.done
 
@@ -218,9 +216,7 @@ class Channel(Generic[T]):
                 await self._wait(self._putters, sending.cost, deadline, again)
                 again = True
         except BaseException as error:
-            # No call in here: a second signal may not undo what the first one is told.
-            error.__dict__["items_put"] = sending.done
-            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
+            sending.tell(error)
             raise
         return sending.done
 

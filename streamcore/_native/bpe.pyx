@@ -1,0 +1,873 @@
+# cython: language_level=3, freethreading_compatible=True
+"""Byte-pair encoding with the ids of tiktoken or of a tokenizer.json (twin: ``_pure.bpe``).
+
+Goals: exact for every input, linear in its length, no allocation a piece, no Python object a token.
+Plan: bpe_scan.h finds the pieces, bpe_encode.h looks them up in batches and makes the ids of those it does not know
+from the tables of bpe_vocab.h, which bpe_build.h makes once. What one call writes to is a context; it is taken from a
+list at the start of a call and given back at its end, so threads never share one.
+"""
+
+import threading
+from sys import byteorder
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.ref cimport Py_INCREF
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
+from libc.string cimport memcpy
+
+from .._pure.bpe import DEFAULT_CACHE_BYTES, TokenOffsets
+from .._pure.bpe_input import (
+    as_text,
+    check_errors,
+    checked_names,
+    checked_vocabulary,
+    ends_between_characters,
+    raise_disallowed,
+)
+from .._pure.pretokenize import recognise, splitter
+
+cdef extern from *:
+    """
+    /* The first field of every version's array object. Read only after a check against the buffer protocol, which costs
+     * 70 ns a call. */
+    typedef struct { PyObject_HEAD char *data; } bpe_array_head;
+    """
+    ctypedef struct bpe_array_head:
+        char *data
+
+FAMILIES = {"r50k": BPE_GPT2, "cl100k": BPE_CL100K, "o200k": BPE_O200K}
+
+cdef enum:
+    SMALL = 1000        # bytes of text whose ids are made on the stack
+    COPIED = 16384      # ids that are copied into an array; more are handed over as they lie
+    RELEASE = 16384     # bytes of text from which on the GIL is released
+    CHUNK = 1 << 17     # bytes of text that a thread of encode_batch takes at a time
+
+cdef str REPLACE = "replace"
+cdef object _numpy = None
+cdef object _empty = None
+cdef object _uint32 = None
+cdef bint _direct = False
+
+
+cdef int load_numpy() except -1:
+    global _numpy, _empty, _uint32, _direct
+    cdef Py_buffer view
+    import numpy
+    array = numpy.empty(1, numpy.uint32)
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+    _direct = (<bpe_array_head *>array).data == <char *>view.buf
+    PyBuffer_Release(&view)
+    _empty, _uint32 = numpy.empty, numpy.dtype(numpy.uint32)
+    _numpy = numpy
+    return 0
+
+
+@cython.final
+cdef class IdBlock:
+    """Ids as they were made: owns the memory that an array shows."""
+
+    cdef uint32_t *ids
+    cdef Py_ssize_t size  # bytes
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.ids, self.size, False, flags)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.ids)
+
+
+cdef object new_array(const uint32_t *ids, size_t count):
+    """A new uint32 array with a copy of the ids."""
+    cdef Py_buffer view
+    if _numpy is None:
+        load_numpy()
+    array = _empty(count, _uint32)
+    if _direct:
+        memcpy((<bpe_array_head *>array).data, ids, count * sizeof(uint32_t))
+    elif count:
+        PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+        memcpy(view.buf, ids, count * sizeof(uint32_t))
+        PyBuffer_Release(&view)
+    return array
+
+
+cdef object take_array(bpe_output *o):
+    """The ids of ``o`` as an array; large ones are not copied."""
+    cdef IdBlock block
+    cdef uint32_t *ids
+    if o.count <= COPIED or not o.own:
+        return new_array(o.ids, o.count)
+    if _numpy is None:
+        load_numpy()
+    block = IdBlock()
+    ids = <uint32_t *>PyMem_RawRealloc(o.ids, o.count * sizeof(uint32_t))
+    block.ids = ids if ids != NULL else o.ids
+    block.size = o.count * sizeof(uint32_t)
+    o.own = 0
+    return _numpy.frombuffer(block, _uint32)
+
+
+cdef list take_list(bpe_output *o):
+    cdef list ids = PyList_New(o.count)
+    cdef size_t i
+    for i in range(o.count):
+        number = <object>o.ids[i]
+        Py_INCREF(number)
+        PyList_SET_ITEM(ids, i, number)
+    return ids
+
+
+cdef object borrow(object text, object errors, const uint8_t **data, size_t *n):
+    """What owns the UTF-8 of ``text`` that ``data`` and ``n`` are set to."""
+    cdef Py_ssize_t size = 0
+    if errors is not REPLACE:
+        check_errors(errors)
+    if PyBytes_CheckExact(text):
+        data[0] = <const uint8_t *>PyBytes_AS_STRING(text)
+        n[0] = PyBytes_GET_SIZE(text)
+        if bpe_valid_utf8(data[0], n[0]):
+            return text
+    if not PyUnicode_Check(text):
+        text = as_text(text, errors)
+    try:
+        data[0] = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
+    except UnicodeEncodeError:
+        text = as_text(text, errors)
+        data[0] = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
+    n[0] = size
+    return text
+
+
+cdef class Names:
+    """Special tokens to look for in UTF-8, the longest first."""
+
+    def __cinit__(self, texts, special_tokens):
+        cdef size_t i, total = 0
+        self.texts = sorted(texts, key=len, reverse=True)
+        parts = [text.encode("utf-8", "surrogatepass") for text in self.texts]
+        self.data = b"".join(parts)
+        self.starts = <size_t *>PyMem_RawMalloc((len(parts) + 1) * sizeof(size_t))
+        self.ids = <uint32_t *>PyMem_RawCalloc(len(parts) + 1, sizeof(uint32_t))
+        if self.starts == NULL or self.ids == NULL:
+            raise MemoryError
+        for i, part in enumerate(parts):
+            self.starts[i] = total
+            self.ids[i] = special_tokens.get(self.texts[i], 0)
+            total += len(part)
+        self.starts[len(parts)] = total
+        self.names.count = len(parts)
+        self.names.bytes = <const uint8_t *>PyBytes_AS_STRING(self.data)
+        self.names.starts = self.starts
+        self.names.ids = self.ids
+        bpe_names_index(&self.names)
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.starts)
+        PyMem_RawFree(self.ids)
+
+
+cdef int check_memory(int error) except -1:
+    if error == BPE_TOO_LARGE:
+        raise ValueError("vocabulary is too large: its tokens have more than 4 million different prefixes")
+    if error != BPE_OK:
+        raise MemoryError
+    return 0
+
+
+cdef class BPECore:
+    """A byte-pair tokenizer: text to ids and back.
+
+    ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
+    pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
+    first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
+    in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
+    ``cache_bytes`` bounds the memory that remembers pieces, for each thread that encodes at the same time; 0 turns it
+    off.
+
+    Text is ``str`` or any bytes-like object of UTF-8, whose invalid parts are treated as ``errors`` says (``"strict"``
+    raises ``InvalidEncoding``). In ``str``, pairs of surrogates are joined and lone ones become U+FFFD.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.idle = NULL
+
+    def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
+                 cache_bytes=DEFAULT_CACHE_BYTES):
+        if not isinstance(pattern, str):
+            raise TypeError(f"pattern must be str, not {type(pattern).__name__}")
+        if normalization is not None and normalization != "NFC":
+            raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
+        if cache_bytes < 0:
+            raise ValueError(f"cache_bytes must not be negative, got {cache_bytes}")
+        if self.vocab.count:
+            raise RuntimeError("a BPECore is initialized once")
+        self.special_tokens = dict(special_tokens or {})
+        bytes_of = checked_vocabulary(ranks, self.special_tokens)
+        self.pattern = pattern
+        self.merges = None if merges is None else list(merges)
+        self.whole_pieces = bool(whole_pieces)
+        self.normalization = normalization
+        self.cache_bytes = cache_bytes
+        family = recognise(pattern)
+        self._split = splitter(pattern)
+        self._names = {}
+        if family is not None:
+            self.known = True
+            self.spec.family = FAMILIES[family.name]
+            self.spec.digits = family.digits
+            self.spec.trailing = family.tail_run
+        self._build(dict(ranks))
+        self._build_decoder(bytes_of)
+
+    cdef int _build(self, dict ranks) except -1:
+        cdef bpe_vocab vocab
+        cdef bpe_merges merges
+        cdef uint32_t i, at = 0
+        cdef int error
+        items = sorted(ranks.items(), key=by_id)
+        if len(items) > BPE_MAX_TOKENS:
+            raise ValueError(f"vocabulary is too large: {len(items)} tokens, at most {BPE_MAX_TOKENS}")
+        blob = b"".join([token for token, _ in items])
+        if len(blob) >= 0xFFFFFFFF:
+            raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
+        triples = None
+        if self.merges is not None:
+            triples = checked_merges(self.merges, {item[0]: i for i, item in enumerate(items)})
+        vocab = self.vocab
+        vocab.whole_pieces = self.whole_pieces
+        vocab.ids = <uint32_t *>PyMem_RawMalloc(len(items) * sizeof(uint32_t))
+        vocab.starts = <uint32_t *>PyMem_RawMalloc((len(items) + 1) * sizeof(uint32_t))
+        vocab.bytes = <uint8_t *>PyMem_RawMalloc(len(blob))
+        self.vocab = vocab  # freed with the object from here on
+        if vocab.ids == NULL or vocab.starts == NULL or vocab.bytes == NULL:
+            raise MemoryError
+        memcpy(vocab.bytes, PyBytes_AS_STRING(blob), len(blob))
+        for i in range(<uint32_t>len(items)):
+            token, number = items[i]
+            vocab.ids[i] = number
+            vocab.starts[i] = at
+            at += <uint32_t>len(token)
+        vocab.starts[<uint32_t>len(items)] = at
+        self.vocab.count = <uint32_t>len(items)
+        if triples is None:
+            with nogil:
+                error = bpe_vocab_build(&self.vocab, NULL)
+        else:
+            left, right, made = (b"".join([n.to_bytes(4, byteorder) for n in column]) for column in triples)
+            merges.left = <const uint32_t *>PyBytes_AS_STRING(left)
+            merges.right = <const uint32_t *>PyBytes_AS_STRING(right)
+            merges.made = <const uint32_t *>PyBytes_AS_STRING(made)
+            merges.count = <uint32_t>len(triples[0])
+            with nogil:
+                error = bpe_vocab_build(&self.vocab, &merges)
+        return check_memory(error)
+
+    cdef int _build_decoder(self, dict bytes_of) except -1:
+        """A table by id, unless the ids are so far apart that it would mostly be holes."""
+        cdef uint32_t number, at = 0, size
+        self._n_vocab = max(bytes_of) + 1
+        self._bytes_of = None
+        if self._n_vocab > 4 * len(bytes_of) + (1 << 20):
+            self._bytes_of = bytes_of
+            return 0
+        size = self._n_vocab
+        blob = b"".join([bytes_of[number] for number in sorted(bytes_of)])
+        self.decoder.bytes = <uint8_t *>PyMem_RawMalloc(len(blob))
+        self.decoder.starts = <uint32_t *>PyMem_RawMalloc((<size_t>size + 1) * sizeof(uint32_t))
+        if self.decoder.bytes == NULL or self.decoder.starts == NULL:
+            raise MemoryError
+        memcpy(self.decoder.bytes, PyBytes_AS_STRING(blob), len(blob))
+        for number in range(size):
+            self.decoder.starts[number] = at
+            token = bytes_of.get(number)
+            if token is not None:
+                at += <uint32_t>len(token)
+        self.decoder.starts[size] = at
+        self.decoder.size = size
+        return 0
+
+    def __dealloc__(self):
+        cdef bpe_context *context
+        while self.idle != NULL:
+            context = self.idle
+            self.idle = context.next
+            bpe_context_free(context)
+        bpe_vocab_free(&self.vocab)
+        PyMem_RawFree(self.decoder.starts)
+        PyMem_RawFree(self.decoder.bytes)
+
+    def __reduce__(self):
+        options = {
+            "merges": self.merges,
+            "whole_pieces": self.whole_pieces,
+            "normalization": self.normalization,
+            "cache_bytes": self.cache_bytes,
+        }
+        return _restore, (type(self), self.ranks, self.pattern, self.special_tokens, options)
+
+    @property
+    def ranks(self):
+        """A copy of the ordinary tokens: bytes to id."""
+        cdef uint32_t i
+        cdef const bpe_vocab *v = &self.vocab
+        ranks = {
+            v.bytes[v.starts[i]:v.starts[i] + bpe_token_len(v, i)]: v.ids[i] for i in range(v.count)
+        }
+        return dict(sorted(ranks.items(), key=by_id)) if self.merges is not None else ranks
+
+    @property
+    def n_vocab(self):
+        """One more than the highest id."""
+        return self._n_vocab
+
+    @property
+    def max_token_length(self):
+        """Length of the longest ordinary token, in bytes."""
+        return self.vocab.max_len
+
+    cdef bpe_context *take_context(self) except NULL:
+        """A context for this call alone."""
+        cdef bpe_context *context
+        cdef size_t cache_bytes
+        with cython.critical_section(self):
+            context = self.idle
+            if context != NULL:
+                self.idle = context.next
+        if context == NULL:
+            cache_bytes = self.cache_bytes
+            with nogil:
+                context = bpe_context_new(&self.vocab, cache_bytes)
+            if context == NULL:
+                raise MemoryError
+        return context
+
+    cdef int give_context(self, bpe_context *context) except -1:
+        with cython.critical_section(self):
+            context.next = self.idle
+            self.idle = context
+        return 0
+
+    cdef Names names_of(self, object texts):
+        """The finder of a frozenset of special tokens; the last few are kept."""
+        found = self._names.get(texts)
+        if found is None:
+            if len(self._names) >= 64:
+                self._names.clear()
+            found = self._names[texts] = Names(texts, self.special_tokens)
+        return found
+
+    cdef Names allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special):
+        """The special tokens to look for (None for none); raises for one in the text that is disallowed."""
+        cdef uint32_t which = 0
+        cdef size_t at
+        cdef Names names
+        special = frozenset(self.special_tokens)
+        if allowed_special == "all":
+            allowed = special
+        else:
+            allowed = checked_names("allowed_special", allowed_special) & special
+        if disallowed_special == "all":
+            disallowed = special - allowed
+        else:
+            disallowed = checked_names("disallowed_special", disallowed_special)
+        if disallowed:
+            if "" in disallowed:
+                raise_disallowed("", 0)
+            names = self.names_of(disallowed)
+            at = bpe_names_find(&names.names, data, 0, n, &which)
+            if at < n:
+                raise_disallowed(names.texts[which], len(data[:at].decode()))
+        return self.names_of(allowed) if allowed else None
+
+    cdef int encode_data(self, bpe_context *context, Names names, const uint8_t *data, size_t n, size_t most,
+                         bpe_output *o) except -1:
+        """Append the ids of the UTF-8 at ``data``; with ``most`` > 0 it may stop once there are more than that."""
+        cdef const bpe_names *found = &names.names if names is not None else NULL
+        cdef size_t pos = 0
+        cdef int error
+        if not self.known or (self.normalization is not None and not is_ascii(data, n)):
+            return self.encode_text_by_text(context, found, data, n, o)
+        if n < RELEASE:
+            error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, most, o)
+        else:
+            with nogil:
+                error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, most, o)
+        return check_memory(error)
+
+    cdef int encode_text_by_text(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
+                                 bpe_output *o) except -1:
+        """The same where Python has a part in it: normalization, or a pattern that the regex module runs."""
+        cdef size_t pos = 0, stop, made, begin
+        cdef uint32_t which = 0
+        cdef const uint8_t *part
+        cdef Py_ssize_t length
+        while pos < n:
+            stop = bpe_names_find(names, data, pos, n, &which) if names != NULL else n
+            text = data[pos:stop].decode()
+            if self.normalization is not None:
+                from unicodedata import normalize
+                text = normalize(self.normalization, text)
+            if self.known:
+                part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
+                begin = 0
+                with nogil:
+                    error = bpe_encode_text(&self.vocab, &self.spec, context, NULL, part, &begin, length, 0, o)
+                check_memory(error)
+            else:
+                for pieces in self._split(text):
+                    for piece in pieces:
+                        part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
+                        check_memory(bpe_output_reserve(o, length + 4))
+                        made = bpe_encode_cached(&self.vocab, context, part, length, o.ids + o.count)
+                        if made == 0:
+                            raise MemoryError
+                        o.count += made
+            pos = stop
+            if stop < n:
+                check_memory(bpe_output_reserve(o, 1))
+                o.ids[o.count] = names.ids[which]
+                o.count += 1
+                pos += names.starts[which + 1] - names.starts[which]
+        return 0
+
+    cdef object encode_to(self, object text, object errors, bint ordinary, object allowed_special,
+                          object disallowed_special, bint as_list):
+        cdef const uint8_t *data = NULL
+        cdef size_t n = 0
+        cdef uint32_t small[SMALL + 4]
+        cdef bpe_output o
+        cdef bpe_context *context
+        cdef Names names = None
+        _owner = borrow(text, errors, &data, &n)
+        if not ordinary:
+            names = self.allowed(data, n, allowed_special, disallowed_special)
+        o.ids, o.room, o.count, o.own = small, SMALL + 4, 0, 0
+        context = self.take_context()
+        try:
+            if n > SMALL:
+                check_memory(bpe_output_reserve(&o, n // 3))
+            self.encode_data(context, names, data, n, 0, &o)
+            return take_list(&o) if as_list else take_array(&o)
+        finally:
+            self.give_context(context)
+            bpe_output_free(&o)
+
+    def _piece_ends(self, text, one_by_one=False):
+        """Where the scanner ends each piece of ``text``, in bytes of its UTF-8; for tests, by either of its ways."""
+        cdef const uint8_t *data = NULL
+        cdef size_t n = 0, pos = 0
+        cdef size_t ends[256]
+        cdef int found, i
+        _owner = borrow(text, REPLACE, &data, &n)
+        places = []
+        while pos < n:
+            if one_by_one:
+                pos = bpe_scan_one(&self.spec, data, pos, n, 1)
+                places.append(pos)
+            else:
+                found = bpe_scan_many(&self.spec, data, &pos, n, ends, 256)
+                for i in range(found):
+                    places.append(ends[i])
+        return places
+
+    def encode_piece(self, piece):
+        """The ids of one piece, which is not split further."""
+        cdef bpe_output o
+        cdef bpe_context *context
+        cdef const uint8_t *data
+        cdef size_t n, made
+        piece = bytes(piece)
+        data = <const uint8_t *>PyBytes_AS_STRING(piece)
+        n = len(piece)
+        if n == 0:
+            return []
+        o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
+        context = self.take_context()
+        try:
+            check_memory(bpe_output_reserve(&o, n + 4))
+            with nogil:
+                made = bpe_encode_cached(&self.vocab, context, data, n, o.ids)
+            if made == 0:
+                raise MemoryError
+            o.count = made
+            return take_list(&o)
+        finally:
+            self.give_context(context)
+            bpe_output_free(&o)
+
+    def encode_ordinary_to_list(self, text, *, errors=REPLACE):
+        """As ``encode_ordinary``, as a list."""
+        return self.encode_to(text, errors, True, None, None, True)
+
+    def encode_ordinary(self, text, *, errors=REPLACE):
+        """The ids of ``text`` as a uint32 array; special tokens in it are ordinary text."""
+        return self.encode_to(text, errors, True, None, None, False)
+
+    def encode_to_list(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """As ``encode``, as a list."""
+        return self.encode_to(text, errors, False, allowed_special, disallowed_special, True)
+
+    def encode(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """The ids of ``text`` as a uint32 array.
+
+        A special token in ``text`` becomes one id if ``allowed_special`` names it or is ``"all"``, raises ValueError
+        if ``disallowed_special`` names it (``"all"``: those not allowed), and is ordinary text otherwise.
+        """
+        return self.encode_to(text, errors, False, allowed_special, disallowed_special, False)
+
+    def encode_batch(self, texts, threads=1, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
+
+        ``threads`` is how many work at a time; each releases the interpreter's lock.
+        """
+        if threads < 1:
+            raise ValueError(f"threads must be positive, got {threads}")
+        if isinstance(texts, str):
+            raise TypeError("texts must be an iterable of texts, not str")
+        batch = Batch(self, list(texts), threads, allowed_special, disallowed_special, errors)
+        return batch.encode()
+
+    cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
+                         object errors):
+        """How many ids there are; None for more than ``limit`` if that is not None."""
+        cdef const uint8_t *data = NULL
+        cdef size_t n = 0, pos = 0, total = 0, most = (<size_t>-1) >> 1
+        cdef bpe_output o
+        cdef bpe_context *context
+        cdef Names names
+        cdef const bpe_names *found
+        cdef int error
+        _owner = borrow(text, errors, &data, &n)
+        names = self.allowed(data, n, allowed_special, disallowed_special)
+        found = &names.names if names is not None else NULL
+        if limit is not None and limit < most:
+            most = limit
+        o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
+        context = self.take_context()
+        try:
+            if not self.known or self.normalization is not None:
+                self.encode_data(context, names, data, n, 0, &o)
+                total = o.count
+            else:
+                check_memory(bpe_output_reserve(&o, 4096))
+                # `most` = 1 stops after each batch, whose ids are then counted and dropped
+                while pos < n and total <= most:
+                    with nogil:
+                        error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, 1, &o)
+                    check_memory(error)
+                    total += o.count
+                    o.count = 0
+            return total if total <= most else None
+        finally:
+            self.give_context(context)
+            bpe_output_free(&o)
+
+    def count(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """How many ids ``text`` has."""
+        return self.count_to(text, None, allowed_special, disallowed_special, errors)
+
+    def count_until(self, text, limit, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """How many ids ``text`` has if that is at most ``limit``, else None; stops where the limit is passed."""
+        if limit < 0:
+            raise ValueError(f"limit must not be negative, got {limit}")
+        return self.count_to(text, limit, allowed_special, disallowed_special, errors)
+
+    def truncate(self, text, n, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """The longest beginning of ``text`` that ends with one of its first ``n`` tokens and has at most ``n`` ids.
+
+        It ends between two characters. ``str`` gives ``str``, bytes-like gives ``bytes``.
+        """
+        cdef const uint8_t *data = NULL
+        cdef size_t size = 0
+        cdef bpe_output o
+        cdef bpe_context *context
+        cdef Names names
+        if n < 0:
+            raise ValueError(f"n must not be negative, got {n}")
+        options = {"allowed_special": allowed_special, "disallowed_special": (), "errors": errors}
+        _owner = borrow(text, errors, &data, &size)
+        names = self.allowed(data, size, allowed_special, disallowed_special)
+        o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
+        context = self.take_context()
+        try:
+            check_memory(bpe_output_reserve(&o, 4096))
+            self.encode_data(context, names, data, size, max(min(n, size), 1), &o)
+            first = take_list(&o)
+        finally:
+            self.give_context(context)
+            bpe_output_free(&o)
+        whole = len(first) <= n
+        first = first[:n + 1]
+        beginning = self.decode_bytes(first)
+        if not whole:
+            # a beginning may have more ids than it took up in the whole text, so it is counted again
+            while first:
+                beginning = beginning[:len(beginning) - len(self.decode_bytes((first.pop(),)))]
+                if ends_between_characters(beginning) and self.count_until(beginning, n, **options) is not None:
+                    break
+        return beginning.decode() if isinstance(text, str) else beginning
+
+    def offsets(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+        """The ids of ``text`` and where their tokens begin, in bytes and in characters of the (normalised) text."""
+        cdef Py_buffer view
+        cdef int64_t[::1] places, begins
+        cdef const uint8_t *data
+        ids = self.encode(
+            text, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
+        )
+        whole = self.decode_bytes(ids)
+        starts = _numpy.zeros(len(ids) + 1, _numpy.int64)
+        chars = _numpy.zeros(len(ids) + 1, _numpy.int64)
+        if self.decoder.size == 0:
+            return sparse_offsets(self._bytes_of, ids, whole, starts, chars)
+        data = <const uint8_t *>PyBytes_AS_STRING(whole)
+        places, begins = starts, chars
+        PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
+        with nogil:
+            bpe_offsets(&self.decoder, <const uint32_t *>view.buf, <size_t>view.len // sizeof(uint32_t), data,
+                        &places[0], &begins[0])
+        PyBuffer_Release(&view)
+        return TokenOffsets(ids, starts, chars)
+
+    def decode_bytes(self, ids):
+        """The bytes of ``ids`` (a sequence or array of ints); an id not in the vocabulary raises ValueError."""
+        cdef Py_buffer view
+        cdef size_t n, i
+        cdef uint32_t *numbers
+        if self.decoder.size:
+            if getattr(ids, "dtype", None) == "uint32" and ids.flags.c_contiguous:
+                PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
+                try:
+                    found = self.decode_ids(<const uint32_t *>view.buf, <size_t>view.len // sizeof(uint32_t))
+                finally:
+                    PyBuffer_Release(&view)
+                if found is not None:
+                    return found
+            ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+            n = len(ids)
+            numbers = <uint32_t *>PyMem_RawMalloc((n + 1) * sizeof(uint32_t))
+            if numbers == NULL:
+                raise MemoryError
+            try:
+                for i in range(n):
+                    number = (<list>ids)[i]
+                    if type(number) is not int or not 0 <= number < self._n_vocab:
+                        break
+                    numbers[i] = number
+                else:
+                    found = self.decode_ids(numbers, n)
+                    if found is not None:
+                        return found
+            finally:
+                PyMem_RawFree(numbers)
+        return self.decode_slowly(ids.tolist() if hasattr(ids, "tolist") else list(ids))
+
+    cdef object decode_ids(self, const uint32_t *ids, size_t n):
+        """The bytes, or None if an id is unknown."""
+        cdef size_t bad = 0, size = bpe_decoded_size(&self.decoder, ids, n, &bad)
+        if bad < n:
+            return None
+        found = PyBytes_FromStringAndSize(NULL, size)
+        bpe_decode(&self.decoder, ids, n, <uint8_t *>PyBytes_AS_STRING(found))
+        return found
+
+    cdef object decode_slowly(self, list values):
+        """The same for ids far apart, numbers that are no int, and errors."""
+        bytes_of = self._bytes_of
+        if bytes_of is None:
+            bytes_of = {number: token for token, number in self.ranks.items()}
+            for name, number in self.special_tokens.items():
+                bytes_of.setdefault(number, name.encode())
+        try:
+            return b"".join(map(bytes_of.__getitem__, values))
+        except (KeyError, TypeError):
+            for position, number in enumerate(values):
+                if not isinstance(number, int) and not hasattr(number, "__index__"):
+                    raise TypeError(f"ids must be int, got {number!r} at position {position}") from None
+                if number not in bytes_of:
+                    raise ValueError(f"unknown id {number} at position {position}") from None
+            raise
+
+    def decode(self, ids, errors="replace"):
+        """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+
+def by_id(item):
+    return item[1]
+
+
+def sparse_offsets(bytes_of, ids, data, starts, chars):
+    """``BPECore.offsets`` for ids that are far apart."""
+    at = begun = 0
+    for i, number in enumerate(ids.tolist()):
+        starts[i] = at
+        chars[i] = begun - (data[at] & 0xC0 == 0x80)
+        token = bytes_of[number]
+        begun += sum(byte & 0xC0 != 0x80 for byte in token)
+        at += len(token)
+    starts[len(ids)], chars[len(ids)] = at, begun
+    return TokenOffsets(ids, starts, chars)
+
+
+def checked_merges(merges, places):
+    """Left, right and result of each merge as places in the sorted vocabulary."""
+    columns = [], [], []
+    for i, (left, right) in enumerate(merges):
+        for column, token in zip(columns, (left, right, left + right)):
+            if token not in places:
+                raise ValueError(f"merge {i} ({left!r}, {right!r}) needs a token that ranks lack: {token!r}")
+            column.append(places[token])
+    return columns
+
+
+def _restore(cls, ranks, pattern, special_tokens, options):
+    return cls(ranks, pattern, special_tokens, **options)
+
+
+cdef bint is_ascii(const uint8_t *data, size_t n) noexcept:
+    cdef size_t i
+    for i in range(n):
+        if data[i] >= 0x80:
+            return False
+    return True
+
+
+@cython.final
+cdef class Batch:
+    """Texts that several threads encode: each takes some at a time, and copies its ids to their place at the end."""
+
+    cdef BPECore core
+    cdef Names names
+    cdef list owners
+    cdef size_t count, next, threads
+    cdef const uint8_t **data
+    cdef size_t *sizes   # of each text: its bytes,
+    cdef size_t *makers  # the thread that encoded it,
+    cdef size_t *places  # where among that thread's ids its own begin,
+    cdef size_t *counts  # and how many these are
+    cdef bpe_output *outputs
+    cdef uint32_t *ids
+    cdef const int64_t *offsets
+    cdef object error
+
+    def __cinit__(self, BPECore core, list texts, threads, allowed_special, disallowed_special, errors):
+        cdef size_t i
+        self.core, self.owners = core, []
+        self.count = len(texts)
+        self.threads = max(1, min(threads, len(texts)))
+        self.data = <const uint8_t **>PyMem_RawMalloc((self.count + 1) * sizeof(void *))
+        self.sizes = <size_t *>PyMem_RawMalloc(4 * (self.count + 1) * sizeof(size_t))
+        self.outputs = <bpe_output *>PyMem_RawCalloc(self.threads, sizeof(bpe_output))
+        if self.data == NULL or self.sizes == NULL or self.outputs == NULL:
+            raise MemoryError
+        self.makers = self.sizes + self.count + 1
+        self.places = self.makers + self.count + 1
+        self.counts = self.places + self.count + 1
+        for i in range(self.threads):
+            self.outputs[i].own = 1
+        for i in range(self.count):
+            self.owners.append(borrow(texts[i], errors, &self.data[i], &self.sizes[i]))
+            self.names = core.allowed(self.data[i], self.sizes[i], allowed_special, disallowed_special)
+
+    def __dealloc__(self):
+        cdef size_t i
+        if self.outputs != NULL:
+            for i in range(self.threads):
+                bpe_output_free(&self.outputs[i])
+        PyMem_RawFree(self.data)
+        PyMem_RawFree(self.sizes)
+        PyMem_RawFree(self.outputs)
+
+    cdef int take(self, size_t *start, size_t *stop) except -1:
+        """The next texts for a thread: as many as make up CHUNK bytes; 0 if there are none."""
+        cdef size_t size = 0
+        with cython.critical_section(self):
+            start[0] = self.next
+            while self.next < self.count and size < CHUNK:
+                size += self.sizes[self.next]
+                self.next += 1
+            stop[0] = self.next
+        return start[0] < stop[0]
+
+    def work(self, size_t maker):
+        """Encode until no text is left."""
+        cdef size_t start = 0, stop = 0
+        cdef bpe_output *o = &self.outputs[maker]
+        cdef bpe_context *context = NULL
+        try:
+            context = self.core.take_context()
+            while self.error is None and self.take(&start, &stop):
+                self.encode_some(context, o, maker, start, stop)
+        except BaseException as error:
+            self.error = error
+        finally:
+            if context != NULL:
+                self.core.give_context(context)
+
+    cdef int encode_some(self, bpe_context *context, bpe_output *o, size_t maker, size_t start, size_t stop) except -1:
+        cdef size_t i, pos, before
+        cdef int error = 0
+        cdef BPECore core = self.core
+        cdef const bpe_names *found = &self.names.names if self.names is not None else NULL
+        if not core.known or core.normalization is not None:
+            for i in range(start, stop):
+                before = o.count
+                core.encode_data(context, self.names, self.data[i], self.sizes[i], 0, o)
+                self.makers[i], self.places[i], self.counts[i] = maker, before, o.count - before
+            return 0
+        with nogil:
+            for i in range(start, stop):
+                before, pos = o.count, 0
+                error = bpe_encode_text(&core.vocab, &core.spec, context, found, self.data[i], &pos, self.sizes[i], 0,
+                                        o)
+                if error:
+                    break
+                self.makers[i], self.places[i], self.counts[i] = maker, before, o.count - before
+        return check_memory(error)
+
+    def copy(self, size_t maker):
+        """Copy what one thread made to where it belongs."""
+        cdef size_t i
+        with nogil:
+            for i in range(self.count):
+                if self.makers[i] == maker and self.counts[i]:
+                    memcpy(self.ids + self.offsets[i], self.outputs[maker].ids + self.places[i],
+                           self.counts[i] * sizeof(uint32_t))
+
+    def _run(self, method):
+        others = [threading.Thread(target=method, args=(i,)) for i in range(1, self.threads)]
+        for thread in others:
+            thread.start()
+        method(0)
+        for thread in others:
+            thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def encode(self):
+        cdef int64_t[::1] offsets
+        cdef Py_buffer view
+        cdef size_t i
+        if _numpy is None:
+            load_numpy()
+        self._run(self.work)
+        ends = _numpy.zeros(self.count + 1, _numpy.int64)
+        offsets = ends
+        for i in range(self.count):
+            offsets[i + 1] = offsets[i] + <int64_t>self.counts[i]
+        if self.threads == 1:
+            return take_array(&self.outputs[0]), ends
+        ids = _empty(offsets[self.count], _uint32)
+        PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
+        try:
+            self.ids, self.offsets = <uint32_t *>view.buf, &offsets[0]
+            self._run(self.copy)
+        finally:
+            PyBuffer_Release(&view)
+        return ids, ends
