@@ -12,6 +12,7 @@ import random
 import sysconfig
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Corpus:
                 at += source.randint(1, 2 * mean - 1)
 
         cuts = [*places(), len(data)]
-        return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+        return [data[start:end] for start, end in pairwise(cuts)]
 
 
 @pytest.fixture(scope="session")

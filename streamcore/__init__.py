@@ -13,12 +13,16 @@ __version__ = "0.1.0"
 # Where each public name lives. The type checker reads the block below instead; a test holds the two equal.
 _HOME = {
     "BACKEND": "_backend",
+    "Batch": "batch",
     "Channel": "_backend",
     "ChannelClosed": "errors",
+    "Delimited": "stages.lines",
+    "FixedSize": "stages.chunks",
     "IncompleteItem": "errors",
     "InvalidEncoding": "errors",
     "InvalidFrame": "errors",
     "ItemTooLarge": "errors",
+    "Lines": "stages.lines",
     "RingBuffer": "_backend",
     "Runnable": "runnables.base",
     "RunnableConfig": "runnables.config",
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from ._backend import Channel as Channel
     from ._backend import RingBuffer as RingBuffer
     from ._backend import View as View
+    from .batch import Batch as Batch
     from .errors import ChannelClosed as ChannelClosed
     from .errors import IncompleteItem as IncompleteItem
     from .errors import InvalidEncoding as InvalidEncoding
@@ -53,6 +58,9 @@ if TYPE_CHECKING:
     from .runnables.function import RunnableLambda as RunnableLambda
     from .runnables.function import coerce_to_runnable as coerce_to_runnable
     from .runnables.sequence import RunnableSequence as RunnableSequence
+    from .stages.chunks import FixedSize as FixedSize
+    from .stages.lines import Delimited as Delimited
+    from .stages.lines import Lines as Lines
 
 __all__ = [*sorted(_HOME), *sorted(_MODULES)]
 

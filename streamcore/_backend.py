@@ -4,7 +4,8 @@
 named value is a demand: ``native`` without extensions is an ImportError, and so is any other value.
 
 ``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module does not import, all
-parts are pure, so that twins are never mixed. A new core module adds its line to both lists below.
+parts are pure, so that twins are never mixed. A new core module adds its line to both lists below. ``KERNEL`` names
+the byte-scanning kernels in use; ``STREAMCORE_KERNEL`` is a demand for one of them, and so for the native core.
 """
 
 import os
@@ -16,31 +17,42 @@ if WANTED not in ("auto", "native", "pure"):
 
 BACKEND = "pure"
 REASON = "STREAMCORE_BACKEND=pure"
+KERNEL = "none"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native.async_closing import async_closing_iterator
         from ._native.channel import Channel
+        from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
         from ._native.closing import close_all, closing_iterator
+        from ._native.joining import joined
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.ring_buffer import RingBuffer
+        from ._native.scan import kernel
         from ._native.view import View
     except ImportError as error:
         if WANTED == "native":
             raise ImportError(f"STREAMCORE_BACKEND=native, but no native core: {error}") from error
+        if os.environ.get("STREAMCORE_KERNEL", "auto") != "auto":
+            raise
         REASON = f"no native core: {error}"
     else:
         BACKEND = "native"
+        KERNEL = kernel()
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.channel import Channel as Channel
+    from ._pure.chunkers import DelimitedEngine as DelimitedEngine
+    from ._pure.chunkers import FixedSizeEngine as FixedSizeEngine
+    from ._pure.chunkers import LinesEngine as LinesEngine
     from ._pure.closing import close_all as close_all
     from ._pure.closing import closing_iterator as closing_iterator
+    from ._pure.joining import joined as joined
     from ._pure.operators import filter_iterator as filter_iterator
     from ._pure.operators import map_iterator as map_iterator
     from ._pure.operators import note as note
     from ._pure.operators import take_iterator as take_iterator
     from ._pure.ring_buffer import RingBuffer as RingBuffer
     from ._pure.view import View as View
-
-from ._pure.closing import async_closing_iterator as async_closing_iterator  # noqa: E402 - native later

@@ -38,10 +38,10 @@ class Spans(Protocol):
 class Batch(Sequence[Any]):
     """A lazy sequence of items over one contiguous buffer.
 
-    ``data`` holds the items one after another, ``offsets`` (numpy int64, n + 1 values, read-only) says where: item ``i``
-    is ``data[offsets[i]:offsets[i + 1]]``. ``as_`` is the type of the items: ``bytes``, ``str`` (``data`` is UTF-8) or
-    ``"view"``. ``data`` and ``offsets`` are made on first access, and the items on each. Batches are equal when
-    their items and the type of these are.
+    ``data`` holds the items one after another, ``offsets`` (numpy int64, n + 1 values, read-only) says where: item
+    ``i`` is ``data[offsets[i]:offsets[i + 1]]``. ``as_`` is the type of the items: ``bytes``, ``str`` (``data`` is
+    UTF-8) or ``"view"``. ``data`` and ``offsets`` are made on first access, and the items on each. Batches are equal
+    when their items and the type of these are.
 
     ``Batch(data, offsets)`` checks that the offsets are int64, start at 0, never fall and end at ``len(data)``.
     """

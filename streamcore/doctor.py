@@ -21,7 +21,7 @@ def facts() -> dict[str, str]:
     return {
         "streamcore": f"{__version__} ({package_file})",
         "backend": f"{_backend.BACKEND} ({_backend.REASON})",
-        "kernel": getattr(_backend, "KERNEL", "none"),
+        "kernel": _backend.KERNEL,
         "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
         "threads": threads(),
         "compiler": f"{platform.python_compiler()} (of Python)",

@@ -255,17 +255,16 @@ class _Check:
     def emitted_by_prefix(self, sample: Any) -> list[Any]:
         """What has come out by the time that the stage asks for more than the first n elements, for each n."""
         source = RecordingSource(sample[at : at + 1] for at in range(len(sample)))
-        when: list[tuple[int, Any]] = []
-        for chunk in self.runnable.transform(source):
-            when.append((source.pulled, chunk))  # noqa: PERF401
+        when = [(source.pulled, chunk) for chunk in _with_error(self.runnable.transform(source))]
         return [self.flat(chunk for pulled, chunk in when if pulled <= n) for n in range(len(sample) + 1)]
 
     def flat(self, chunks: Iterable[Any]) -> Any:
-        """The output as a sequence of what cannot be cut further."""
-        held = list(chunks)
+        """The output as a sequence of what cannot be cut further; an error that ended it is the last of it."""
+        held = list(_with_error(chunks))
         if not self.flow:
             return held
-        return list(self.runnable.collect(held)) if held else []
+        failed = [held.pop()] if held and isinstance(held[-1], _Failure) else []
+        return [*(self.runnable.collect(held) if held else ()), *failed]
 
     def cleanup(self, sample: Any) -> None:
         if not self.streams():
@@ -289,7 +288,8 @@ class _Check:
             return
         for count in range(len(pieces) + 1):
             before = RecordingSource(pieces[:count])
-            wanted = [chunk for chunk in self.runnable.transform(before) if before.pulled <= count]
+            prefix = _with_error(self.runnable.transform(before))  # which may end inside an item
+            wanted = [chunk for chunk in prefix if before.pulled <= count]
             failure = ConnectionResetError("the source broke")
             source = RecordingSource(pieces[:count], failure)
             got: list[Any] = []
@@ -367,13 +367,31 @@ class _Core:
 def _on(runnable: Any, backend: str) -> Any:
     """``runnable`` with its engines from one backend, or None where it has no engine or the backend is not there."""
     stages = runnable.stages if isinstance(runnable, RunnableSequence) else (runnable,)
-    copies = [copy(stage) for stage in stages]
+    copies: list[Any] = [copy(stage) for stage in stages]
     with_engine = [stage for stage in copies if hasattr(stage, "_engine")]
     for stage in with_engine:
         stage._core = _Core(backend)
         if not hasattr(stage._core, stage._engine):
             return None
     return RunnableSequence(*copies) if with_engine else None
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error as the last item of an output."""
+
+    kind: type[Exception]
+    text: str
+
+
+def _with_error(chunks: Iterable[Any]) -> Iterator[Any]:
+    """``chunks``, and the error that ends them as a last one."""
+    try:
+        yield from chunks
+    except LawViolation:
+        raise
+    except Exception as error:  # noqa: BLE001 - an outcome like any other
+        yield _Failure(type(error), str(error))
 
 
 def _value_or_error(call: Callable[[], Any]) -> Any:

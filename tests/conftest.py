@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,14 @@ import pytest
 NATIVE_REQUIRED = (
     os.environ.get("STREAMCORE_BACKEND") == "native" or "STREAMCORE_TEST_REQUIRE_NATIVE" in os.environ
 )
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start import the package under test, not the one in their working directory."""
+    import streamcore
+
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ["PYTHONPATH"] = str(Path(streamcore.__file__).parents[1])
 
 
 class Backend:
@@ -24,17 +33,23 @@ class Backend:
         return f"Backend({self.name!r})"
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        package = import_module(f"streamcore._{self.name}")
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            value = vars(import_module(module.name)).get(name)
-            if value is not None:
-                setattr(self, name, value)
-                return value
-        if self.name == "native" and not NATIVE_REQUIRED:
+        found = find(self.name, name)
+        if found is None and self.name == "native" and not NATIVE_REQUIRED and find("pure", name) is not None:
             pytest.skip(f"no native {name}: extensions are not built")
-        raise AttributeError(f"no module of {package.__name__} has a {name}")
+        if found is None:  # also what libraries probe any argument for, such as Hypothesis
+            raise AttributeError(f"no module of streamcore._{self.name} has a {name}")
+        setattr(self, name, found)
+        return found
+
+
+def find(backend: str, name: str) -> object:
+    """What bears this name in a module of the backend, None if nothing does."""
+    package = import_module(f"streamcore._{backend}")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        found = vars(import_module(module.name)).get(name)
+        if found is not None and not name.startswith("__"):
+            return found
+    return None
 
 
 @pytest.fixture(scope="session", params=["native", "pure"])

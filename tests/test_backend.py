@@ -51,6 +51,15 @@ def test_native_where_the_extensions_are_built(backend) -> None:
     assert run("auto", REPORT).stdout.startswith("native|")
 
 
+def test_a_kernel_that_does_not_exist_is_no_reason_to_fall_back(backend, monkeypatch) -> None:
+    if backend.name == "pure":
+        pytest.skip("kernels are native")
+    assert backend.View
+    monkeypatch.setenv("STREAMCORE_KERNEL", "none such")
+    result = run("auto", REPORT)
+    assert "ImportError: STREAMCORE_KERNEL must be auto or one of" in result.stderr
+
+
 @pytest.mark.parametrize("wanted", ["", "Native", "c"])
 def test_an_unknown_value_is_an_import_error(wanted: str) -> None:
     result = run(wanted, REPORT)

@@ -143,9 +143,7 @@ cdef class LinesEngine(Engine):
                         elif not self.keepends or self.progress.discard or stop - start > self.max_size:
                             self.progress.state = SWALLOW
                         else:
-                            self.progress.state = HELD
-                            self.used += 1
-                            return NULL
+                            return NULL  # settle() holds the line
                 elif start >= 0:
                     if stop > start and self.ptr[stop - 1] == c"\r":
                         stop -= 1
@@ -203,7 +201,10 @@ cdef class LinesEngine(Engine):
         return NULL
 
     cdef int settle(self) except -1:
-        return self.keep(self.progress.start)
+        self.keep(self.progress.start)
+        if self.used < self.found:
+            self.progress.state = HELD
+        return 0
 
     cdef object take_batch(self):
         # Without these no line needs a look of its own. A first line that began in earlier fragments is made here,

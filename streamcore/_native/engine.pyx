@@ -80,8 +80,8 @@ cdef class Engine:
     def feed(self, fragment):
         """Take in one fragment and give the list of items that are complete now.
 
-        An error in the input is raised once every item before it was given, and by every further call until ``reset()``.
-        When anything else is raised (TypeError for a wrong fragment, MemoryError), nothing was taken in.
+        An error in the input is raised once every item before it was given, and by every further call until
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
         """
         self.check_open("feed")
         cdef Progress saved = self.progress
@@ -134,10 +134,10 @@ cdef class Engine:
         """Back to new: nothing taken in, no error."""
         if self.busy:
             raise ValueError(f"{self.name} engine already executing")
-        self.drop_fragment()
         self.error = None
         self.base = 0
         self.progress = Progress(0, 0, 0, False, 0, 0, 0)
+        self.drop_fragment()
         PyMem_RawFree(self.carry)
         self.carry = NULL
         self.carry_size = self.carry_capacity = 0

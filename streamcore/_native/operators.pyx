@@ -5,6 +5,7 @@ Each owns its source: however it ends, the source's ``close()`` is called once, 
 """
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF
 
@@ -143,6 +144,8 @@ cdef class filter_iterator(Operator):
                 self.at += 1
                 if kept:
                     break
+                if not self.at & 0xFFF:
+                    PyErr_CheckSignals()  # nothing else would, where source and function are C
         except BaseException as error:
             self.running = False
             self.end(error)
@@ -198,8 +201,6 @@ cdef object call(fn, item, name, Py_ssize_t at):
     except BaseException as error:
         note(error, name, at)
         raise
-
-
 
 
 def note(error, name, at):

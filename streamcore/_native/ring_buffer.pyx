@@ -262,31 +262,33 @@ cdef class RingBuffer:
         """
         cdef const unsigned char *start = NULL
         cdef Py_ssize_t size
-        cdef object owner
+        cdef object owner, taken
         if PyBytes_CheckExact(data):
             size = PyBytes_GET_SIZE(data)
             if SMALL <= size <= self.room:
+                taken = size  # before the push, because making an int can fail
                 self.reserve()
                 self.push(data, <const unsigned char *> PyBytes_AS_STRING(data), size)
-                return size
+                return taken
         self.check_open()
         owner = freeze(data, "write()", True, &start, &size)
-        return self.append(owner, start, size, not isinstance(owner, Hold) or isinstance(data, View))
-
-    cdef Py_ssize_t append(
-            self, object owner, const unsigned char *data, Py_ssize_t size, bint unchanging) except -1:
-        """Append what fits of ``size`` bytes at ``data``: by reference if ``owner`` may be kept for them."""
         size = min(size, self.room)
+        taken = size
+        self.append(owner, start, size, not isinstance(owner, Hold) or isinstance(data, View))
+        return taken
+
+    cdef int append(
+            self, object owner, const unsigned char *data, Py_ssize_t size, bint unchanging) except -1:
+        """Append ``size`` bytes at ``data``, which fit: by reference if ``owner`` may be kept for them."""
         if size < SMALL:
-            self.gather(data, size)
-            return size
+            return self.gather(data, size)
         self.reserve()
         if not unchanging or size < size_of_owner(owner) - size:
             owner = PyBytes_FromStringAndSize(<const char *> data, size)
             data = <const unsigned char *> PyBytes_AS_STRING(owner)
             self.copied += size
         self.push(owner, data, size)
-        return size
+        return 0
 
     cdef int gather(self, const unsigned char *data, Py_ssize_t size) except -1:
         """Append a copy of a few bytes, to the last segment if it ends where the slab does."""
@@ -462,6 +464,7 @@ cdef class RingBuffer:
         """Take as many bytes as ``buffer`` has space for, write them there, and return how many."""
         cdef Py_buffer target
         cdef Py_ssize_t size
+        cdef object taken
         self.check_open()
         if not PyObject_CheckBuffer(buffer):
             raise not_writable(buffer)
@@ -473,11 +476,12 @@ cdef class RingBuffer:
                 raise BufferError(
                     f"readinto() takes C-contiguous data, got a {target.ndim}-dimensional view with gaps")
             size = min(target.len, self.held)
+            taken = size
             self.copy_to(<unsigned char *> target.buf, size)
             self.drop(size)
         finally:
             PyBuffer_Release(&target)
-        return size
+        return taken
 
     @cython.critical_section
     def consume(self, n):

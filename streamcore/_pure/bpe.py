@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from .bpe_input import (
     raise_disallowed,
 )
 from .byte_pairs import Merges
+from .prefix_encodings import Neighbours
 from .pretokenize import recognise, splitter
 
 if TYPE_CHECKING:
@@ -109,6 +111,11 @@ class BPECore:
         self._cache = PieceCache(self.encode_piece, cache_bytes)
         self._all_special = frozenset(self.special_tokens)
         self._finders: dict[frozenset[str], re.Pattern[str]] = {}
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        """What streams need to know about the vocabulary; made when the first one begins."""
+        return Neighbours(self._merges)
 
     def _checked_pairs(self, merges: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], int]:
         pairs: dict[tuple[bytes, bytes], int] = {}

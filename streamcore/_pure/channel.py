@@ -180,7 +180,9 @@ class Channel(Generic[T]):
                 self._park(self._putters, sending.cost, deadline, again)
                 again = True
         except BaseException as error:
-            sending.tell(error)
+            # No call in here: a second signal may not undo what the first one is told.
+            error.__dict__["items_put"] = sending.done
+            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
             raise
         return sending.done
 
@@ -216,7 +218,9 @@ class Channel(Generic[T]):
                 await self._wait(self._putters, sending.cost, deadline, again)
                 again = True
         except BaseException as error:
-            sending.tell(error)
+            # No call in here: a second signal may not undo what the first one is told.
+            error.__dict__["items_put"] = sending.done
+            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
             raise
         return sending.done
 

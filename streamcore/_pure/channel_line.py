@@ -90,7 +90,3 @@ class Sending(Generic[T]):
             self.cost = self.cost or self.channel._cost(self.drawn[self.position])
             if not self.channel._offer(self.drawn[self.position], self):
                 return False
-
-    def tell(self, error: BaseException) -> None:
-        """Write into ``error`` what went in and what did not."""
-        vars(error).update(items_put=self.done, unsent=list(self.drawn[self.position :]))

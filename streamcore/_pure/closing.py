@@ -7,10 +7,10 @@ and costs a delegation per chunk and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["async_closing_iterator", "close_all", "closing_iterator"]
+__all__ = ["close_all", "closing_iterator"]
 
 T = TypeVar("T")
 
@@ -65,73 +65,6 @@ def close_all(owned: Sequence[object], error: BaseException | None) -> None:
             continue
         try:
             close()
-        except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
-            if error is not None:
-                error.add_note(f"and closing {type(entry).__name__} failed: {failure!r}")
-            elif failed is None:
-                failed = failure
-            else:
-                failed.add_note(f"and closing {type(entry).__name__} failed: {failure!r}")
-    if failed is not None:
-        raise failed
-
-
-class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function-like class
-    """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
-
-    As ``closing_iterator``; ``aclose()`` awaits each entry's ``aclose()``, or calls its ``close()`` where it has no
-    other. An iterator that is dropped unfinished leaves its closing to the event loop's hooks for async generators.
-    """
-
-    def __init__(
-        self,
-        iterator: AsyncIterator[T],
-        owned: Sequence[object],
-        annotate: Callable[[BaseException], object] | None = None,
-    ) -> None:
-        self._iterator: AsyncIterator[T] | None = iterator
-        self._owned = owned
-        self._annotate = annotate
-
-    def __aiter__(self) -> async_closing_iterator[T]:
-        return self
-
-    async def __anext__(self) -> T:
-        if self._iterator is None:
-            raise StopAsyncIteration
-        try:
-            return await self._iterator.__anext__()
-        except StopAsyncIteration:
-            await self._end(None)
-            raise
-        except BaseException as error:
-            await self._end(error)
-            raise
-
-    async def aclose(self) -> None:
-        """Close every stage and the source, last to first; a second call does nothing."""
-        await self._end(None)
-
-    async def _end(self, error: BaseException | None) -> None:
-        if self._iterator is None:
-            return
-        owned, annotate = self._owned, self._annotate
-        self._iterator = self._annotate = None
-        self._owned = ()
-        if error is not None and annotate is not None:
-            annotate(error)
-        await aclose_all(owned, error)
-
-
-async def aclose_all(owned: Sequence[object], error: BaseException | None) -> None:
-    """``close_all`` for entries that have ``aclose()``, or ``close()``."""
-    failed: BaseException | None = None
-    for entry in reversed(owned):
-        try:
-            if (aclose := getattr(entry, "aclose", None)) is not None:
-                await aclose()
-            elif (close := getattr(entry, "close", None)) is not None:
-                close()
         except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
             if error is not None:
                 error.add_note(f"and closing {type(entry).__name__} failed: {failure!r}")

@@ -56,7 +56,7 @@ class RingBuffer:
     ``capacity`` and ``copied_bytes``.
     """
 
-    __slots__ = ("_capacity", "_closed", "_copied", "_grant", "_held", "_lent", "_room", "_segments")
+    __slots__ = ("_bound", "_capacity", "_closed", "_copied", "_grant", "_lent", "_room", "_segments")
 
     def __init__(self, capacity: int) -> None:
         capacity = integer(capacity, "capacity")
@@ -65,8 +65,10 @@ class RingBuffer:
         if capacity > maxsize:
             raise ValueError(f"capacity must be at most {maxsize}, got {capacity}")
         self._capacity = capacity
-        self._held = 0
-        self._room = capacity  # what write() may take: without the grant, and 0 once closed
+        # Both are without the grant, and 0 once closed. What is held is the difference: one number less to keep
+        # up is a seventh of the time of a small write and read.
+        self._bound = capacity
+        self._room = capacity  # what write() may take
         # A bytearray gathers small pieces; views are given only of its bytes, once it takes no more.
         self._segments: deque[bytes | bytearray | memoryview] = deque()
         self._grant: bytearray | None = None
@@ -81,10 +83,8 @@ class RingBuffer:
 
         TypeError if ``data`` is not bytes-like, BufferError if it is not C-contiguous.
         """
-        if type(data) is bytes and SMALL <= len(data) <= self._room:
-            size = len(data)
+        if type(data) is bytes and SMALL <= (size := len(data)) <= self._room:
             self._segments.append(data)
-            self._held += size
             self._room -= size
             return size
         self._check_open()
@@ -100,7 +100,6 @@ class RingBuffer:
         else:
             self._segments.append(piece.tobytes())
             self._copied += size
-        self._held += size
         self._room -= size
         return size
 
@@ -126,9 +125,10 @@ class RingBuffer:
         if self._grant is not None:
             raise BufferError(f"a grant of {len(self._grant)} bytes is outstanding: commit() it first")
         if not self._room:
-            raise BufferError(f"nothing is free to grant: {self._held} of {self._capacity} bytes are in use")
+            raise BufferError(f"nothing is free to grant: {len(self)} of {self._capacity} bytes are in use")
         self._grant = bytearray(min(n, self._room))
         self._lent = memoryview(self._grant)
+        self._bound -= len(self._grant)
         self._room -= len(self._grant)
         return self._lent
 
@@ -152,6 +152,7 @@ class RingBuffer:
 
     def _end_grant(self) -> None:
         if self._grant is not None and self._lent is not None:
+            self._bound += len(self._grant)
             self._room += len(self._grant)
             with suppress(BufferError):  # something else uses it: it keeps memory that is no longer ours
                 self._lent.release()
@@ -162,16 +163,18 @@ class RingBuffer:
     def read(self, n: int | None = -1) -> bytes:
         """Take the first ``n`` bytes; fewer if fewer are held, all of them for -1 and None."""
         segments = self._segments
-        if segments and type(n) is int:
+        if segments:
             head = segments[0]
-            if type(head) is bytes and len(head) == n:
-                del segments[0]
-                self._held -= n
+            if type(head) is bytes and len(head) == n and type(n) is int:
                 self._room += n
+                del segments[0]
                 return head
-        data = self.peek(n)
-        self._drop(len(data))
-        return data
+        n = self._count(n)
+        pieces = self._take(n)
+        if len(pieces) == 1 and type(pieces[0]) is bytes:
+            return pieces[0]
+        self._copied += n
+        return b"".join(pieces)
 
     def peek(self, n: int | None = -1) -> bytes:
         """The bytes that ``read(n)`` would take, left where they are."""
@@ -195,15 +198,14 @@ class RingBuffer:
             raise BufferError(
                 f"readinto() takes C-contiguous data, got a {target.ndim}-dimensional view with gaps"
             )
-        n = min(target.nbytes, self._held)
+        n = min(target.nbytes, len(self))
         if n:
             target = target.cast("B")
             filled = 0
-            for piece in self._pieces(0, n):
+            for piece in self._take(n):
                 target[filled : filled + len(piece)] = piece
                 filled += len(piece)
             self._copied += n
-            self._drop(n)
         return n
 
     def consume(self, n: int) -> None:
@@ -212,14 +214,14 @@ class RingBuffer:
         n = integer(n, "n")
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
-        if n > self._held:
-            raise ValueError(f"cannot consume {n} bytes, {self._held} are held")
-        self._drop(n)
+        if n > len(self):
+            raise ValueError(f"cannot consume {n} bytes, {len(self)} are held")
+        self._take(n)
 
     def clear(self) -> None:
         """Drop all bytes held; an outstanding grant stays."""
         self._check_open()
-        self._drop(self._held)
+        self._take(len(self))
 
     def views(self, n: int | None = -1) -> list[memoryview]:
         """Views of the first ``n`` bytes (all for -1 and None), one a segment; nothing is copied or taken.
@@ -245,7 +247,7 @@ class RingBuffer:
         """
         self._check_open()
         b"".find(sub)  # raises what bytes.find raises
-        held = self._held
+        held = len(self)
         first = 0 if start is None else index(start)
         last = held if end is None else index(end)
         first = max(first + held, 0) if first < 0 else first
@@ -260,12 +262,12 @@ class RingBuffer:
         n = -1 if n is None else integer(n, "n")
         if n < -1:
             raise ValueError(f"n must be -1 (all) or not negative, got {n}")
-        return self._held if n == -1 else min(n, self._held)
+        return len(self) if n == -1 else min(n, len(self))
 
     def _pieces(self, start: int, stop: int) -> list[bytes | bytearray | memoryview]:
         """What the bytes from ``start`` to ``stop`` consist of, reached from the nearer end."""
         pieces: list[bytes | bytearray | memoryview] = []
-        if start <= self._held - stop or start == 0:
+        if start <= len(self) - stop:
             place = 0
             for segment in self._segments:
                 if place >= stop:
@@ -274,7 +276,7 @@ class RingBuffer:
                     pieces.append(_part(segment, start - place, stop - place))
                 place += len(segment)
         else:
-            place = self._held
+            place = len(self)
             for segment in reversed(self._segments):
                 if place <= start:
                     break
@@ -284,21 +286,25 @@ class RingBuffer:
             pieces.reverse()
         return pieces
 
-    def _drop(self, n: int) -> None:
+    def _take(self, n: int) -> list[bytes | bytearray | memoryview]:
+        """Remove the first ``n`` bytes and give what they consist of."""
         segments = self._segments
-        self._held -= n
+        if n == len(self):
+            self._room = self._bound
+            pieces = list(segments)
+            segments.clear()
+            return pieces
         self._room += n
-        while n:
-            head = segments[0]
-            if len(head) <= n:
-                n -= len(head)
-                del segments[0]
-            elif isinstance(head, bytearray):
-                del head[:n]
-                break
-            else:
-                segments[0] = memoryview(head)[n:]
-                break
+        pieces = []
+        while n > 0:
+            head = segments.popleft()
+            n -= len(head)
+            if n < 0:
+                whole = memoryview(bytes(head) if isinstance(head, bytearray) else head)
+                segments.appendleft(whole[n:])
+                head = whole[:n]
+            pieces.append(head)
+        return pieces
 
     # -- state
 
@@ -306,7 +312,7 @@ class RingBuffer:
         """Drop everything held and the grant; views given out stay valid. Calling it again does nothing."""
         self._end_grant()
         self._segments.clear()
-        self._held = self._room = 0
+        self._bound = self._room = 0
         self._closed = True
 
     @property
@@ -330,7 +336,7 @@ class RingBuffer:
         return self._copied
 
     def __len__(self) -> int:
-        return self._held
+        return self._bound - self._room
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -342,7 +348,7 @@ class RingBuffer:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{self._held} of {self._capacity} bytes"
+        state = "closed" if self._closed else f"{len(self)} of {self._capacity} bytes"
         return f"<RingBuffer: {state}>"
 
     def __reduce__(self) -> NoReturn:
@@ -357,6 +363,6 @@ def _part(segment: bytes | bytearray | memoryview, start: int, stop: int) -> byt
     """``segment[start:stop]``, and ``segment`` itself if that is all of it."""
     if start <= 0 and stop >= len(segment):
         return segment
-    if isinstance(segment, bytearray):  # a memoryview of it would forbid to change it
+    if isinstance(segment, bytearray):  # a memoryview of it would stop it from gathering more
         return segment[max(start, 0) : stop]
     return memoryview(segment)[max(start, 0) : stop]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -94,6 +95,15 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("streamcore: interrupted", err=True)
         return 130
+    except ImportError as error:
+        if not str(error).startswith("STREAMCORE_"):
+            raise
+        click.echo(f"streamcore: {error}", err=True)
+        return 2
+    except Exception:  # noqa: BLE001
+        # A fault of ours. Python's own exit code for it is 1, which means skipped records here.
+        traceback.print_exc()
+        return 2
 
 
 def silence_standard_output() -> None:

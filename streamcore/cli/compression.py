@@ -27,11 +27,12 @@ def gunzip(source: Input) -> Iterator[bytes]:
         while not member.eof:
             data = data or source.read()
             at_end = not data
+            before = member.copy()
             try:
                 text = member.decompress(data, STEP)
-            except zlib.error as error:
-                position = source.position - len(data)
-                raise Failure(f"{source.name}: bad gzip data after byte {position}: {error}") from error
+            except zlib.error:
+                yield from up_to_the_error(before, data, source)
+                raise AssertionError("what failed in one step does not fail byte by byte") from None
             data = member.unconsumed_tail
             if text:
                 yield text
@@ -45,6 +46,18 @@ def gunzip(source: Input) -> Iterator[bytes]:
             data = data.lstrip(b"\0")
 
 
+def up_to_the_error(member: zlib._Decompress, data: bytes, source: Input) -> Iterator[bytes]:
+    """What a step that fails yields before it does: ``zlib`` throws it away, so go byte by byte."""
+    for at in range(len(data)):
+        try:
+            text = member.decompress(data[at : at + 1])
+        except zlib.error as error:
+            position = source.position - len(data) + at
+            raise Failure(f"{source.name}: bad gzip data at byte {position}: {error}") from error
+        if text:
+            yield text
+
+
 class Step(NamedTuple):
     """What comes next in a Zstandard stream."""
 
@@ -54,34 +67,45 @@ class Step(NamedTuple):
 
 
 class FrameWalk:
-    """Reads for ``zstandard`` and follows the frames on the way, to know at the end whether the last is
-    complete.
+    """Reads for ``zstandard``, a block at a time, and knows at the end whether the last frame is complete.
 
-    RFC 8878, 3.1: a frame is a magic number, a header, blocks (3 bytes with last, type and size, then the
-    content), and a checksum if the header says so; a skippable frame is a magic number, a size and as many
-    bytes. Each method from ``magic`` on takes one field and says what comes next.
+    With a block at a time, what lies before a bad block comes out before the error does.
+
+    RFC 8878, 3.1: a frame is a magic number, a header, blocks (3 bytes with last, type and size, then the content),
+    and a checksum if the header says so; a skippable frame is a magic number, a size and as many bytes. Each method
+    from ``magic`` on takes one field and says what comes next.
     """
 
     def __init__(self, source: Input) -> None:
         self.source = source
+        self.data = b""
+        self.at = 0  # what of ``data`` was handed out
         self.field = b""
         self.left, self.next, self.kept = Step(4, self.magic, True)
         self.checksum = False
         self.frames = 0
 
-    def read(self, size: int) -> bytes:
-        data = self.source.read(size)
-        at = 0
-        while at < len(data):
-            taken = min(self.left, len(data) - at)
+    def read(self, _size: int) -> bytes:
+        if self.at == len(self.data):
+            self.data, self.at = self.source.read(), 0
+        start = self.at
+        block_ended = False
+        while self.at < len(self.data) and not block_ended:
+            taken = min(self.left, len(self.data) - self.at)
             if self.kept:
-                self.field += data[at : at + taken]
-            at += taken
+                self.field += self.data[self.at : self.at + taken]
+            self.at += taken
             self.left -= taken
+            block_ended = not self.left and not self.kept
             while not self.left:
                 self.left, self.next, self.kept = self.next(self.field)
                 self.field = b""
-        return data
+        return self.data[start : self.at]
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file handed out so far."""
+        return self.source.position - len(self.data) + self.at
 
     def complete(self) -> bool:
         return self.frames > 0 and self.left == 4 and self.next == self.magic
@@ -127,9 +151,9 @@ def unzstd(source: Input) -> Iterator[bytes]:
     reader = zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", walk), read_across_frames=True)
     while True:
         try:
-            text = reader.read(STEP)
+            text = reader.read1(STEP)
         except zstandard.ZstdError as error:
-            raise Failure(f"{source.name}: bad zstd data before byte {source.position}: {error}") from error
+            raise Failure(f"{source.name}: bad zstd data before byte {walk.position}: {error}") from error
         if not text:
             break
         yield text

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from .._backend import joined
 from .failure import Failure
 from .outputs import Output
 
@@ -44,7 +45,7 @@ class Text(Writer):
     """One item a line."""
 
     def write(self, batch: Batch) -> None:
-        self.out.write(b"\n".join([*batch, b""]))
+        self.out.write(joined(batch.data, batch._raw_offsets(), b"\n"))
 
 
 class Ended(Writer):
@@ -63,9 +64,11 @@ class LF(Writer):
         self.last = b"\n"
 
     def write(self, batch: Batch) -> None:
-        data = batch.data.replace(b"\r\n", b"\n")
-        if self.universal:
-            data = data.replace(b"\r", b"\n")
+        data = batch.data
+        if b"\r" in data:  # replace() without a find takes 6 times as long as this search
+            data = data.replace(b"\r\n", b"\n")
+            if self.universal:
+                data = data.replace(b"\r", b"\n")
         self.last = data[-1:]
         self.out.write(data)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,7 +87,7 @@ def run(
 ) -> int:
     """Cut the input by the stage, write all items, and return the exit code."""
     with closing(open_input(file)) as source, open_output(output) as out:
-        report = Report(source, unit, progress, time.monotonic)
+        report = Report(source, unit, progress)
         engine = stage.engine()
         try:
             cut(engine, source, writer(out), report)

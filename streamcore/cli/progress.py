@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -17,16 +19,17 @@ BAR_INTERVAL = 0.1
 LINE_INTERVAL = 10.0
 
 
-def amount(number: float) -> str:
-    """Three digits and a decimal prefix: 12.3 k, 1.23 G."""
+def amount(number: float, unit: str) -> str:
+    """Three digits and a decimal prefix: 12.3 kB, 1.23 M words."""
     for prefix in ("", "k", "M", "G"):
         if number < 999.5:
-            return f"{number:.{max(0, 3 - len(str(int(number))))}f} {prefix}" if prefix else f"{number:.0f} "
+            digits = f"{number:.{3 - len(str(int(number)))}f}" if prefix else f"{number:.0f}"
+            return f"{digits} {prefix}{unit}" if prefix or unit == "B" else f"{digits}{unit}"
         number /= 1000
-    return f"{number:.2f} T"
+    return f"{number:.2f} T{unit}"
 
 
-def clock(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}"
@@ -44,7 +47,9 @@ class Display(Protocol):
 class Report:
     """Counts bytes read and items written, and shows them when it is time."""
 
-    def __init__(self, source: Input, unit: str, wanted: bool | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, source: Input, unit: str, wanted: bool | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.source = source
         self.unit = unit
         self.items = 0
@@ -68,7 +73,7 @@ class Report:
 
     def rates(self) -> str:
         seconds = self.seconds()
-        return f"{amount(self.source.position / seconds)}B/s, {amount(self.items / seconds)}{self.unit}/s"
+        return f"{amount(self.source.position / seconds, 'B')}/s, {amount(self.items / seconds, f' {self.unit}')}/s"
 
     def left(self) -> float | None:
         """Seconds to go, if the length of the input is known."""
@@ -87,17 +92,17 @@ class Lines:
 
     def show(self, report: Report) -> None:
         source = report.source
-        done = f"{amount(source.position)}B"
+        done = amount(source.position, "B")
         if source.size:
-            done += f" of {amount(source.size)}B ({source.position / source.size:.0%})"
+            done += f" of {amount(source.size, 'B')} ({source.position / source.size:.0%})"
         left = report.left()
-        rest = "" if left is None else f", {clock(left)} left"
-        self.say(f"{source.name}: {done}, {amount(report.items)}{report.unit}, {report.rates()}{rest}")
+        rest = "" if left is None else f", {duration(left)} left"
+        self.say(f"{source.name}: {done}, {amount(report.items, f' {report.unit}')}, {report.rates()}{rest}")
 
     def close(self, report: Report) -> None:
         if self.shown:
-            done = f"{amount(report.source.position)}B, {report.items} {report.unit}"
-            self.say(f"{report.source.name}: {done} in {clock(report.seconds())}, {report.rates()}")
+            done = f"{amount(report.source.position, 'B')}, {report.items} {report.unit}"
+            self.say(f"{report.source.name}: {done} in {duration(report.seconds())}, {report.rates()}")
 
     def say(self, line: str) -> None:
         self.shown = True
@@ -127,7 +132,7 @@ class Bar:
             self.task,
             completed=report.source.position,
             rates=report.rates(),
-            left="" if left is None else f"{clock(left)} left",
+            left="" if left is None else f"{duration(left)} left",
             refresh=True,
         )
 
@@ -165,8 +170,9 @@ def choose_display(wanted: bool | None) -> Display | None:
         return Lines()
     if wanted is None and sys.stdout is not None and sys.stdout.isatty():
         return None
-    try:
-        import rich  # noqa: F401
-    except ImportError:
-        return Lines()
-    return Bar()
+    return Bar() if rich_is_installed() else Lines()
+
+
+def rich_is_installed() -> bool:
+    """Asked without importing it: most runs end before a bar is drawn."""
+    return find_spec("rich") is not None

@@ -1,0 +1,199 @@
+"""An async stream that closes everything it was made of, however it ends (twin: ``_native.async_closing``).
+
+What ``closing`` promises for iterators, for async ones: the stages before the last one and the source are closed when
+the stream ends by an error or a cancellation, when a stage in the middle stopped early, and when nobody wants it any
+more.
+
+One pull, or the close, runs at a time; another one meanwhile is a RuntimeError and changes nothing. A pull that its
+awaiter gave up half-way (the coroutine was closed or dropped) leaves the stream to ``aclose()``.
+
+A dropped stream is closed by the event loop: beside each stream stands a small async generator, the guard, that holds
+what there is to close, and the hooks that every loop has for dropped async generators see to it. Where no loop runs,
+what needs none is closed at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from types import AsyncGeneratorType
+from typing import Any, Generic, NoReturn, TypeVar
+
+__all__ = ["aclose_all", "async_closing_iterator"]
+
+T = TypeVar("T")
+
+Annotate = Callable[[BaseException], object]
+Guard = AsyncGenerator[None, None]
+
+PULLED = "the stream is already being pulled"
+CLOSED = "the stream is already being closed"
+
+
+class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function-like class
+    """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
+
+    As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
+    ``aclose()``, or calls its ``close()`` where it has no other.
+    """
+
+    def __init__(
+        self, iterator: AsyncIterator[T], owned: Sequence[object], annotate: Annotate | None = None
+    ) -> None:
+        if not hasattr(type(iterator), "__anext__"):
+            raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
+        self._iterator: AsyncIterator[T] | None = iterator
+        self._owned = list(owned)
+        self._annotate = annotate
+        self._busy: str | None = None
+        self._given_up = False
+        self._guard = guard_of(self._owned)
+
+    def __aiter__(self) -> async_closing_iterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._busy is not None:
+            raise RuntimeError(self._busy)
+        if self._iterator is None:
+            raise StopAsyncIteration
+        if self._guard is None:
+            self._guard = guard_of(self._owned)
+        self._busy = PULLED
+        try:
+            return await self._iterator.__anext__()
+        except GeneratorExit:
+            self._given_up = True
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised by end()
+            self._iterator = None
+            await end(self._owned, error, self._annotate, self._given_up)
+        finally:
+            self._busy = None
+            self._dismiss_guard()
+
+    async def aclose(self) -> None:
+        """Close every stage and the source, last to first; a second call does nothing."""
+        if self._busy is not None:
+            raise RuntimeError(self._busy)
+        self._iterator = None
+        self._busy = CLOSED
+        try:
+            await aclose_all(self._owned, None, self._given_up)
+        finally:
+            self._busy = None
+            self._dismiss_guard()
+
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None and not self._owned:
+            dismiss(self._guard)
+            self._guard = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_guard", self) is None and self._owned:
+            close_without_loop(self._owned)
+
+
+async def end(owned: list[Any], error: BaseException, annotate: Annotate | None, given_up: bool) -> NoReturn:
+    """Close all that is left, because of ``error`` or the end of the stream; then raise that."""
+    if isinstance(error, StopAsyncIteration):
+        await aclose_all(owned, None, given_up)
+    else:
+        if annotate is not None:
+            annotate(error)
+        await aclose_all(owned, error, given_up)
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame: a cycle otherwise
+
+
+async def aclose_all(owned: list[Any], error: BaseException | None, given_up: bool = False) -> None:
+    """Empty ``owned`` from the last entry to the first, awaiting ``aclose()`` or else calling ``close()`` of each.
+
+    None is left out because another one failed. Failures are noted on ``error``, the exception under way; without one
+    the first is raised. A cancellation is raised in any case, after all are closed. What is not closed yet when this
+    coroutine is itself closed stays in ``owned``.
+    """
+    raised = error
+    while owned:
+        entry = owned.pop()
+        try:
+            if (aclose := getattr(entry, "aclose", None)) is not None:
+                if given_up:
+                    release(entry)
+                await aclose()
+            elif (close := getattr(entry, "close", None)) is not None:
+                close()
+        except GeneratorExit:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
+            raised = worse(raised, failure, entry)
+    if raised is not None and raised is not error:
+        try:
+            raise raised
+        finally:
+            del raised, error
+
+
+def worse(raised: BaseException | None, failure: BaseException, entry: object) -> BaseException:
+    """Which of the two to raise, the other one noted on it: the first, but a cancellation before an error."""
+    if raised is None:
+        return failure
+    if isinstance(raised, Exception) and not isinstance(failure, Exception):
+        failure.add_note(f"while the stream ended by {raised!r}")
+        return failure
+    raised.add_note(f"and closing {type(entry).__name__} failed: {failure!r}")
+    return raised
+
+
+def release(entry: object) -> None:
+    """End an async generator whose pull was given up half-way.
+
+    Before CPython 3.13 it takes itself for running ever after, and refuses ``aclose()``; a new pull that was not begun
+    still reaches it. Its ``finally`` cannot await.
+    """
+    while isinstance(entry, AsyncGeneratorType) and entry.ag_running:
+        try:
+            entry.__anext__().throw(GeneratorExit)
+        except (GeneratorExit, StopAsyncIteration):
+            return
+
+
+def guard_of(owned: list[Any]) -> Guard | None:
+    """An async generator that closes ``owned`` when it is closed; None where no loop has set hooks to do that."""
+    if sys.get_asyncgen_hooks().finalizer is None:
+        return None
+    guard = _guard(owned)
+    step(guard.__anext__())
+    return guard
+
+
+async def _guard(owned: list[Any]) -> Guard:
+    try:
+        yield
+    finally:
+        await aclose_all(owned, None)
+
+
+def dismiss(guard: Guard) -> None:
+    """Let the guard of an emptied list end, unless the loop is about to end it."""
+    if not guard.ag_running:
+        step(guard.aclose())
+
+
+def step(awaitable: Any) -> bool:
+    """Run ``awaitable`` up to where it waits, and there close it; whether it came to its end."""
+    run = awaitable.__await__()
+    try:
+        next(run)
+    except StopIteration:
+        return True
+    run.close()
+    return False
+
+
+def close_without_loop(owned: list[Any]) -> None:
+    """``aclose_all`` of a stream that was dropped where no loop runs: an ``aclose()`` that waits is cut short there."""
+    while owned:
+        step(aclose_all(owned, None))

@@ -1,0 +1,157 @@
+"""Streaming byte-pair encoder: fragments of text in, ids out, equal to those of the whole text for every cut.
+
+Goals: an id is given out as soon as no later text can change it; the state is bounded. Plan: ``text_stream`` makes
+text of the fragments and cuts it at special tokens, ``open_piece`` encodes what lies between.
+
+What is held back, at most: an unfinished character, the beginning of a special token, the last eight short pieces of a
+fragment until they are settled (they are, within the same call), and of the open piece what its continuations do not
+share. The last is a few tokens (at most 135 bytes seen for letters, 267 for spaces, with tokens of up to 128 bytes)
+unless the piece has an alternative end at which another encoding begins; then it is all text since that end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from .._options import limit_option
+from ..errors import ItemTooLarge
+from .bpe_input import check_errors, checked_names, raise_disallowed
+from .open_piece import OpenPieces
+from .text_stream import Composer, NameFinder, TextDecoder
+from .token_engine import TokenEngine
+
+if TYPE_CHECKING:
+    from .bpe import BPECore
+
+__all__ = ["BPEEncoder"]
+
+
+class UnknownPattern:
+    """Stands in for ``OpenPieces`` where it is not known how far a pattern looks: holds all text until it ends."""
+
+    def __init__(self, core: BPECore) -> None:
+        self._core = core
+        self._held: list[str] = []
+        self.held_size = 0
+
+    def held(self) -> bytes:
+        """The text whose ids were not given out."""
+        return "".join(self._held).encode()
+
+    def feed(self, text: str, final: bool) -> list[int]:
+        """Nothing until the text ends, then its ids."""
+        self._held.append(text)
+        self.held_size += len(text.encode())
+        if not final:
+            return []
+        text, self._held, self.held_size = "".join(self._held), [], 0
+        lookup = self._core._cache.__getitem__
+        return [number for pieces in self._core._split(text) for piece in pieces for number in lookup(piece)]
+
+
+class BPEEncoder(TokenEngine):
+    """Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 arrays (one, or none).
+
+    Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
+    token raises ValueError after the ids before it. ``max_size`` bounds the bytes of text whose ids cannot be given out
+    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
+    until ``finish()``.
+    """
+
+    _name = "BPEEncoder"
+
+    def __init__(
+        self,
+        core: BPECore,
+        *,
+        allowed_special: str | Collection[str] = frozenset(),
+        disallowed_special: str | Collection[str] = "all",
+        errors: str = "replace",
+        max_size: int | None = 1 << 26,
+    ) -> None:
+        check_errors(errors)
+        special = frozenset(core.special_tokens)
+        allowed = (
+            special
+            if allowed_special == "all"
+            else checked_names("allowed_special", allowed_special) & special
+        )
+        if disallowed_special == "all":
+            disallowed = special - allowed
+        else:
+            disallowed = checked_names("disallowed_special", disallowed_special)
+        self._core = core
+        self._max_size = limit_option("max_size", max_size)
+        self._text = TextDecoder(errors)
+        self._disallowed = NameFinder(disallowed)
+        self._allowed = NameFinder(allowed)
+        self._clear()
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._text.reset()
+        self._disallowed.reset()
+        self._allowed.reset()
+        self._begin_text()
+
+    def _begin_text(self) -> None:
+        """A new text begins: at the start, and after each special token."""
+        core = self._core
+        self._composer = Composer() if core.normalization else None
+        self._pieces: OpenPieces | UnknownPattern
+        self._pieces = UnknownPattern(core) if core._family is None else OpenPieces(core, core._family)
+
+    def _take(self, fragment: Any) -> list[Any]:
+        if not isinstance(fragment, str):
+            try:
+                fragment = fragment if isinstance(fragment, bytes) else memoryview(fragment).tobytes()
+            except TypeError:
+                raise TypeError(
+                    f"{self._name} takes str or bytes-like fragments, not {type(fragment).__name__}"
+                ) from None
+        text = self._text.feed(fragment)
+        self.offset += len(fragment)
+        return self._encode(text, False)
+
+    def _end(self) -> list[Any]:
+        return self._encode(self._text.feed("" if self._text.kind is str else b"", True), True)
+
+    def _encode(self, text: str, final: bool) -> list[Any]:
+        out: list[int] = []
+        final = final or self._text.error is not None
+        for part, name in self._disallowed.feed(text, final):
+            self._encode_allowed(part, final or name is not None, out)
+            if name is not None:
+                try:
+                    raise_disallowed(name, self._disallowed.position)
+                except ValueError as error:
+                    self._fail(error)
+                break
+        else:
+            if self._text.error is not None:
+                self._fail(self._text.error)
+            else:
+                self._check_size()
+        if not out:
+            return []
+        import numpy as np
+
+        return [np.array(out, np.uint32)]
+
+    def _encode_allowed(self, text: str, final: bool, out: list[int]) -> None:
+        for part, name in self._allowed.feed(text, final):
+            ends = final or name is not None
+            if self._composer is not None:
+                part = self._composer.feed(part, ends)
+            out += self._pieces.feed(part, ends)
+            if name is not None:
+                out.append(self._core.special_tokens[name])
+                self._begin_text()
+
+    def _check_size(self) -> None:
+        size = self._pieces.held_size + (self._composer.held_size if self._composer else 0)
+        if self._max_size is not None and size > self._max_size:
+            held = self._pieces.held()
+            start = len(held.decode("utf-8", "ignore")) if self._text.kind is str else len(held)
+            self._fail(ItemTooLarge(size, self._max_size, self.offset - start))

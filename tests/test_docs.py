@@ -1,0 +1,35 @@
+"""The Python examples of README.md and docs/ run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamcore.stages.text")  # lands soon
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if path.is_file()]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    namespace: dict[str, object] = {"__name__": "example"}
+    for found in BLOCK.finditer(text):
+        line = text[: found.start(1)].count("\n")
+        # Line numbers of a failure are those of the page.
+        exec(compile("\n" * line + found[1], str(page), "exec"), namespace)
+
+
+@pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="the tests run without the rest of the checkout"
+)
+def test_readme_has_examples_and_its_links_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert BLOCK.search(text)
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / target).exists(), target

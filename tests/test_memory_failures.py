@@ -1,0 +1,242 @@
+"""Every allocation of the native classes made to fail in turn (T4): survived, and nothing lost on retry.
+
+A new native class adds its scenarios to ``SCENARIOS``. The twins are not tried: there any line may fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+_testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
+
+LONG = bytes(range(250)) * 4  # 1000 bytes, kept by reference
+PLENTY = 400  # more allocations than any scenario makes
+QUIET = 12  # so many successes in a row mean that the failing allocation comes after the action
+
+
+@dataclass
+class Scenario:
+    """``act`` is tried on what ``make`` makes until it works; ``look`` shows all of the state that matters.
+
+    A failed ``act`` must leave what ``look`` shows as it was, and the one that works must give the same result and
+    state as if nothing had failed. (An ``act`` of several calls may have done the first of them: let it be one call.)
+    """
+
+    make: Callable[[Any], Any]
+    act: Callable[[Any], Any]
+    look: Callable[[Any], Any] = lambda subject: None
+
+
+def failing(action: Callable[[], Any], start: int, stop: int) -> Any:
+    """Run ``action`` while the allocations from number ``start`` up to ``stop`` fail (0: all from there on)."""
+    _testcapi.set_nomemory(start, stop)
+    try:
+        return action()
+    finally:
+        _testcapi.remove_mem_hooks()
+
+
+def filled_ring(backend, *pieces: object, capacity: int = 100_000):
+    ring = backend.RingBuffer(capacity)
+    for piece in pieces:
+        assert ring.write(piece) == len(piece)
+    return ring
+
+
+def turned_ring(backend):
+    """Its array of segments is full and starts in the middle."""
+    ring = filled_ring(backend, *[LONG] * 10)
+    ring.consume(9500)
+    for _ in range(15):
+        ring.write(LONG)
+    return ring
+
+
+def granted_ring(backend, size: int, *, keep: bool = False):
+    ring = filled_ring(backend, b"small", LONG)
+    grant = ring.grant(size)
+    grant[:] = LONG[:size]
+    return (ring, grant[:]) if keep else (ring,)
+
+
+def ring_state(ring) -> tuple[bytes, int, list[bytes]]:
+    return ring.peek(), ring.free, [bytes(view) for view in ring.views()]
+
+
+def committed(count: int) -> Callable[[tuple[Any, ...]], None]:
+    return lambda subject: subject[0].commit(count)
+
+
+def granted_state(subject: tuple[Any, ...]) -> object:
+    return ring_state(subject[0])
+
+
+def view_state(view) -> bytes:
+    return bytes(view)
+
+
+def view_without_exports(view) -> bytes:
+    """Also shows whether a failure left an export behind: the release would be refused."""
+    shown = bytes(view)
+    copy = view[:]
+    view.release()
+    view.__init__(copy)
+    return shown
+
+
+SCENARIOS = {
+    # View
+    "view of bytes": Scenario(lambda b: b.View, lambda kind: bytes(kind(LONG))),
+    "view of a bytearray": Scenario(lambda b: b.View, lambda kind: bytes(kind(bytearray(LONG)))),
+    "view of a memoryview": Scenario(lambda b: (b.View, memoryview(LONG)), lambda s: bytes(s[0](s[1]))),
+    "view: slice": Scenario(lambda b: b.View(LONG), lambda view: bytes(view[5:9]), view_without_exports),
+    "view: step": Scenario(lambda b: b.View(LONG), lambda view: bytes(view[5:90:3]), view_without_exports),
+    "view: tobytes": Scenario(lambda b: b.View(LONG), lambda view: view.tobytes(), view_without_exports),
+    "view: hex": Scenario(lambda b: b.View(LONG), lambda view: view.hex(":"), view_without_exports),
+    "view: tolist": Scenario(lambda b: b.View(LONG), lambda view: view.tolist(), view_without_exports),
+    "view: iteration": Scenario(lambda b: b.View(LONG), lambda view: list(view), view_without_exports),
+    "view: hash": Scenario(lambda b: b.View(LONG), hash, view_without_exports),
+    "view: repr": Scenario(lambda b: b.View(LONG), repr, view_without_exports),
+    "view: equality": Scenario(
+        lambda b: b.View(LONG), lambda view: view == bytearray(LONG), view_without_exports
+    ),
+    "view: memoryview": Scenario(
+        lambda b: b.View(LONG), lambda v: bytes(memoryview(v)[3:]), view_without_exports
+    ),
+    "view: cast": Scenario(lambda b: b.View(LONG), lambda view: view.cast("I").shape, view_without_exports),
+    # RingBuffer
+    "ring": Scenario(lambda b: b.RingBuffer, lambda kind: kind(100).capacity),
+    "ring: write": Scenario(lambda b: filled_ring(b, b"x"), lambda ring: ring.write(LONG), ring_state),
+    "ring: write the 17th segment": Scenario(
+        lambda b: filled_ring(b, *[LONG] * 16), lambda ring: ring.write(LONG), ring_state
+    ),
+    "ring: write around the end of the array": Scenario(
+        lambda b: turned_ring(b),
+        lambda ring: ring.write(LONG),
+        ring_state,
+    ),
+    "ring: write a first small piece": Scenario(filled_ring, lambda ring: ring.write(b"abc"), ring_state),
+    "ring: write a further small piece": Scenario(
+        lambda b: filled_ring(b, b"abc"), lambda ring: ring.write(bytearray(b"def")), ring_state
+    ),
+    "ring: write into a new slab": Scenario(
+        lambda b: filled_ring(b, *[b"x" * 63] * 260), lambda ring: ring.write(b"y" * 60), ring_state
+    ),
+    "ring: write a bytearray": Scenario(filled_ring, lambda ring: ring.write(bytearray(LONG)), ring_state),
+    "ring: write a part": Scenario(
+        lambda b: filled_ring(b, b"x", capacity=400), lambda ring: ring.write(memoryview(LONG)), ring_state
+    ),
+    "ring: read across": Scenario(
+        lambda b: filled_ring(b, LONG, b"abc", LONG), lambda ring: ring.read(1010), ring_state
+    ),
+    "ring: read one": Scenario(lambda b: filled_ring(b, LONG), lambda ring: ring.read(1000), ring_state),
+    "ring: peek": Scenario(lambda b: filled_ring(b, LONG, b"abc"), lambda ring: ring.peek(), ring_state),
+    "ring: readinto": Scenario(
+        lambda b: (filled_ring(b, LONG, b"abc"), bytearray(1001)),
+        lambda subject: subject[0].readinto(subject[1]),
+        lambda subject: (ring_state(subject[0]), bytes(subject[1])),
+    ),
+    "ring: consume": Scenario(
+        lambda b: filled_ring(b, LONG, b"abc"), lambda ring: ring.consume(1001), ring_state
+    ),
+    "ring: views": Scenario(
+        lambda b: filled_ring(b, *[b"abc", LONG] * 30),
+        lambda ring: [bytes(v) for v in ring.views()],
+        ring_state,
+    ),
+    "ring: find": Scenario(
+        lambda b: filled_ring(b, LONG, b"abc"), lambda ring: ring.find(LONG[1:] + b"a"), ring_state
+    ),
+    "ring: grant": Scenario(
+        lambda b: filled_ring(b, LONG),
+        lambda ring: bool(ring.grant(300)),
+        lambda ring: (len(ring), ring.free),
+    ),
+    "ring: commit all": Scenario(lambda b: granted_ring(b, 1000), committed(1000), granted_state),
+    "ring: commit most": Scenario(lambda b: granted_ring(b, 1000), committed(800), granted_state),
+    "ring: commit little": Scenario(lambda b: granted_ring(b, 1000), committed(100), granted_state),
+    "ring: commit a small piece": Scenario(lambda b: granted_ring(b, 1000), committed(9), granted_state),
+    "ring: commit under a slice": Scenario(
+        lambda b: granted_ring(b, 1000, keep=True), committed(1000), granted_state
+    ),
+    "ring: clear": Scenario(lambda b: filled_ring(b, *[LONG] * 40), lambda ring: ring.clear(), ring_state),
+}
+
+
+@pytest.fixture(params=SCENARIOS)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    return SCENARIOS[request.param]
+
+
+@pytest.fixture
+def native(backend):
+    if backend.name == "pure":
+        pytest.skip("the allocations of the interpreter itself are not ours to survive")
+    return backend
+
+
+def test_each_allocation_failing_once(native, scenario: Scenario) -> None:
+    untouched = scenario.make(native)
+    before = scenario.look(untouched)
+    expected = scenario.act(untouched)
+    after = scenario.look(untouched)
+    failures = successes = 0
+    for index in range(PLENTY):
+        subject = scenario.make(native)
+        try:
+            result = failing(partial(scenario.act, subject), index, index + 1)
+        except MemoryError:
+            failures, successes = failures + 1, 0
+            assert scenario.look(subject) == before
+            result = scenario.act(subject)
+        else:
+            successes += 1
+        assert result == expected
+        assert scenario.look(subject) == after
+        if successes == QUIET:
+            return
+    pytest.fail(f"still failing after {PLENTY} allocations ({failures} failures)")
+
+
+def test_all_allocations_failing_until_it_works(native, scenario: Scenario) -> None:
+    """One object goes through every failure there is, one after the other."""
+    untouched = scenario.make(native)
+    before = scenario.look(untouched)
+    expected = scenario.act(untouched)
+    after = scenario.look(untouched)
+    subject = scenario.make(native)
+    for index in range(PLENTY):
+        try:
+            result = failing(partial(scenario.act, subject), index, 0)
+        except MemoryError:
+            assert scenario.look(subject) == before
+            continue
+        assert result == expected
+        assert scenario.look(subject) == after
+        return
+    pytest.fail(f"still failing after {PLENTY} allocations")
+
+
+def test_failures_do_happen(native) -> None:
+    with pytest.raises(MemoryError):
+        failing(lambda: native.RingBuffer(100), 0, 0)
+
+
+@pytest.mark.parametrize("grant", [0, 300])
+@pytest.mark.parametrize("keep", [False, True])
+def test_cleanup_needs_no_memory(native, grant: int, keep: bool) -> None:
+    ring = filled_ring(native, *[LONG, b"abc"] * 40)
+    kept = [ring.views(), ring.grant(grant)[3:] if grant else None] if keep else []
+    if grant and not keep:
+        ring.grant(grant)
+    failing(ring.close, 0, 0)
+    assert ring.closed
+    view = native.View(LONG)
+    failing(view.release, 0, 0)
+    if keep:
+        assert b"".join(kept[0]) == (LONG + b"abc") * 40
