@@ -32,7 +32,9 @@ _HOME = {
     "coerce_to_runnable": "runnables.function",
     "StreamTimeout": "errors",
     "StreamcoreError": "errors",
+    "UTF8": "stages.text",
     "View": "_backend",
+    "Words": "stages.text",
 }
 _MODULES = frozenset({"errors", "ops", "testing"})
 
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from .stages.chunks import FixedSize as FixedSize
     from .stages.lines import Delimited as Delimited
     from .stages.lines import Lines as Lines
+    from .stages.text import UTF8 as UTF8
+    from .stages.text import Words as Words
 
 __all__ = [*sorted(_HOME), *sorted(_MODULES)]
 

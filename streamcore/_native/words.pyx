@@ -13,15 +13,14 @@ from cpython.mem cimport PyMem_RawRealloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, strcmp
 
-from streamcore._native.engine cimport AS_BYTES, AS_STR, AS_VIEW, BATCH_BYTES, BATCH_ITEMS, Engine, TRUNCATE_OVERSIZE
+from streamcore._native.engine cimport AS_BYTES, AS_STR, Engine, TRUNCATE_OVERSIZE
 from streamcore._native.scan cimport kernels as scan_kernels
 from streamcore._native.view cimport make_view
 
 from streamcore import _options
-from streamcore.batch import Batch
 
 cdef extern from "words.h" nogil:
     enum:
@@ -70,8 +69,6 @@ cdef enum Input:
     UNKNOWN
     BYTES
     TEXT
-
-cdef tuple _types = (bytes, str, "view")
 
 cdef const words_kernel *chosen = NULL
 

@@ -7,7 +7,7 @@ whatever the fragment holds, and counts an error from the start of the fragment;
 from __future__ import annotations
 
 from codecs import lookup_error, utf_8_decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidEncoding
@@ -54,7 +54,7 @@ class UTF8Engine(Engine):
             return fragment  # for `codecs` as good as a memoryview, and one object less
         return super()._accept(fragment)
 
-    def _cut(self, data: Any) -> Iterable[Sequence[str]]:
+    def _cut(self, data: Any) -> Iterator[Any]:
         if len(data) > WINDOW:
             return super()._cut(freeze(data, self._name))
         self._data = data
@@ -63,7 +63,7 @@ class UTF8Engine(Engine):
             self._base += len(data)
         finally:
             self._data = None
-        return ((text,),) if text else ()
+        return iter(((text,),) if text else ())
 
     def _blocks(self, data: memoryview) -> Iterator[list[str]]:
         for at in range(0, len(data), WINDOW):
@@ -101,7 +101,13 @@ class UTF8Engine(Engine):
             self._held = b""
             return text
         rest = data[used:]  # at most 3 bytes
-        if len(rest) == 2 and rest[0] == 0xED and rest[1] >= 0xA0 and self.errors != "surrogatepass" and not final:
+        if (
+            len(rest) == 2
+            and rest[0] == 0xED
+            and rest[1] >= 0xA0
+            and self.errors != "surrogatepass"
+            and not final
+        ):
             self._held = bytes(rest)
             return text + self._decode(b"", offset + len(data) - self._base, final=True)
         self._held = bytes(rest)
@@ -109,7 +115,7 @@ class UTF8Engine(Engine):
 
     def _ask(self, data: memoryview, offset: int, final: bool) -> tuple[str, int]:
         """As ``codecs.utf_8_decode``, asking the handler about each bad piece; stops at one where it fails."""
-        pieces = []
+        pieces: list[str] = []
         at = 0
         while True:
             part = data[at : at + SLICE]
@@ -155,12 +161,14 @@ def ask_handler(errors: str, bad: bytes, reason: str) -> str:
     rest, which can only be continuation bytes. What it raises passes through.
     """
     handler = lookup_error(errors)
-    replaced = []
+    replaced: list[str] = []
     while bad:
         answer = handler(UnicodeDecodeError("utf-8", bad, 0, len(bad), reason))
-        if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], str)):
+        if not (isinstance(answer, tuple) and len(answer) == 2):
             raise TypeError("decoding error handler must return (str, int) tuple")
         text, resume = answer
+        if not isinstance(text, str):
+            raise TypeError("decoding error handler must return (str, int) tuple")
         if resume < 0:
             resume += len(bad)
         if not 0 < resume <= len(bad):

@@ -210,7 +210,7 @@ class WordsEngine(Engine):
         return held[:stop]
 
     def _converted(self, items: list[Any], last: bool = True) -> list[Any] | None:
-        """The items in their type. If one cannot be: it is the held one and the engine fails; or None if not ``last``."""
+        """The items in their type. Where one has none: a failure if ``last`` (it is the held one), else None."""
         if self._convert is None:
             return items
         try:
