@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 # Where each public name lives. The type checker reads the block below instead; a test holds the two equal.
 _HOME = {
     "BACKEND": "_backend",
+    "BPE": "stages.tokens",
     "Batch": "batch",
     "Channel": "_backend",
     "ChannelClosed": "errors",
@@ -32,9 +33,8 @@ _HOME = {
     "coerce_to_runnable": "runnables.function",
     "StreamTimeout": "errors",
     "StreamcoreError": "errors",
-    "UTF8": "stages.text",
+    "TokenBatch": "token_batch",
     "View": "_backend",
-    "Words": "stages.text",
 }
 _MODULES = frozenset({"errors", "ops", "testing"})
 
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from .stages.chunks import FixedSize as FixedSize
     from .stages.lines import Delimited as Delimited
     from .stages.lines import Lines as Lines
-    from .stages.text import UTF8 as UTF8
-    from .stages.text import Words as Words
+    from .stages.tokens import BPE as BPE
+    from .token_batch import TokenBatch as TokenBatch
 
 __all__ = [*sorted(_HOME), *sorted(_MODULES)]
 

@@ -45,7 +45,7 @@ def checked_vocabulary(ranks: Mapping[bytes, int], special_tokens: Mapping[str, 
             raise ValueError(f"special token {number} has no text")
         if not 0 <= number <= HIGHEST_ID:
             raise ValueError(f"id of special token {name!r} must be from 0 to {HIGHEST_ID}, got {number}")
-        if number in ordinary:
+        if number in ordinary and found[number] != name.encode():
             raise ValueError(
                 f"special token {name!r} has the id of the ordinary token {found[number]!r}: {number}"
             )

@@ -16,7 +16,6 @@ import re
 from functools import cache
 
 from .pretokenize import Family, class_text
-from .unicode_classes import LETTER, LOWER_LIKE, NUMBER, SPACE, UPPER_LIKE
 
 IS_LETTER, IS_NUMBER, IS_SPACE, IS_UPPER, IS_LOWER = 1, 2, 4, 8, 16
 IS_WORD = IS_UPPER | IS_LOWER  # letters and marks: what an o200k word is made of
@@ -27,6 +26,8 @@ START, LETTERS, DIGITS, OTHER, TAIL, UPPER, LOWER, SUFFIX, BLANK = range(9)
 @cache
 def class_table() -> bytes:
     """The class bits of every code point, one byte each (1.1 MB)."""
+    from .unicode_classes import LETTER, LOWER_LIKE, NUMBER, SPACE, UPPER_LIKE
+
     table = bytearray(0x110000)
     bits = (
         (LETTER, IS_LETTER),
@@ -45,6 +46,8 @@ def class_table() -> bytes:
 @cache
 def runs() -> dict[int, re.Pattern[str]]:
     """For each phase that is a run, the pattern of the run."""
+    from .unicode_classes import LETTER, LOWER_LIKE, NUMBER, SPACE, UPPER_LIKE
+
     letter, number, space = (class_text(ranges, 0x10FFFF) for ranges in (LETTER, NUMBER, SPACE))
     return {
         LETTERS: re.compile(f"[{letter}]*"),

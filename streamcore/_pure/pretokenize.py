@@ -14,8 +14,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from .unicode_classes import LETTER, LOWER_LIKE, NUMBER, SPACE, UPPER_LIKE
-
 Ranges = tuple[tuple[int, int], ...]
 
 # Characters a call of findall gets at a time: the list of pieces stays small, whatever the text.
@@ -93,6 +91,8 @@ def compiled(family: Family, last: int) -> re.Pattern[str]:
     Small classes are fast: below U+0080 a set is a bitmap of 32 bytes, up to U+FFFF a two-level table, while ranges
     above U+FFFF are tried one by one.
     """
+    from .unicode_classes import LETTER, LOWER_LIKE, NUMBER, SPACE, UPPER_LIKE
+
     letter, number, space = class_text(LETTER, last), class_text(NUMBER, last), class_text(SPACE, last)
     other = f"[^{space}{letter}{number}]"
     space = f"[{space}]"

@@ -19,7 +19,6 @@ class TokenEngine:
         self.error: BaseException | None = None
         self.offset = 0
         self._ended = False
-        self._busy = False
 
     def feed(self, fragment: Any) -> list[Any]:
         """Take in one fragment and give the list of items that are final now.
@@ -40,8 +39,6 @@ class TokenEngine:
 
     def reset(self) -> None:
         """Back to new: nothing taken in, no error."""
-        if self._busy:
-            raise ValueError(f"{self._name} engine already executing")
         self._clear()
 
     def iterate(self, fragments: Iterable[Any]) -> Generator[Any, None, None]:
@@ -59,6 +56,8 @@ class TokenEngine:
                 yield from self._take(fragment)
                 if self.error is not None:
                     raise self.error.with_traceback(None)
+                if self._is_done():
+                    break
             self._check_open("finish")
             self._ended = True
             yield from self._end()
@@ -100,6 +99,10 @@ class TokenEngine:
             error.add_note(f"in {self._name}, at {self._unit} {self.offset} of its input")
 
     # ---- for engines to fill ----
+
+    def _is_done(self) -> bool:
+        """Whether no further input can give an item."""
+        return False
 
     def _take(self, fragment: Any) -> list[Any]:
         raise NotImplementedError

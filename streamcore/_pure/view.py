@@ -49,7 +49,10 @@ else:
             return freeze(data, "View")
 
     class View(metaclass=_Memoryviews):
-        """Read-only window of bytes that keeps its memory alive and never changes.
+        """View(data)
+        --
+
+        Read-only window of bytes that keeps its memory alive and never changes.
 
         ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared,
         everything
