@@ -34,7 +34,9 @@ _HOME = {
     "StreamTimeout": "errors",
     "StreamcoreError": "errors",
     "TokenBatch": "token_batch",
+    "UTF8": "stages.text",
     "View": "_backend",
+    "Words": "stages.text",
 }
 _MODULES = frozenset({"errors", "ops", "testing"})
 
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from .stages.chunks import FixedSize as FixedSize
     from .stages.lines import Delimited as Delimited
     from .stages.lines import Lines as Lines
+    from .stages.text import UTF8 as UTF8
+    from .stages.text import Words as Words
     from .stages.tokens import BPE as BPE
     from .token_batch import TokenBatch as TokenBatch
 

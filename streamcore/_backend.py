@@ -29,7 +29,9 @@ if not TYPE_CHECKING and WANTED != "pure":
         from ._native.operators import filter_iterator, map_iterator, note, take_iterator
         from ._native.ring_buffer import RingBuffer
         from ._native.scan import kernel
+        from ._native.utf8 import UTF8Engine
         from ._native.view import View
+        from ._native.words import WordsEngine
     except ImportError as error:
         if WANTED == "native":
             raise ImportError(f"STREAMCORE_BACKEND=native, but no native core: {error}") from error
@@ -55,7 +57,10 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.operators import note as note
     from ._pure.operators import take_iterator as take_iterator
     from ._pure.ring_buffer import RingBuffer as RingBuffer
+    from ._pure.utf8 import UTF8Engine as UTF8Engine
     from ._pure.view import View as View
+    from ._pure.words import WordsEngine as WordsEngine
+
 from ._pure.bpe import BPECore as BPECore  # noqa: E402 - native later
 from ._pure.bpe_decode import BPEDecoder as BPEDecoder  # noqa: E402 - native later
 from ._pure.bpe_stream import BPEEncoder as BPEEncoder  # noqa: E402 - native later

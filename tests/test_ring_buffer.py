@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import copy
+import inspect
 import io
 import itertools
 import pickle
@@ -624,16 +625,21 @@ def test_it_can_be_neither_copied_nor_pickled(backend) -> None:
             attempt(ring)
 
 
-def test_the_twins_have_the_same_names_and_docstrings() -> None:
+def test_the_twins_have_the_same_names_signatures_and_docstrings() -> None:
     native = pytest.importorskip("streamcore._native.ring_buffer").RingBuffer
-    pure = __import__("streamcore._pure.ring_buffer", fromlist=["RingBuffer"]).RingBuffer
+    pure = pytest.importorskip("streamcore._pure.ring_buffer").RingBuffer
 
-    def public(kind: type) -> dict[str, str | None]:
+    def parameters(function: object) -> list[tuple[object, ...]] | None:
+        if not callable(function):
+            return None
+        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+    def public(kind: type) -> dict[str, tuple[object, ...]]:
         names = [name for name in vars(kind) if not name.startswith("_")]
-        return {name: getattr(kind, name).__doc__ for name in names}
+        return {
+            name: (inspect.getdoc(getattr(kind, name)), parameters(getattr(kind, name))) for name in names
+        }
 
     assert public(native) == public(pure)
-    assert (
-        native.__doc__ == pure.__doc__.removeprefix("RingBuffer(capacity)\n--\n\n")
-        or native.__doc__ == pure.__doc__
-    )
+    assert inspect.getdoc(native) == inspect.getdoc(pure)
+    assert parameters(native) == parameters(pure)

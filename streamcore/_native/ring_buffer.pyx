@@ -129,10 +129,7 @@ cdef Py_ssize_t size_of_owner(object owner) noexcept:
 @cython.final
 @cython.no_gc  # nothing it refers to can refer back: bytes, slabs and memory lent out
 cdef class RingBuffer:
-    """RingBuffer(capacity)
-    --
-
-    Bounded first-in first-out buffer of bytes that copies as little as it can.
+    """RingBuffer(capacity)\n--\n\nBounded first-in first-out buffer of bytes that copies as little as it can.
 
     It holds at most ``capacity`` bytes. ``write`` takes as many as fit and tells how many, so a full buffer
     pushes back by taking 0; nothing ever waits. Memory is allocated as bytes come in and freed as they go

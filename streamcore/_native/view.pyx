@@ -23,13 +23,23 @@ from _collections_abc import Sequence
 
 cdef extern from *:
     """
+    /* hash(bytes) without the bytes. Public since 3.14; before, the function that bytes use for all but empty ones
+       (Py_HASH_CUTOFF, another function for short ones, is 0 unless somebody built a Python of their own so). */
+    static Py_hash_t streamcore_hash_bytes(const void *data, Py_ssize_t size) {
     #if PY_VERSION_HEX >= 0x030E0000
-    #define streamcore_hash_bytes(data, size) Py_HashBuffer(data, size)
+        return Py_HashBuffer(data, size);
+    #elif Py_HASH_CUTOFF > 0
+        PyObject *bytes = PyBytes_FromStringAndSize((const char *)data, size);
+        Py_hash_t hash = bytes ? PyObject_Hash(bytes) : -1;
+        Py_XDECREF(bytes);
+        return hash;
     #else
-    #define streamcore_hash_bytes(data, size) _Py_HashBytes(data, size)
+        Py_hash_t hash = size ? PyHash_GetFuncDef()->hash(data, size) : 0;
+        return hash == -1 ? -2 : hash;
     #endif
+    }
     """
-    Py_hash_t streamcore_hash_bytes(const void *data, Py_ssize_t size)
+    Py_hash_t streamcore_hash_bytes(const void *data, Py_ssize_t size) except -1
 
 __all__ = ["View"]
 
@@ -97,10 +107,7 @@ cdef object freeze_buffer(
 @cython.freelist(256)
 @cython.collection_type("sequence")
 cdef class View:
-    """View(data)
-    --
-
-    Read-only window of bytes that keeps its memory alive and never changes.
+    """View(data)\n--\n\nRead-only window of bytes that keeps its memory alive and never changes.
 
     ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared, everything
     else is copied once. Stages make views without copying. It has what a one-dimensional ``memoryview`` of

@@ -35,10 +35,7 @@ def integer(value: object, name: str) -> int:
 
 @final
 class RingBuffer:
-    """RingBuffer(capacity)
-    --
-
-    Bounded first-in first-out buffer of bytes that copies as little as it can.
+    """Bounded first-in first-out buffer of bytes that copies as little as it can.
 
     It holds at most ``capacity`` bytes. ``write`` takes as many as fit and tells how many, so a full buffer
     pushes back by taking 0; nothing ever waits. Memory is allocated as bytes come in and freed as they go

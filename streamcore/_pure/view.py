@@ -49,10 +49,7 @@ else:
             return freeze(data, "View")
 
     class View(metaclass=_Memoryviews):
-        """View(data)
-        --
-
-        Read-only window of bytes that keeps its memory alive and never changes.
+        """Read-only window of bytes that keeps its memory alive and never changes.
 
         ``data`` is any C-contiguous bytes-like object: ``bytes`` and views of ``bytes`` are shared,
         everything
