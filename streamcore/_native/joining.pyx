@@ -6,8 +6,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-# Copies of a few bytes dominate (words), and memcpy with a variable size is a call of 5 to 10 ns: blocks of 16 bytes are
-# copied past the end of a short item, where both sides have the room, and overwritten by what follows.
+# Copies of a few bytes dominate (words), and memcpy of a variable size is a call of 5 to 10 ns: blocks of 16 bytes
+# are copied past the end of a short item, where both sides have the room, and overwritten by what follows.
 cdef enum:
     BLOCK = 16
 
