@@ -311,3 +311,27 @@ def test_an_interrupt_leaves_no_file(streamcore, tmp_path: Path, number: int, co
         assert process.wait() == code
         assert b"Traceback" not in process.stderr.read()
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- memory ----
+
+
+@posix_only
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps freed memory")
+@pytest.mark.parametrize("command", ["lines", "words"])
+def test_memory_does_not_grow_with_the_input(streamcore, tmp_path: Path, command: str) -> None:
+    """30 MB may need 4 MB more than 1 MB does, in the highest resident size of the process."""
+
+    def highest(megabytes: int) -> int:
+        process = started(streamcore, command, "-", cwd=tmp_path, stdout=subprocess.DEVNULL)
+        for _ in range(megabytes):
+            process.stdin.write(block)
+        process.stdin.close()
+        process.stderr.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    block = SAMPLE * (1_000_000 // len(SAMPLE))
+    assert highest(30) - highest(1) < 4_000_000
