@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("click")
-pytest.importorskip("streamcore.stages.text")  # lands soon
 
 SAMPLE = files("streamcore").joinpath("cli/sample.txt").read_bytes()
 TEXT = b"one river\r\nmany cuts\n\nno end"

@@ -159,7 +159,6 @@ def test_without_rich_a_terminal_gets_lines(shown, source, monkeypatch: pytest.M
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
 def test_a_real_terminal_sees_the_result_and_the_file_only_data(tmp_path: Path) -> None:
-    pytest.importorskip("streamcore.stages.text")  # lands soon
     import pty
 
     (tmp_path / "in").write_bytes(b"a b\n" * 1000)
