@@ -46,13 +46,12 @@ class Batch(Sequence[Any]):
     ``Batch(data, offsets)`` checks that the offsets are int64, start at 0, never fall and end at ``len(data)``.
     """
 
-    __slots__ = ("_data", "_items", "_offsets", "_spans", "as_")
-
-    _data: bytes | None
-    _items: Sequence[Item] | None
-    _offsets: bytes | None
-    _spans: Spans | None
-    as_: ItemType
+    # Defaults of the class, so that a batch is made by setting one or two of them.
+    _data: bytes | None = None
+    _items: Sequence[Item] | None = None
+    _offsets: bytes | None = None
+    _spans: Spans | None = None
+    as_: ItemType = bytes
 
     def __init__(self, data: bytes, offsets: npt.ArrayLike, *, as_: ItemType = bytes) -> None:
         import numpy as np
@@ -67,7 +66,6 @@ class Batch(Sequence[Any]):
             raise ValueError(f"offsets must rise from 0 to the size of the data, {len(data)}")
         self._data = bytes(data)
         self._offsets = array_.tobytes()
-        self._items = self._spans = None
         self.as_ = as_
 
     @classmethod
@@ -75,7 +73,6 @@ class Batch(Sequence[Any]):
         """A batch of items that exist already."""
         batch = cls.__new__(cls)
         batch._items = items
-        batch._data = batch._offsets = batch._spans = None
         batch.as_ = as_
         return batch
 
@@ -84,7 +81,6 @@ class Batch(Sequence[Any]):
         """A batch of items in their fragment."""
         batch = cls.__new__(cls)
         batch._spans = spans
-        batch._data = batch._offsets = batch._items = None
         batch.as_ = as_
         return batch
 
@@ -181,5 +177,4 @@ def _restore(data: bytes, offsets: bytes, as_: ItemType) -> Batch:
     """Unpickle: the offsets were checked, or computed, before they were pickled."""
     batch = Batch.__new__(Batch)
     batch._data, batch._offsets, batch.as_ = data, offsets, as_
-    batch._items = batch._spans = None
     return batch

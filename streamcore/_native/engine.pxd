@@ -41,7 +41,7 @@ cdef enum:
 
 # A batch ends after so many items or bytes, or where the fragment ends.
 cdef enum:
-    BATCH_ITEMS = 65536
+    BATCH_ITEMS = 16384
     BATCH_BYTES = 1 << 20
 
 

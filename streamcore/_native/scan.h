@@ -203,6 +203,22 @@ static inline uint64_t sc_eq64_sse2(const uint8_t *p, uint8_t byte)
     return sc_join4(a, b, c, d);
 }
 
+/* Whether 256 bytes hold `byte`: one movemask, where four masks take sixteen. */
+static inline int sc_any256_sse2(const uint8_t *p, uint8_t byte)
+{
+    const __m128i v = _mm_set1_epi8((char)byte);
+    __m128i any = _mm_setzero_si128();
+    int i;
+    for (i = 0; i < 256; i += 64) {
+        const __m128i a = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i)), v);
+        const __m128i b = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i + 16)), v);
+        const __m128i c = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i + 32)), v);
+        const __m128i d = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i + 48)), v);
+        any = _mm_or_si128(any, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+    }
+    return _mm_movemask_epi8(any) != 0;
+}
+
 static inline uint64_t sc_high64_sse2(const uint8_t *p)
 {
     return sc_join4(_mm_loadu_si128((const __m128i *)p), _mm_loadu_si128((const __m128i *)(p + 16)),
@@ -240,6 +256,16 @@ static inline uint64_t sc_eq64_neon(const uint8_t *p, uint8_t byte)
                     vceqq_u8(vld1q_u8(p + 48), v));
 }
 
+static inline int sc_any256_neon(const uint8_t *p, uint8_t byte)
+{
+    const uint8x16_t v = vdupq_n_u8(byte);
+    uint8x16_t any = vdupq_n_u8(0);
+    int i;
+    for (i = 0; i < 256; i += 16)
+        any = vorrq_u8(any, vceqq_u8(vld1q_u8(p + i), v));
+    return vmaxvq_u8(any) != 0;
+}
+
 static inline uint64_t sc_high64_neon(const uint8_t *p)
 {
     const uint8x16_t v = vdupq_n_u8(0x80);
@@ -267,6 +293,19 @@ SC_TARGET("avx2") static inline uint64_t sc_eq64_avx2(const uint8_t *p, uint8_t 
     return (uint32_t)_mm256_movemask_epi8(a) | ((uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32);
 }
 
+SC_TARGET("avx2") static inline int sc_any256_avx2(const uint8_t *p, uint8_t byte)
+{
+    const __m256i v = _mm256_set1_epi8((char)byte);
+    __m256i any = _mm256_setzero_si256();
+    int i;
+    for (i = 0; i < 256; i += 64) {
+        const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i)), v);
+        const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 32)), v);
+        any = _mm256_or_si256(any, _mm256_or_si256(a, b));
+    }
+    return _mm256_movemask_epi8(any) != 0;
+}
+
 SC_TARGET("avx2") static inline uint64_t sc_high64_avx2(const uint8_t *p)
 {
     const __m256i a = _mm256_loadu_si256((const __m256i *)p);
@@ -277,11 +316,17 @@ SC_TARGET("avx2") static inline uint64_t sc_high64_avx2(const uint8_t *p)
 #define SC_NAME(x) sc_##x##_avx2
 #define SC_KERNELS sc_avx2
 #define SC_LABEL "avx2"
+#if defined(__GNUC__)
+#define SC_COUNT(mask) ((size_t)__builtin_popcountll(mask))
+#else
+#define SC_COUNT(mask) ((size_t)__popcnt64(mask))
+#endif
 #define SC_FN SC_TARGET("avx2,bmi,popcnt") static
 #include "scan_body.h"
 #undef SC_NAME
 #undef SC_KERNELS
 #undef SC_LABEL
+#undef SC_COUNT
 #undef SC_FN
 
 static inline int sc_cpu_has_avx2(void)

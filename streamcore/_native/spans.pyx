@@ -52,7 +52,7 @@ cdef class Spans:
         cdef Py_ssize_t capacity = self.capacity
         cdef void *grown
         if self.count + more > capacity:
-            capacity = max(self.count + more, 2 * capacity)
+            capacity = max(self.count + more, 2 * capacity, 16)
             grown = PyMem_RawRealloc(self.ends, capacity * sizeof(int64_t))
             if grown == NULL:
                 raise MemoryError()
