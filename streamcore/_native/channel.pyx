@@ -103,6 +103,8 @@ cdef double _deadline(object timeout) except -1.0:
     """When ``timeout`` seconds from now is; NEVER for None."""
     if timeout is None:
         return NEVER
+    if type(timeout) is int and timeout == 0:
+        return 0.0  # long past, and known without asking the clock
     if not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout must be a number of seconds or None, got {type(timeout).__name__}")
     if not timeout >= 0:
@@ -215,6 +217,7 @@ cdef class _Sending:
     cdef Py_ssize_t position  # of the next to go in, in drawn
     cdef size_t cost  # of that item, or 0 while unknown
     cdef size_t done  # items that went in
+    cdef bint waits  # for room before it draws an item
 
     def __cinit__(self, Channel channel, items):
         self.channel = channel
@@ -231,6 +234,10 @@ cdef class _Sending:
             if self.position == PyTuple_GET_SIZE(self.drawn):
                 if self.rest is None:
                     return True
+                if self.waits and not self.channel._has_room():
+                    self.cost = 1
+                    return False
+                self.cost = 0
                 for item in self.rest:
                     self.drawn = (item,)
                     self.position = 0
@@ -367,8 +374,16 @@ cdef class Channel:
         many went in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at
         once; of any other iterable an item is drawn when the one before it went in.
         """
-        cdef double deadline = _deadline(timeout)
+        return self._put_all(_Sending.__new__(_Sending, self, items), timeout)
+
+    def _put_from(self, items):
+        """``put_many`` for the bridge: no item is drawn before there is room for it, nor the end seen."""
         cdef _Sending sending = _Sending.__new__(_Sending, self, items)
+        sending.waits = True
+        return self._put_all(sending, None)
+
+    cdef object _put_all(self, _Sending sending, object timeout):
+        cdef double deadline = _deadline(timeout)
         cdef bint again = False
         try:
             while not sending.advance():
@@ -567,6 +582,24 @@ cdef class Channel:
             state = INSIDE | RING_GETTER if handoff_publish(&self.h) else INSIDE
         SIDE_UNLOCK(&self.putters.lock)
         return state
+
+    async def _wait_for_room(self):
+        """Until anything fits, for the bridge; raises on a closed channel."""
+        while not self._has_room():
+            await self._wait(self.putters, 1, NEVER, False)
+
+    cpdef bint _has_room(self) except -1:
+        """Whether anything fits; raises on a closed channel."""
+        cdef bint closed, fits
+        if self.forks != forks:
+            self._refuse_after_fork()
+        SIDE_LOCK(&self.putters.lock)
+        closed = handoff_is_closed(&self.h)
+        fits = handoff_room(&self.h, 1) > 0
+        SIDE_UNLOCK(&self.putters.lock)
+        if closed:
+            raise self._end("the channel is closed")
+        return fits
 
     cdef int _offer(self, object item, size_t cost) except -1:
         """Put ``item`` in: FULL, or INSIDE and whom to ring now."""

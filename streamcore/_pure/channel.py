@@ -28,7 +28,7 @@ from .channel_line import Line, Sending, Waiter, wake
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
 __all__ = ["Channel"]
@@ -170,8 +170,14 @@ class Channel(Generic[T]):
         many went in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at
         once; of any other iterable an item is drawn when the one before it went in.
         """
+        return self._put_all(Sending(self, items), timeout)
+
+    def _put_from(self, items: Iterator[T]) -> int:
+        """``put_many`` for the bridge: no item is drawn before there is room for it, nor the end seen."""
+        return self._put_all(Sending(self, items, waits=True), None)
+
+    def _put_all(self, sending: Sending[T], timeout: float | None) -> int:
         deadline = _deadline(timeout)
-        sending = Sending(self, items)
         again = False
         try:
             while not sending.advance():
@@ -301,6 +307,19 @@ class Channel(Generic[T]):
     def _check_process(self) -> None:
         if self._forks != _forks:
             raise RuntimeError("this channel was made before a fork: make a new one in the child process")
+
+    async def _wait_for_room(self) -> None:
+        """Until anything fits, for the bridge; raises on a closed channel."""
+        while not self._has_room():
+            await self._wait(self._putters, 1, None, False)
+
+    def _has_room(self) -> bool:
+        """Whether anything fits; raises on a closed channel."""
+        self._check_process()
+        with self._lock:
+            if self._closed:
+                raise self._end("the channel is closed")
+            return self._used < self._capacity
 
     def _offer(self, item: T, sending: Sending[T]) -> bool:
         """Put ``item`` in and count it in ``sending``; False without room."""

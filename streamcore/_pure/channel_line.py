@@ -62,10 +62,11 @@ class Line:
 class Sending(Generic[T]):
     """How far a ``put`` or ``put_many`` has come."""
 
-    __slots__ = ("channel", "cost", "done", "drawn", "position", "rest")
+    __slots__ = ("channel", "cost", "done", "drawn", "position", "rest", "waits")
 
-    def __init__(self, channel: Channel[T], items: Iterable[T]) -> None:
+    def __init__(self, channel: Channel[T], items: Iterable[T], waits: bool = False) -> None:
         self.channel = channel
+        self.waits = waits  # for room before it draws an item
         self.done = 0  # items that went in
         self.position = 0  # of the next to go in, in drawn
         self.cost = 0  # of that item, or 0 while unknown
@@ -82,6 +83,10 @@ class Sending(Generic[T]):
             if self.position == len(self.drawn):
                 if self.rest is None:
                     return True
+                if self.waits and not self.channel._has_room():
+                    self.cost = 1
+                    return False
+                self.cost = 0
                 for item in self.rest:
                     self.drawn, self.position = (item,), 0
                     break
