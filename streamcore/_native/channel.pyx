@@ -392,7 +392,8 @@ cdef class Channel:
                 self._park(self.putters, sending.cost, deadline, again)
                 again = True
         except BaseException as error:
-            sending.tell(error)
+            if not sending.waits:
+                sending.tell(error)
             raise
         return sending.done
 

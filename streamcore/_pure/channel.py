@@ -187,8 +187,9 @@ class Channel(Generic[T]):
                 again = True
         except BaseException as error:
             # No call in here: a second signal may not undo what the first one is told.
-            error.__dict__["items_put"] = sending.done
-            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
+            if not sending.waits:
+                error.__dict__["items_put"] = sending.done
+                error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
             raise
         return sending.done
 
