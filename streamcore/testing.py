@@ -160,7 +160,7 @@ class _Check:
         self.samples = samples
         self.cuts = cuts
         self.seed = seed
-        self.flow = bool(getattr(runnable, "_flow", False)) if flow is None else flow
+        self.flow = runnable._flow if flow is None else flow
         self.equal = equal or _equal
         self.report = LawReport()
 

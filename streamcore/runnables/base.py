@@ -56,6 +56,10 @@ class Runnable(Generic[Input, Output, Chunk]):
     _passes_items: ClassVar[bool] = False
     """Whether chunks pass through unchanged, so that the fold of the stage before is the fold here too."""
 
+    _flow: bool = False
+    """Whether the chunks are pieces of one text, run of bytes or of ids, so that only their fold is the same for every
+    cut of the input."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._written = frozenset(

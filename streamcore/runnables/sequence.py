@@ -58,6 +58,10 @@ class RunnableSequence(Runnable[Any, Any]):
         return all(stage._has_sync for stage in self.stages)
 
     @property
+    def _flow(self) -> bool:  # type: ignore[override]
+        return next((stage._flow for stage in reversed(self.stages) if not stage._passes_items), False)
+
+    @property
     def _closes_input(self) -> bool:  # type: ignore[override]
         return True
 

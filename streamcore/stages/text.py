@@ -27,6 +27,7 @@ class UTF8(Stage):
     """
 
     _engine = "UTF8Engine"
+    _flow = True
 
     def __init__(self, errors: str = "strict") -> None:
         super().__init__(errors)
