@@ -1,8 +1,8 @@
 """Many inputs at once: worker threads or tasks that take the next input when they are free.
 
 ``max_concurrency`` holds for everything below a batch as well: a batch called from a worker of another one works on
-that worker's permit and takes more only while the outer batch has some to spare. So nesting neither exceeds the limit nor
-waits for itself.
+that worker's permit and takes more only while the outer batch has some to spare. So nesting neither exceeds the limit
+nor waits for itself.
 """
 
 from __future__ import annotations
