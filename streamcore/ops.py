@@ -49,6 +49,11 @@ class Operator(Runnable[Any, Any]):
         output = self._aitems(source)
         return async_closing_iterator(output, (source, output))
 
+    def _bare_atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        return self._aitems(input)
+
     def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """The operator's work on an async iterator, which is closed elsewhere."""
         raise NotImplementedError

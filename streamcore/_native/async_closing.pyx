@@ -9,6 +9,7 @@ it must be (its ``__next__`` builds a traceback for each StopIteration), so both
 """
 
 cimport cython
+from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -41,7 +42,8 @@ cdef class async_closing_iterator:
     """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
-    ``aclose()``, or calls its ``close()`` where it has no other.
+    ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
+    stream keeps and empties, and the stream gives their items.
     """
 
     cdef object iterator  # None once the end has begun
@@ -50,14 +52,18 @@ cdef class async_closing_iterator:
     cdef object guard
     cdef object busy  # why nothing else may begin: the message, or None
     cdef bint given_up
+    cdef bint blocks
+    cdef list held  # of a block, the last item first
     cdef object __weakref__
 
-    def __cinit__(self, iterator, owned, annotate=None):
+    def __cinit__(self, iterator, owned, annotate=None, *, blocks=False):
         if not streamcore_is_async_iterator(iterator):
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
         self.iterator = iterator
         self.owned = list(owned)
         self.annotate = annotate
+        self.blocks = blocks
+        self.held = []
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):
@@ -73,6 +79,7 @@ cdef class async_closing_iterator:
         if self.busy is not None:
             raise RuntimeError(self.busy)
         self.iterator = None
+        self.held = []
         self.busy = CLOSED
         try:
             await aclose_all(self.owned, None, self.given_up)
@@ -207,27 +214,41 @@ cdef class Pull:
 
 cdef PySendResult pull_send(object self, object value, PyObject** result) except PYGEN_ERROR:
     cdef Pull pull = <Pull>self
+    cdef async_closing_iterator stream = pull.stream
     cdef PySendResult sent
-    cdef PyObject* awaited
     if pull.state == NEW:
+        if PyList_GET_SIZE(stream.held) and stream.busy is None:
+            pull.state = DONE
+            result[0] = popped(stream.held)
+            return PYGEN_RETURN
         pull.begin()
-        awaited = streamcore_pull(pull.stream.iterator)
-        if awaited == NULL:
-            return pull_failed(pull, result)
-        pull.awaited = taken(awaited)
     elif pull.state == DONE or pull.stepping:
         pull.check()
-    step = pull.awaited  # kept alive, whatever the step does to the pull
-    pull.stepping = True
-    sent = PyIter_Send(step, value, result)
-    pull.stepping = False
-    if sent == PYGEN_RETURN:
-        pull.state = DONE
+    while True:
+        if pull.awaited is None:
+            result[0] = streamcore_pull(stream.iterator)
+            if result[0] == NULL:
+                return pull_failed(pull, result)
+            pull.awaited = taken(result[0])
+        step = pull.awaited  # kept alive, whatever the step does to the pull
+        pull.stepping = True
+        sent = PyIter_Send(step, value, result)
+        pull.stepping = False
+        if sent == PYGEN_ERROR:
+            return pull_failed(pull, result)
+        if sent == PYGEN_NEXT:
+            return sent
         pull.awaited = None
-        pull.stream.busy = None
-    elif sent == PYGEN_ERROR:
-        return pull_failed(pull, result)
-    return sent
+        if not stream.blocks:
+            break
+        stream.held = taken(result[0])[::-1]
+        if PyList_GET_SIZE(stream.held):
+            result[0] = popped(stream.held)
+            break
+        value = None
+    pull.state = DONE
+    stream.busy = None
+    return PYGEN_RETURN
 
 
 cdef PySendResult pull_failed(Pull pull, PyObject** result) except PYGEN_ERROR:
@@ -246,6 +267,13 @@ cdef PyObject* pull_next(object self) except? NULL:
     if pull_send(self, None, &result) == PYGEN_RETURN:
         return streamcore_stop(result)
     return result
+
+
+cdef PyObject* popped(list held) except NULL:
+    """The last item of ``held``, with the list's reference."""
+    item = held.pop()
+    Py_INCREF(item)
+    return <PyObject*>item
 
 
 cdef object taken(PyObject* result):

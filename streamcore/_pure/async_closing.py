@@ -24,7 +24,7 @@ __all__ = ["aclose_all", "async_closing_iterator"]
 T = TypeVar("T")
 
 Annotate = Callable[[BaseException], object]
-Guard = AsyncGenerator[None, None]
+Guard = AsyncGeneratorType[None, None]
 
 PULLED = "the stream is already being pulled"
 CLOSED = "the stream is already being closed"
@@ -34,17 +34,25 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
-    ``aclose()``, or calls its ``close()`` where it has no other.
+    ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
+    stream keeps and empties, and the stream gives their items.
     """
 
     def __init__(
-        self, iterator: AsyncIterator[T], owned: Sequence[object], annotate: Annotate | None = None
+        self,
+        iterator: AsyncIterator[Any],
+        owned: Sequence[object],
+        annotate: Annotate | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         if not hasattr(type(iterator), "__anext__"):
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
-        self._iterator: AsyncIterator[T] | None = iterator
+        self._iterator: AsyncIterator[Any] | None = iterator
         self._owned = list(owned)
         self._annotate = annotate
+        self._blocks = blocks
+        self._held: list[T] = []  # of a block, the last item first
         self._busy: str | None = None
         self._given_up = False
         self._guard = guard_of(self._owned)
@@ -55,13 +63,19 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     async def __anext__(self) -> T:
         if self._busy is not None:
             raise RuntimeError(self._busy)
+        if self._held:
+            return self._held.pop()
         if self._iterator is None:
             raise StopAsyncIteration
         if self._guard is None:
             self._guard = guard_of(self._owned)
         self._busy = PULLED
         try:
-            return await self._iterator.__anext__()
+            if not self._blocks:
+                return await self._iterator.__anext__()  # type: ignore[no-any-return]
+            while not self._held:
+                self._held = (await self._iterator.__anext__())[::-1]
+            return self._held.pop()
         except GeneratorExit:
             self._given_up = True
             raise
@@ -77,6 +91,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         if self._busy is not None:
             raise RuntimeError(self._busy)
         self._iterator = None
+        self._held = []
         self._busy = CLOSED
         try:
             await aclose_all(self._owned, None, self._given_up)
@@ -169,7 +184,7 @@ def guard_of(owned: list[Any]) -> Guard | None:
     return guard
 
 
-async def _guard(owned: list[Any]) -> Guard:
+async def _guard(owned: list[Any]) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:

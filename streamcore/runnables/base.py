@@ -52,7 +52,9 @@ class Runnable(Generic[Input, Output, Chunk]):
     _written: ClassVar[frozenset[str]] = frozenset()
     """Which of the six methods the class or a base below ``Runnable`` wrote."""
     _closes_input: bool = False
-    """Whether what ``transform`` returns closes its input itself, however it ends."""
+    """Whether what ``_bare_transform`` returns closes its input itself, however it ends."""
+    _acloses_input: bool = False
+    """The same of ``_bare_atransform``."""
     _passes_items: ClassVar[bool] = False
     """Whether chunks pass through unchanged, so that the fold of the stage before is the fold here too."""
 
@@ -98,13 +100,13 @@ class Runnable(Generic[Input, Output, Chunk]):
     def _bare_transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        """``transform`` for a chain, which closes ``input`` itself."""
+        """``transform`` for a chain, which closes ``input`` itself unless ``_closes_input``."""
         return self.transform(input, config, **kwargs)
 
     def _bare_atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        """``atransform`` for a chain, which closes ``input`` itself."""
+        """``atransform`` for a chain, which closes ``input`` itself unless ``_acloses_input``."""
         return self.atransform(input, config, **kwargs)
 
     # -- sync

@@ -65,6 +65,8 @@ class RunnableSequence(Runnable[Any, Any]):
     def _closes_input(self) -> bool:  # type: ignore[override]
         return True
 
+    _acloses_input = True
+
     def _describe(self, *, head: bool) -> str:
         return "\n".join(stage._describe(head=head and not at) for at, stage in enumerate(self.stages))
 
@@ -208,12 +210,12 @@ def _achained(
             iterator = fold_then_astream(stage, iterator, _fold_before(stages, at), config, **kwargs)
         else:
             iterator = aiter(stage._bare_atransform(iterator, config, **kwargs))
-            if stage._closes_input:
+            if stage._acloses_input:
                 owned.pop()
         owned.append(iterator)
         links.append((stage, iterator))
         kwargs = {}
-    if len(owned) == 1 and stages[-1]._closes_input:
+    if len(owned) == 1 and stages[-1]._acloses_input:
         return iterator
     return async_closing_iterator(iterator, owned, stage_notes(links))
 

@@ -25,6 +25,7 @@ class Stage(Runnable[Any, Any]):
     """
 
     _closes_input = True
+    _acloses_input = True
     _engine: ClassVar[str]
     """Name of the engine's class, the same in both backends."""
     _text: ClassVar[bool] = False
@@ -81,21 +82,20 @@ class Stage(Runnable[Any, Any]):
         return self._acut(async_fragments(input, text=self._text))
 
     def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        items = _feed_all(self.engine(), source, type(self).__name__)
-        return _backend.async_closing_iterator(items, (source, items))
+        blocks = _fed(self.engine(), source, type(self).__name__)
+        return _backend.async_closing_iterator(blocks, (source, blocks), blocks=True)
 
 
-async def _feed_all(engine: Any, source: AsyncIterator[Any], name: str) -> AsyncIterator[Any]:
+async def _fed(engine: Any, source: AsyncIterator[Any], name: str) -> AsyncIterator[list[Any]]:
+    """The items that each fragment completes, as a list."""
     try:
         async for fragment in source:
-            for item in engine.feed(fragment):
-                yield item
+            yield engine.feed(fragment)
             if engine.error is not None:
                 break
-        for item in engine.finish():
-            yield item
+        yield engine.finish()  # raises an error of the input, after the items before it
         if engine.error is not None:
-            engine.finish()  # raises it, after the items before it
+            engine.finish()
     except Exception as error:
         if not any(note.startswith(PREFIX) for note in getattr(error, "__notes__", ())):
             error.add_note(f"{PREFIX}{name}, at byte {engine.offset} of its input")
