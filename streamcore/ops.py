@@ -39,15 +39,20 @@ class Operator(Runnable[Any, Any]):
             return self.atransform(input, config, **kwargs)
         source = iter(self._items(input))
         items = _as_async(source)
-        output = self._aitems(items)
-        return async_closing_iterator(output, (source, items, output))
+        return self._over(items, (source, items))
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         source = aiter(input)
+        return self._over(source, (source,))
+
+    def _over(self, source: AsyncIterator[Any], owned: tuple[object, ...]) -> AsyncIterator[Any]:
+        step = self._item_step()
+        if step is not None:
+            return async_closing_iterator(source, owned, steps=(step,))
         output = self._aitems(source)
-        return async_closing_iterator(output, (source, output))
+        return async_closing_iterator(output, (*owned, output))
 
     def _bare_atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
@@ -55,7 +60,7 @@ class Operator(Runnable[Any, Any]):
         return self._aitems(input)
 
     def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """The operator's work on an async iterator, which is closed elsewhere."""
+        """The operator's work on an async iterator, which is closed elsewhere; where it has no ``_item_step``."""
         raise NotImplementedError
 
     def _items(self, input: Any) -> Iterable[Any]:
@@ -71,6 +76,9 @@ async def _as_async(items: Iterator[Any]) -> AsyncIterator[Any]:
 
 class _PerItem(Operator):
     """An operator that calls one function for each item; a coroutine function works in async streams."""
+
+    def _item_step(self) -> tuple[str, Any, str] | None:
+        return None if self._fn_is_async else (type(self).__name__, self.fn, self._name)
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         if not callable(fn):
@@ -113,9 +121,7 @@ class map(_PerItem):  # noqa: N801 - the field's word, used as ops.map
         at = 0
         async for item in source:
             try:
-                result = self.fn(item)
-                if self._fn_is_async:
-                    result = await result
+                result = await self.fn(item)
             except BaseException as error:
                 note(error, self._name, at)
                 raise
@@ -139,9 +145,7 @@ class filter(_PerItem):  # noqa: N801
         at = 0
         async for item in source:
             try:
-                kept = self.fn(item)
-                if self._fn_is_async:
-                    kept = await kept
+                kept = await self.fn(item)
             except BaseException as error:
                 note(error, self._name, at)
                 raise
@@ -170,12 +174,5 @@ class take(Operator):  # noqa: N801
     ) -> Iterator[Any]:
         return take_iterator(iter(input), self.count)
 
-    async def _aitems(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        left = self.count
-        while left:
-            try:
-                item = await anext(source)
-            except StopAsyncIteration:
-                return
-            left -= 1
-            yield item
+    def _item_step(self) -> tuple[str, Any, str]:
+        return "take", self.count, repr(self)

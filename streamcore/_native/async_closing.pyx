@@ -13,7 +13,11 @@ from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from streamcore._native.operators import note
 from streamcore._pure.async_closing import CLOSED, PULLED, aclose_all, close_without_loop, dismiss, end, guard_of
+
+cdef extern from "Python.h":
+    object PyObject_CallOneArg(object fn, object item)
 
 cdef extern from "awaiting.h":
     ctypedef enum PySendResult:
@@ -28,6 +32,7 @@ cdef extern from "awaiting.h":
     PySendResult PyIter_Send(object iterator, object value, PyObject** result) noexcept
     PyObject* streamcore_stop(PyObject* value) noexcept
     int streamcore_raised() except -1
+    void streamcore_end()
 
 # What a pull is doing.
 cdef enum:
@@ -37,13 +42,56 @@ cdef enum:
     DONE
 
 
+cdef enum:
+    MAP
+    FILTER
+    TAKE
+
+
+@cython.final
+cdef class Step:
+    """What is done with each item."""
+
+    cdef int kind
+    cdef object fn
+    cdef object name
+    cdef Py_ssize_t at  # items seen
+    cdef Py_ssize_t left  # how many more it lets through, below 0 for no limit
+
+    cdef object call(self, item):
+        try:
+            result = PyObject_CallOneArg(self.fn, item)
+        except StopIteration as stop:
+            error = RuntimeError("generator raised StopIteration")
+            note(error, self.name, self.at)
+            raise error from stop
+        except BaseException as error:
+            note(error, self.name, self.at)
+            raise
+        self.at += 1
+        return result
+
+
+cdef Step new_step(kind, argument, name):
+    cdef Step step = Step.__new__(Step)
+    step.kind = {"map": MAP, "filter": FILTER, "take": TAKE}[kind]
+    step.name = name
+    step.left = -1
+    if step.kind == TAKE:
+        step.left = argument
+    else:
+        step.fn = argument
+    return step
+
+
 @cython.final
 cdef class async_closing_iterator:
     """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
-    stream keeps and empties, and the stream gives their items.
+    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order, as
+    ``operators`` does them: ``("map", fn, name)``, ``("filter", fn, name)``, ``("take", count, name)``.
     """
 
     cdef object iterator  # None once the end has begun
@@ -54,9 +102,10 @@ cdef class async_closing_iterator:
     cdef bint given_up
     cdef bint blocks
     cdef list held  # of a block, the last item first
+    cdef list steps  # Step objects, or None
     cdef object __weakref__
 
-    def __cinit__(self, iterator, owned, annotate=None, *, blocks=False):
+    def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=()):
         if not streamcore_is_async_iterator(iterator):
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
         self.iterator = iterator
@@ -64,6 +113,7 @@ cdef class async_closing_iterator:
         self.annotate = annotate
         self.blocks = blocks
         self.held = []
+        self.steps = [new_step(kind, argument, name) for kind, argument, name in steps] or None
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):
@@ -85,6 +135,43 @@ cdef class async_closing_iterator:
             await aclose_all(self.owned, None, self.given_up)
         finally:
             self.free()
+
+    cdef bint at_hand(self, PyObject** result) except -1:
+        """Take the next item if it is here, or in a stream of blocks below, without a pull."""
+        cdef async_closing_iterator below = self
+        if not PyList_GET_SIZE(self.held):
+            if type(self.iterator) is not async_closing_iterator:
+                return False
+            below = <async_closing_iterator>self.iterator
+            if below.busy is not None or below.steps is not None or not PyList_GET_SIZE(below.held):
+                return False
+        result[0] = popped(below.held)
+        return True
+
+    cdef bint satisfied(self) except -1:
+        """Whether a step has let through all that it was asked for."""
+        for step in self.steps:
+            if (<Step>step).left == 0:
+                return True
+        return False
+
+    cdef bint passes(self, PyObject** result) except -1:
+        """Do the steps with the item; False if one drops it."""
+        cdef Step step
+        item = taken(result[0])
+        result[0] = NULL
+        for step in self.steps:
+            if step.kind == TAKE:
+                step.left -= 1
+                continue
+            answer = step.call(item)
+            if step.kind == MAP:
+                item = answer
+            elif not answer:
+                return False
+        Py_INCREF(item)
+        result[0] = <PyObject*>item
+        return True
 
     cdef int free(self) except -1:
         """The pull or close is over."""
@@ -217,7 +304,7 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
     cdef async_closing_iterator stream = pull.stream
     cdef PySendResult sent
     if pull.state == NEW:
-        if PyList_GET_SIZE(stream.held) and stream.busy is None:
+        if stream.steps is None and stream.busy is None and PyList_GET_SIZE(stream.held):
             pull.state = DONE
             result[0] = popped(stream.held)
             return PYGEN_RETURN
@@ -225,30 +312,51 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
     elif pull.state == DONE or pull.stepping:
         pull.check()
     while True:
-        if pull.awaited is None:
-            result[0] = streamcore_pull(stream.iterator)
-            if result[0] == NULL:
-                return pull_failed(pull, result)
-            pull.awaited = taken(result[0])
-        step = pull.awaited  # kept alive, whatever the step does to the pull
-        pull.stepping = True
-        sent = PyIter_Send(step, value, result)
-        pull.stepping = False
-        if sent == PYGEN_ERROR:
+        if pull.awaited is None and stream.steps is not None and stream.satisfied():
+            streamcore_end()
             return pull_failed(pull, result)
-        if sent == PYGEN_NEXT:
-            return sent
-        pull.awaited = None
-        if not stream.blocks:
+        if pull.awaited is not None or not stream.at_hand(result):
+            sent = pull_step(pull, value, result)
+            if sent == PYGEN_ERROR:
+                return pull_failed(pull, result)
+            if sent == PYGEN_NEXT:
+                return sent
+            value = None
+            if stream.blocks and pull.state == WAITING:
+                stream.held = taken(result[0])[::-1]
+                continue
+        if stream.steps is None:
             break
-        stream.held = taken(result[0])[::-1]
-        if PyList_GET_SIZE(stream.held):
-            result[0] = popped(stream.held)
+        pull.stepping = True
+        try:
+            kept = stream.passes(result)
+        except BaseException as raised:
+            pull.stepping = False
+            error = raised
+            return pull_ends(pull, error, result)
+        pull.stepping = False
+        if kept:
             break
-        value = None
     pull.state = DONE
     stream.busy = None
     return PYGEN_RETURN
+
+
+cdef PySendResult pull_step(Pull pull, object value, PyObject** result) noexcept:
+    """Step what the pull waits for, or pull the iterator first; on PYGEN_ERROR an exception is set."""
+    cdef PySendResult sent
+    if pull.awaited is None:
+        result[0] = streamcore_pull(pull.stream.iterator)
+        if result[0] == NULL:
+            return PYGEN_ERROR
+        pull.awaited = taken(result[0])
+    step = pull.awaited  # kept alive, whatever the step does to the pull
+    pull.stepping = True
+    sent = PyIter_Send(step, value, result)
+    pull.stepping = False
+    if sent == PYGEN_RETURN:
+        pull.awaited = None
+    return sent
 
 
 cdef PySendResult pull_failed(Pull pull, PyObject** result) except PYGEN_ERROR:
@@ -256,6 +364,10 @@ cdef PySendResult pull_failed(Pull pull, PyObject** result) except PYGEN_ERROR:
         streamcore_raised()
     except BaseException as raised:
         error = raised
+    return pull_ends(pull, error, result)
+
+
+cdef PySendResult pull_ends(Pull pull, object error, PyObject** result) except PYGEN_ERROR:
     waits_for = pull.failed(error)
     Py_INCREF(waits_for)
     result[0] = <PyObject*>waits_for

@@ -53,6 +53,11 @@ static PyObject *streamcore_stop(PyObject *value)
     return NULL;
 }
 
+static void streamcore_end(void)
+{
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+}
+
 /* For Cython: the exception that is set is raised. */
 static int streamcore_raised(void)
 {

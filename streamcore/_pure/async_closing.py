@@ -15,9 +15,11 @@ what needs none is closed at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from types import AsyncGeneratorType
 from typing import Any, Generic, NoReturn, TypeVar
+
+from .item_steps import DROPPED, step_of
 
 __all__ = ["aclose_all", "async_closing_iterator"]
 
@@ -35,7 +37,8 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
-    stream keeps and empties, and the stream gives their items.
+    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order, as
+    ``operators`` does them: ``("map", fn, name)``, ``("filter", fn, name)``, ``("take", count, name)``.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         annotate: Annotate | None = None,
         *,
         blocks: bool = False,
+        steps: Iterable[tuple[str, Any, str]] = (),
     ) -> None:
         if not hasattr(type(iterator), "__anext__"):
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
@@ -52,6 +56,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         self._owned = list(owned)
         self._annotate = annotate
         self._blocks = blocks
+        self._steps = [step_of(*step) for step in steps]
         self._held: list[T] = []  # of a block, the last item first
         self._busy: str | None = None
         self._given_up = False
@@ -63,19 +68,15 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     async def __anext__(self) -> T:
         if self._busy is not None:
             raise RuntimeError(self._busy)
-        if self._held:
-            return self._held.pop()
         if self._iterator is None:
             raise StopAsyncIteration
         if self._guard is None:
             self._guard = guard_of(self._owned)
         self._busy = PULLED
         try:
-            if not self._blocks:
-                return await self._iterator.__anext__()  # type: ignore[no-any-return]
-            while not self._held:
-                self._held = (await self._iterator.__anext__())[::-1]
-            return self._held.pop()
+            if not self._steps:
+                return await self._pull() if self._blocks else await self._iterator.__anext__()
+            return await self._step()
         except GeneratorExit:
             self._given_up = True
             raise
@@ -85,6 +86,27 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         finally:
             self._busy = None
             self._dismiss_guard()
+
+    async def _pull(self) -> T:
+        assert self._iterator is not None
+        if not self._blocks:
+            return await self._iterator.__anext__()  # type: ignore[no-any-return]
+        while not self._held:
+            self._held = (await self._iterator.__anext__())[::-1]
+        return self._held.pop()
+
+    async def _step(self) -> T:
+        """The next item that passes every step."""
+        while True:
+            if any(step.left == 0 for step in self._steps):
+                raise StopAsyncIteration
+            item: Any = await self._pull()
+            for step in self._steps:
+                item = step(item)
+                if item is DROPPED:
+                    break
+            else:
+                return item  # type: ignore[no-any-return]
 
     async def aclose(self) -> None:
         """Close every stage and the source, last to first; a second call does nothing."""
@@ -179,7 +201,7 @@ def guard_of(owned: list[Any]) -> Guard | None:
     """An async generator that closes ``owned`` when it is closed; None where no loop has set hooks to do that."""
     if sys.get_asyncgen_hooks().finalizer is None:
         return None
-    guard = _guard(owned)
+    guard: Guard = _guard(owned)  # type: ignore[assignment]
     step(guard.__anext__())
     return guard
 

@@ -109,6 +109,10 @@ class Runnable(Generic[Input, Output, Chunk]):
         """``atransform`` for a chain, which closes ``input`` itself unless ``_acloses_input``."""
         return self.atransform(input, config, **kwargs)
 
+    def _item_step(self) -> tuple[str, Any, str] | None:
+        """What an operator does with each item, in the words of ``async_closing_iterator``; None if it is not that."""
+        return None
+
     # -- sync
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:

@@ -41,7 +41,7 @@ async def fold_then_astream(
 ) -> AsyncIterator[Any]:
     """Async ``fold_then_stream``."""
     stream = stage.astream(fold([chunk async for chunk in chunks]), config, **kwargs)
-    guarded = async_closing_iterator(stream, (stream,))
+    guarded: async_closing_iterator[Any] = async_closing_iterator(stream, (stream,))
     try:
         async for chunk in guarded:
             yield chunk

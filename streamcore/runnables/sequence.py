@@ -196,12 +196,23 @@ def _achained(
     config: RunnableConfig | None,
     **kwargs: Any,
 ) -> AsyncIterator[Any]:
-    """Async ``_chained``; neighbours among which one has sync methods only share one worker thread."""
+    """Async ``_chained``; neighbours among which one has sync methods only share one worker thread.
+
+    Operators that do one thing with each item cost no iterator of their own: whatever comes next does it for them.
+    """
     iterator = aiter(first)
     owned: list[Any] = [iterator]
     links: list[tuple[object, object]] = [(stages[start - 1], iterator)] if start else []
+    steps: list[tuple[str, Any, str]] = []
     for at, stop in _runs(stages, start):
         stage = stages[at]
+        step = stage._item_step() if stop == at else None
+        if step is not None:
+            steps.append(step)
+            continue
+        if steps:
+            iterator = async_closing_iterator(iterator, owned, steps=steps)
+            owned, steps = [iterator], []
         if stop > at:
             make = partial(_chained, stages=stages, start=at, stop=stop, config=config, **kwargs)
             iterator = in_thread(make, iterator, config)
@@ -217,7 +228,7 @@ def _achained(
         kwargs = {}
     if len(owned) == 1 and stages[-1]._acloses_input:
         return iterator
-    return async_closing_iterator(iterator, owned, stage_notes(links))
+    return async_closing_iterator(iterator, owned, stage_notes(links), steps=steps)
 
 
 def _fold_before(stages: Stages, at: int) -> Callable[[Iterable[Any]], Any]:
