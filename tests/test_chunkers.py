@@ -495,8 +495,8 @@ for name, make in kinds.items():
         assert plain(items) == expected, (name, "iterate", number, plain(items))
         if not failed:
             break
-    assert number > 5, "no allocation was made to fail"
-    print(name, number)
+    assert number > 0, "no allocation was made to fail"
+    print(name, number, flush=True)
 """
 
 
