@@ -11,8 +11,8 @@ dropped, because dropping one may run other code.
 
 cimport cython
 from cpython.buffer cimport (
-    PyBUF_FULL_RO, PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_IsContiguous,
-    PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer,
+    PyBUF_FORMAT, PyBUF_FULL_RO, PyBUF_ND, PyBUF_SIMPLE, PyBUF_STRIDES,
+    PyBuffer_IsContiguous, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer,
 )
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
@@ -21,8 +21,8 @@ from cpython.long cimport PyLong_CheckExact
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.number cimport PyIndex_Check, PyNumber_Index
-from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
-from libc.string cimport memchr, memcpy, memmove
+from cpython.ref cimport Py_DECREF, PyObject
+from libc.string cimport memcpy
 
 from streamcore._native.view cimport Hold, View, freeze, make_view
 
@@ -45,26 +45,44 @@ cdef extern from *:
     """
     const Py_ssize_t PY_SSIZE_T_MAX
     Py_ssize_t PyNumber_AsSsize_t(object number, PyObject *overflow) except? -1
-    bint streamcore_is_unshared(PyObject *object)
-    void streamcore_shorten_bytes(PyObject *bytes, Py_ssize_t size)
+    bint streamcore_is_unshared(object)
+    void streamcore_shorten_bytes(object bytes, Py_ssize_t size)
+
+cdef extern from "segments.h":
+    ctypedef struct Segment "streamcore_segment":
+        PyObject *owner
+        const unsigned char *data
+        Py_ssize_t size
+
+    ctypedef struct Segments "streamcore_segments":
+        Segment *array
+        Py_ssize_t count
+        Py_ssize_t bytes
+
+    Segment *segments_at(const Segments *, Py_ssize_t place)
+    int segments_reserve(Segments *)
+    void segments_push(Segments *, object owner, const unsigned char *data, Py_ssize_t size)
+    bint segments_extend(Segments *, object owner, const unsigned char *data, Py_ssize_t size)
+    PyObject *segments_pop(Segments *)
+    void segments_drop(Segments *, Py_ssize_t size)
+    void segments_copy(const Segments *, unsigned char *target, Py_ssize_t size)
+    void segments_borders(const unsigned char *pattern, Py_ssize_t size, Py_ssize_t *borders)
+    Py_ssize_t segments_find(
+        const Segments *, Py_ssize_t start, Py_ssize_t stop, const unsigned char *pattern, Py_ssize_t size,
+        const Py_ssize_t *borders)
 
 __all__ = ["RingBuffer"]
+
+cdef Py_ssize_t ONE = 1  # the stride of granted memory
+cdef char *BYTE = "B"  # and its format
 
 cdef enum:
     # Fewer bytes than this are gathered: an object and an entry of their own would cost more than they hold.
     SMALL = 64
     # Bytes in a slab, because a view of one of them keeps the whole slab alive.
     SLAB = 16384
-    # Places that the array of segments starts with, and more than which it gives back when it runs empty.
-    SLOTS = 16
-    MANY_SLOTS = 1024
-    # Bytes of a pattern whose failure function fits on the stack.
+    # Bytes of a pattern whose borders fit on the stack.
     SHORT_PATTERN = 128
-
-cdef struct Segment:
-    PyObject *owner  # counted reference
-    const unsigned char *data
-    Py_ssize_t size  # bytes, never 0
 
 
 @cython.final
@@ -91,12 +109,24 @@ cdef class Grant:
     cdef Py_ssize_t size  # bytes lent; the block may be larger
     cdef Py_ssize_t exports  # buffers taken and not yet given back
 
+    @cython.critical_section
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         if self.block is None:
             raise BufferError("the grant is over")
-        PyBuffer_FillInfo(buffer, self, PyBytes_AS_STRING(self.block), self.size, False, flags)
+        buffer.obj = self
+        buffer.buf = PyBytes_AS_STRING(self.block)
+        buffer.len = self.size
+        buffer.readonly = False
+        buffer.itemsize = 1
+        buffer.ndim = 1
+        buffer.format = BYTE if flags & PyBUF_FORMAT else <char *> NULL
+        buffer.shape = &self.size if flags & PyBUF_ND else <Py_ssize_t *> NULL
+        buffer.strides = &ONE if (flags & PyBUF_STRIDES) == PyBUF_STRIDES else <Py_ssize_t *> NULL
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
         self.exports += 1
 
+    @cython.critical_section
     def __releasebuffer__(self, Py_buffer *buffer):
         self.exports -= 1
 
@@ -146,13 +176,9 @@ cdef class RingBuffer:
     stays sound. A closed buffer raises ValueError for all but ``close``, ``closed``, ``len``, ``free``,
     ``capacity`` and ``copied_bytes``.
     """
-    cdef Segment *segments  # circular, `slots` of them
-    cdef Py_ssize_t slots  # a power of two
-    cdef Py_ssize_t head  # index of the oldest segment
-    cdef Py_ssize_t count  # segments in use
-    cdef Py_ssize_t held  # bytes in all of them
-    cdef Py_ssize_t room  # bytes that write() may take: without the grant, and 0 once closed
+    cdef Segments queue
     cdef Py_ssize_t bound  # the capacity
+    cdef Py_ssize_t limit  # of it, what may be held: without the grant, and 0 once closed
     cdef Py_ssize_t copied
     cdef Slab slab  # where small pieces go, None before the first
     cdef Grant lent  # None if no grant is outstanding
@@ -166,88 +192,21 @@ cdef class RingBuffer:
             raise ValueError(f"capacity must be positive, got {capacity}")
         if capacity > PY_SSIZE_T_MAX:
             raise ValueError(f"capacity must be at most {PY_SSIZE_T_MAX}, got {capacity}")
-        self.bound = self.room = capacity
-        self.segments = <Segment *> PyMem_RawMalloc(SLOTS * sizeof(Segment))
-        if self.segments == NULL:
-            raise MemoryError
-        self.slots = SLOTS
+        self.bound = self.limit = capacity
 
     def __dealloc__(self):
-        self.drop(self.held)
-        PyMem_RawFree(self.segments)
+        segments_drop(&self.queue, self.queue.bytes)
+        PyMem_RawFree(self.queue.array)
 
-    # -- segments
-
-    cdef inline Segment *at(self, Py_ssize_t place) noexcept:
-        return &self.segments[(self.head + place) & (self.slots - 1)]
-
-    cdef int resize(self, Py_ssize_t slots) except -1:
-        """Move the segments to an array of ``slots``, which is enough."""
-        cdef Py_ssize_t first = min(self.count, self.slots - self.head)
-        cdef Segment *segments = <Segment *> PyMem_RawMalloc(slots * sizeof(Segment))
-        if segments == NULL:
-            raise MemoryError
-        memcpy(segments, self.segments + self.head, first * sizeof(Segment))
-        memcpy(segments + first, self.segments, (self.count - first) * sizeof(Segment))
-        PyMem_RawFree(self.segments)
-        self.segments = segments
-        self.slots = slots
-        self.head = 0
-        return 0
+    cdef inline Py_ssize_t room(self) noexcept:
+        """How many bytes write() may take."""
+        return self.limit - self.queue.bytes
 
     cdef inline int reserve(self) except -1:
         """Make sure that one more segment can be pushed."""
-        if self.count == self.slots:
-            self.resize(2 * self.slots)
+        if segments_reserve(&self.queue) < 0:
+            raise MemoryError
         return 0
-
-    cdef inline void push(self, object owner, const unsigned char *data, Py_ssize_t size) noexcept:
-        """Append a segment into the place that was reserved; ``size`` bytes are taken off the room."""
-        cdef Segment *segment = self.at(self.count)
-        Py_INCREF(owner)
-        segment.owner = <PyObject *> owner
-        segment.data = data
-        segment.size = size
-        self.count += 1
-        self.held += size
-        self.room -= size
-
-    cdef void drop(self, Py_ssize_t n) noexcept:
-        """Remove the first ``n`` bytes, which are held."""
-        cdef Segment *segment
-        cdef PyObject *owner
-        while n > 0 and self.count > 0:
-            segment = self.at(0)
-            if segment.size > n:
-                segment.data += n
-                segment.size -= n
-                self.held -= n
-                self.room += n
-                return
-            n -= segment.size
-            owner = self.pop()
-            Py_DECREF(<object> owner)
-
-    cdef inline PyObject *pop(self) noexcept:
-        """Remove the first segment and give its reference to the caller."""
-        cdef Segment *segment = self.at(0)
-        cdef PyObject *owner = segment.owner
-        self.held -= segment.size
-        self.room += segment.size
-        self.head = (self.head + 1) & (self.slots - 1)
-        self.count -= 1
-        if self.count == 0 and self.slots > MANY_SLOTS:
-            self.shrink()
-        return owner
-
-    cdef void shrink(self) noexcept:
-        """Give back the memory of a long array that ran empty, if there is memory for a short one."""
-        cdef Segment *segments = <Segment *> PyMem_RawMalloc(SLOTS * sizeof(Segment))
-        if segments != NULL:
-            PyMem_RawFree(self.segments)
-            self.segments = segments
-            self.slots = SLOTS
-            self.head = 0
 
     # -- in
 
@@ -262,14 +221,14 @@ cdef class RingBuffer:
         cdef object owner, taken
         if PyBytes_CheckExact(data):
             size = PyBytes_GET_SIZE(data)
-            if SMALL <= size <= self.room:
+            if SMALL <= size <= self.room():
                 taken = size  # before the push, because making an int can fail
                 self.reserve()
-                self.push(data, <const unsigned char *> PyBytes_AS_STRING(data), size)
+                segments_push(&self.queue, data, <const unsigned char *> PyBytes_AS_STRING(data), size)
                 return taken
         self.check_open()
         owner = freeze(data, "write()", True, &start, &size)
-        size = min(size, self.room)
+        size = min(size, self.room())
         taken = size
         self.append(owner, start, size, not isinstance(owner, Hold) or isinstance(data, View))
         return taken
@@ -284,32 +243,25 @@ cdef class RingBuffer:
             owner = PyBytes_FromStringAndSize(<const char *> data, size)
             data = <const unsigned char *> PyBytes_AS_STRING(owner)
             self.copied += size
-        self.push(owner, data, size)
+        segments_push(&self.queue, owner, data, size)
         return 0
 
     cdef int gather(self, const unsigned char *data, Py_ssize_t size) except -1:
         """Append a copy of a few bytes, to the last segment if it ends where the slab does."""
-        cdef Segment *last
         cdef unsigned char *target
         if size == 0:
             return 0
         self.reserve()
         if self.slab is None or self.slab.used + size > SLAB:
             self.slab = Slab()
-        elif self.count == 0 and streamcore_is_unshared(<PyObject *> self.slab):
+        elif self.queue.count == 0 and streamcore_is_unshared(self.slab):
             self.slab.used = 0
         target = self.slab.memory + self.slab.used
         memcpy(target, data, size)
         self.slab.used += size
         self.copied += size
-        if self.count:
-            last = self.at(self.count - 1)
-            if last.owner == <PyObject *> self.slab and last.data + last.size == target:
-                last.size += size
-                self.held += size
-                self.room -= size
-                return 0
-        self.push(self.slab, target, size)
+        if not segments_extend(&self.queue, self.slab, target, size):
+            segments_push(&self.queue, self.slab, target, size)
         return 0
 
     @cython.critical_section
@@ -328,9 +280,9 @@ cdef class RingBuffer:
             raise ValueError(f"n must be positive, got {n}")
         if self.lent is not None:
             raise BufferError(f"a grant of {self.lent.size} bytes is outstanding: commit() it first")
-        if self.room == 0:
-            raise BufferError(f"nothing is free to grant: {self.held} of {self.bound} bytes are in use")
-        size = min(clipped(n), self.room)
+        if self.room() == 0:
+            raise BufferError(f"nothing is free to grant: {self.queue.bytes} of {self.bound} bytes are in use")
+        size = min(clipped(n), self.room())
         if lent is None or PyBytes_GET_SIZE(lent.block) < size or PyBytes_GET_SIZE(lent.block) - size > size:
             lent = Grant.__new__(Grant)
             lent.block = PyBytes_FromStringAndSize(NULL, size)
@@ -338,7 +290,7 @@ cdef class RingBuffer:
         self.lent_view = PyMemoryView_FromObject(lent)
         self.lent = lent
         self.spare = None
-        self.room -= size
+        self.limit -= size
         return self.lent_view
 
     @cython.critical_section
@@ -365,18 +317,12 @@ cdef class RingBuffer:
         self.release_lent()
         block = lent.block
         if lent.exports == 0 and size >= SMALL and size >= PyBytes_GET_SIZE(block) - size:
-            streamcore_shorten_bytes(<PyObject *> block, size)
+            streamcore_shorten_bytes(block, size)
             lent.block = None  # who still has this object can reach the memory no more
             self.end_grant()
-            self.push(block, <const unsigned char *> PyBytes_AS_STRING(block), size)
+            segments_push(&self.queue, block, <const unsigned char *> PyBytes_AS_STRING(block), size)
             return
-        self.room += lent.size
-        try:
-            self.append(block, <const unsigned char *> PyBytes_AS_STRING(block), size, False)
-        except MemoryError:
-            self.room -= lent.size
-            raise
-        self.room -= lent.size
+        self.append(block, <const unsigned char *> PyBytes_AS_STRING(block), size, False)
         self.end_grant()
         if lent.exports == 0:
             self.spare = lent
@@ -389,7 +335,7 @@ cdef class RingBuffer:
         return 0
 
     cdef void end_grant(self) noexcept:
-        self.room += self.lent.size
+        self.limit += self.lent.size
         self.lent = None
         self.lent_view = None
 
@@ -402,12 +348,12 @@ cdef class RingBuffer:
         cdef bytes data
         cdef PyObject *owner
         if self.is_first(size):
-            owner = self.pop()
+            owner = segments_pop(&self.queue)
             data = <bytes> owner
             Py_DECREF(<object> owner)
             return data
         data = self.copy_out(size)
-        self.drop(size)
+        segments_drop(&self.queue, size)
         return data
 
     @cython.critical_section
@@ -415,26 +361,26 @@ cdef class RingBuffer:
         """The bytes that ``read(n)`` would take, left where they are."""
         cdef Py_ssize_t size = self.count_of(n)
         if self.is_first(size):
-            return <object> self.at(0).owner
+            return <object> segments_at(&self.queue, 0).owner
         return self.copy_out(size)
 
     cdef Py_ssize_t count_of(self, object n) except -1:
         """How many bytes ``read(n)`` takes."""
         self.check_open()
         if n is None:
-            return self.held
+            return self.queue.bytes
         n = integer(n, "n")
         cdef Py_ssize_t size = clipped(n)
         if size < -1:
             raise ValueError(f"n must be -1 (all) or not negative, got {n}")
-        return self.held if size == -1 else min(size, self.held)
+        return self.queue.bytes if size == -1 else min(size, self.queue.bytes)
 
     cdef inline bint is_first(self, Py_ssize_t size) noexcept:
         """Whether the first segment is ``bytes`` of this size, and not a part of them."""
         cdef Segment *head
-        if self.count == 0:
+        if self.queue.count == 0:
             return False
-        head = self.at(0)
+        head = segments_at(&self.queue, 0)
         return (
             head.size == size
             and PyBytes_CheckExact(<object> head.owner)
@@ -443,18 +389,9 @@ cdef class RingBuffer:
 
     cdef bytes copy_out(self, Py_ssize_t size):
         cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
-        self.copy_to(<unsigned char *> PyBytes_AS_STRING(data), size)
-        return data
-
-    cdef void copy_to(self, unsigned char *target, Py_ssize_t size) noexcept:
-        cdef Py_ssize_t place = 0, part
+        segments_copy(&self.queue, <unsigned char *> PyBytes_AS_STRING(data), size)
         self.copied += size
-        while size > 0:
-            part = min(size, self.at(place).size)
-            memmove(target, self.at(place).data, part)  # a borrowed buffer may be the target itself
-            target += part
-            size -= part
-            place += 1
+        return data
 
     @cython.critical_section
     def readinto(self, buffer):
@@ -472,10 +409,11 @@ cdef class RingBuffer:
             if not PyBuffer_IsContiguous(&target, b"C"):
                 raise BufferError(
                     f"readinto() takes C-contiguous data, got a {target.ndim}-dimensional view with gaps")
-            size = min(target.len, self.held)
+            size = min(target.len, self.queue.bytes)
             taken = size
-            self.copy_to(<unsigned char *> target.buf, size)
-            self.drop(size)
+            segments_copy(&self.queue, <unsigned char *> target.buf, size)
+            self.copied += size
+            segments_drop(&self.queue, size)
         finally:
             PyBuffer_Release(&target)
         return taken
@@ -487,15 +425,15 @@ cdef class RingBuffer:
         n = integer(n, "n")
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
-        if n > self.held:
-            raise ValueError(f"cannot consume {n} bytes, {self.held} are held")
-        self.drop(n)
+        if n > self.queue.bytes:
+            raise ValueError(f"cannot consume {n} bytes, {self.queue.bytes} are held")
+        segments_drop(&self.queue, n)
 
     @cython.critical_section
     def clear(self):
         """Drop all bytes held; an outstanding grant stays."""
         self.check_open()
-        self.drop(self.held)
+        segments_drop(&self.queue, self.queue.bytes)
 
     @cython.critical_section
     def views(self, n=-1):
@@ -508,7 +446,7 @@ cdef class RingBuffer:
         cdef Py_ssize_t place = 0, part
         cdef Segment *segment
         while size > 0:
-            segment = self.at(place)
+            segment = segments_at(&self.queue, place)
             part = min(size, segment.size)
             views.append(make_view(<object> segment.owner, segment.data, part))
             size -= part
@@ -534,8 +472,8 @@ cdef class RingBuffer:
         last = PY_SSIZE_T_MAX if end is None else clipped(PyNumber_Index(end))
         PyObject_GetBuffer(sub, &pattern, PyBUF_SIMPLE)
         try:
-            first = max(first + self.held, 0) if first < 0 else first
-            last = max(last + self.held, 0) if last < 0 else min(last, self.held)
+            first = max(first + self.queue.bytes, 0) if first < 0 else first
+            last = max(last + self.queue.bytes, 0) if last < 0 else min(last, self.queue.bytes)
             if pattern.len > last - first:
                 return -1
             if pattern.len == 0:
@@ -544,60 +482,13 @@ cdef class RingBuffer:
                 table = <Py_ssize_t *> PyMem_RawMalloc(pattern.len * sizeof(Py_ssize_t))
                 if table == NULL:
                     raise MemoryError
-            fill_table(<const unsigned char *> pattern.buf, pattern.len, table)
-            return self.search(first, last, <const unsigned char *> pattern.buf, pattern.len, table)
+            segments_borders(<const unsigned char *> pattern.buf, pattern.len, table)
+            return segments_find(
+                &self.queue, first, last, <const unsigned char *> pattern.buf, pattern.len, table)
         finally:
             PyBuffer_Release(&pattern)
             if table != short_table:
                 PyMem_RawFree(table)
-
-    cdef Py_ssize_t search(
-            self, Py_ssize_t first, Py_ssize_t last, const unsigned char *pattern, Py_ssize_t size,
-            const Py_ssize_t *table) noexcept:
-        """Knuth, Morris and Pratt's search over segments, with memchr while nothing matches."""
-        cdef Py_ssize_t place, offset, i, stop, matched = 0
-        cdef Segment *segment
-        cdef const unsigned char *hit
-        self.locate(first, &place, &offset)  # `offset`: where segment `place` begins
-        while offset < last:
-            segment = self.at(place)
-            i = max(first - offset, 0)
-            stop = min(segment.size, last - offset)
-            while i < stop:
-                if matched == 0:
-                    hit = <const unsigned char *> memchr(segment.data + i, pattern[0], stop - i)
-                    if hit == NULL:
-                        break
-                    i = hit - segment.data
-                else:
-                    while matched and segment.data[i] != pattern[matched]:
-                        matched = table[matched - 1]
-                    if segment.data[i] != pattern[matched]:
-                        i += 1
-                        continue
-                matched += 1
-                i += 1
-                if matched == size:
-                    return offset + i - size
-            offset += segment.size
-            place += 1
-        return -1
-
-    cdef void locate(self, Py_ssize_t byte, Py_ssize_t *place, Py_ssize_t *offset) noexcept:
-        """Which segment holds the byte, and where that begins; sought from the nearer end."""
-        cdef Py_ssize_t at
-        if byte <= self.held - byte:
-            place[0] = at = 0
-            while at + self.at(place[0]).size <= byte:
-                at += self.at(place[0]).size
-                place[0] += 1
-        else:
-            place[0] = self.count - 1
-            at = self.held - self.at(place[0]).size
-            while at > byte:
-                place[0] -= 1
-                at -= self.at(place[0]).size
-        offset[0] = at
 
     # -- state
 
@@ -609,9 +500,9 @@ cdef class RingBuffer:
         if self.lent is not None:
             self.release_lent()
             self.end_grant()
-        self.drop(self.held)
+        segments_drop(&self.queue, self.queue.bytes)
         self.is_closed = True
-        self.room = 0
+        self.limit = 0
         self.slab = None
         self.spare = None
 
@@ -628,7 +519,7 @@ cdef class RingBuffer:
     @property
     def free(self):
         """How many bytes ``write`` would take now."""
-        return self.room
+        return self.room()
 
     @property
     def closed(self):
@@ -641,7 +532,7 @@ cdef class RingBuffer:
         return self.copied
 
     def __len__(self):
-        return self.held
+        return self.queue.bytes
 
     def __enter__(self):
         self.check_open()
@@ -651,7 +542,7 @@ cdef class RingBuffer:
         self.close()
 
     def __repr__(self):
-        state = "closed" if self.is_closed else f"{self.held} of {self.bound} bytes"
+        state = "closed" if self.is_closed else f"{self.queue.bytes} of {self.bound} bytes"
         return f"<RingBuffer: {state}>"
 
     def __reduce__(self):
@@ -665,15 +556,3 @@ cdef int check_pattern(object sub) except -1:
 
 cdef object not_writable(object buffer):
     return TypeError(f"readinto() takes a writable bytes-like object, got {type(buffer).__name__}")
-
-
-cdef void fill_table(const unsigned char *pattern, Py_ssize_t size, Py_ssize_t *table) noexcept:
-    """For each prefix of the pattern, the length of its longest border (its failure function)."""
-    cdef Py_ssize_t i, border = 0
-    table[0] = 0
-    for i in range(1, size):
-        while border and pattern[i] != pattern[border]:
-            border = table[border - 1]
-        if pattern[i] == pattern[border]:
-            border += 1
-        table[i] = border

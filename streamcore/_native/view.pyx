@@ -72,11 +72,12 @@ cdef object freeze_buffer(
     cdef object owner
     if isinstance(data, View):
         view = <View> data
-        owner = view.owner
+        with cython.critical_section(view):
+            owner = view.owner
+            start[0] = view.data
+            size[0] = view.size
         if owner is None:
             raise ValueError(RELEASED)
-        start[0] = view.data
-        size[0] = view.size
         return owner
     if not PyObject_CheckBuffer(data):
         raise TypeError(f"{taker} takes bytes-like data, got {type(data).__name__}")
@@ -92,7 +93,8 @@ cdef object freeze_buffer(
     if PyBytes_Check(owner) and lies_in(owner, start[0], size[0]):
         return owner
     if isinstance(owner, View):
-        # `data` may release the view before this taker is done: hold what the view holds.
+        # `data` may release the view before this taker is done: hold what the view holds (not None as long as
+        # there is a buffer of it).
         return (<View> owner).owner
     if borrow:
         return held
@@ -272,6 +274,7 @@ cdef class View:
     # -- what memoryview tells about its layout
 
     @property
+    @cython.critical_section
     def obj(self):
         """The object whose memory this is."""
         self.check()
