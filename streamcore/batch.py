@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -133,7 +134,7 @@ class Batch(Sequence[Any]):
         """One item, or a ``Batch`` of the items in a slice."""
         if isinstance(index, slice):
             return self._of_items([self[i] for i in range(*index.indices(len(self)))], self.as_)
-        at = index.__index__()
+        at = operator.index(index)
         if at < 0:
             at += len(self)
         if not 0 <= at < len(self):

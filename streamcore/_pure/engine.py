@@ -134,7 +134,6 @@ class Engine:
             if self.error is not None:
                 raise self.error.with_traceback(None)
         except GeneratorExit:
-            self._abandon()
             close(fragments)
             raise
         except BaseException as error:
@@ -172,6 +171,9 @@ class Engine:
             if self.error is None:
                 self._settle(data)
             self._base += len(data)
+        except GeneratorExit:
+            self._abandon()
+            raise
         finally:
             self._data = None
 
