@@ -248,46 +248,6 @@ WORDS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int
 }
 #endif
 
-/* ---- units of any width ----------------------------------------------------------------------------------------- */
-
-/* A code point that wants the width that the widest of p[0..n) wants: 0x7F, 0xFF, 0xFFFF or 0x10FFFF. */
-static uint32_t words_widest(const void *p, size_t n, int width) {
-    uint32_t all = 0;
-    size_t i;
-    if (width == 1) {
-        uint8_t some = 0;
-        for (i = 0; i < n; i++) some |= ((const uint8_t *)p)[i];
-        all = some;
-    } else if (width == 2) {
-        uint16_t some = 0;
-        for (i = 0; i < n; i++) some |= ((const uint16_t *)p)[i];
-        all = some;
-    } else
-        for (i = 0; i < n; i++) all |= ((const uint32_t *)p)[i];
-    return all < 0x80 ? 0x7F : all < 0x100 ? 0xFF : all < 0x10000 ? 0xFFFF : 0x10FFFF;
-}
-
-#define WORDS_COPY(TO, FROM)                                                                                          \
-    for (i = n; i-- > 0;) ((TO *)to)[i] = (TO)((const FROM *)from)[i];                                                \
-    return
-
-/* Copies units to another width; from the last to the first, so that they may be widened in place. */
-static void words_copy(void *to, int to_width, const void *from, int from_width, size_t n) {
-    size_t i;
-    if (to_width == from_width) {
-        if (n && to != from) memcpy(to, from, n * (size_t)to_width);
-        return;
-    }
-    switch (to_width * 8 + from_width) {
-    case 8 + 2: WORDS_COPY(uint8_t, uint16_t);
-    case 8 + 4: WORDS_COPY(uint8_t, uint32_t);
-    case 16 + 1: WORDS_COPY(uint16_t, uint8_t);
-    case 16 + 4: WORDS_COPY(uint16_t, uint32_t);
-    case 32 + 1: WORDS_COPY(uint32_t, uint8_t);
-    default: WORDS_COPY(uint32_t, uint16_t);
-    }
-}
-
 /* ---- the functions of each kernel ------------------------------------------------------------------------------- */
 
 #define WORDS_ARGS const void *p, size_t n, int *space, uint32_t *out, size_t cap, size_t *done

@@ -9,18 +9,19 @@ For text, ``length`` and all offsets count code points, and the carry holds unit
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawRealloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
-from libc.string cimport memcpy, strcmp
+from libc.string cimport strcmp
 
 from streamcore._native.engine cimport (
-    AS_BYTES, AS_STR, AS_VIEW, BATCH_BYTES, BATCH_ITEMS, Engine, TRUNCATE_OVERSIZE,
+    AS_BYTES, AS_STR, AS_VIEW, BATCH_BYTES, BATCH_ITEMS, Engine, Progress, TRUNCATE_OVERSIZE,
 )
 from streamcore._native.scan cimport kernels as scan_kernels
 from streamcore._native.view cimport make_view
+from streamcore._native.word_spans cimport ascii_text, WordSpans
 
 from streamcore import _options
 from streamcore.batch import Batch
@@ -38,6 +39,8 @@ cdef extern from "words.h" nogil:
         words_scan *starts
 
     const words_kernel *words_kernel_at(int index) noexcept
+
+cdef extern from "words_text.h" nogil:
     uint32_t words_widest(const void *p, size_t n, int width) noexcept
     void words_copy(void *to, int to_width, const void *from_, int from_width, size_t n) noexcept
 
@@ -52,8 +55,6 @@ cdef extern from *:
     """
     object words_steal(PyObject *item)  # the reference is handed over
     int words_ready(object text) except -1
-    PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
-    PyObject *PyUnicode_FromOrdinal(int ordinal) except NULL
     PyObject *PyUnicode_New(Py_ssize_t size, uint32_t maxchar) except NULL
     object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t stop)
     object PyUnicode_AsUTF8String(object text)
@@ -81,116 +82,6 @@ cdef const words_kernel *chosen = NULL
 cdef inline PyObject *own(object item) noexcept:
     Py_INCREF(item)
     return <PyObject *> item
-
-
-cdef inline PyObject *ascii_text(const unsigned char *p, Py_ssize_t size) except NULL:
-    cdef PyObject *text
-    if size == 1:  # these exist already
-        return PyUnicode_FromOrdinal(p[0])
-    text = PyUnicode_New(size, 0x7F)
-    memcpy(PyUnicode_DATA(text), p, size)
-    return text
-
-
-@cython.final
-cdef class WordSpans:
-    """Words of a batch that still lie in their fragment, of bytes or of ASCII text; see ``streamcore.batch.Spans``.
-
-    Where an item lies follows from the ends alone when the items adjoin, else from the starts.
-    """
-
-    cdef object owner  # keeps ptr alive
-    cdef const unsigned char *ptr
-    cdef int kind  # AS_BYTES ...
-    cdef object head  # the first item when it began in an earlier fragment, else None
-    cdef Py_ssize_t head_size, first  # first: where the items after the head start at ptr
-    cdef Py_ssize_t count, size  # items, and units of all items
-    cdef int64_t *ends  # of the items in data()
-    cdef int64_t *starts  # of the items at ptr, but not of the head; NULL when the items adjoin
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.ends)
-        PyMem_RawFree(self.starts)
-
-    cdef int reserve(self, Py_ssize_t capacity, bint apart) except -1:
-        self.ends = <int64_t *> PyMem_RawMalloc(capacity * sizeof(int64_t))
-        if apart:
-            self.starts = <int64_t *> PyMem_RawMalloc(capacity * sizeof(int64_t))
-        if self.ends == NULL or (apart and self.starts == NULL):
-            raise MemoryError()
-        return 0
-
-    cdef int shrink(self) noexcept:
-        cdef void *smaller = PyMem_RawRealloc(self.ends, self.count * sizeof(int64_t))
-        if smaller != NULL:
-            self.ends = <int64_t *> smaller
-        if self.starts != NULL:
-            smaller = PyMem_RawRealloc(self.starts, self.count * sizeof(int64_t))
-            if smaller != NULL:
-                self.starts = <int64_t *> smaller
-        return 0
-
-    cdef inline Py_ssize_t start_of(self, Py_ssize_t index) noexcept:
-        if self.starts != NULL:
-            return self.starts[index]
-        return self.first + (self.ends[index - 1] - self.head_size if index else 0)
-
-    cdef object make(self, Py_ssize_t index):
-        cdef Py_ssize_t start, size
-        if index == 0 and self.head is not None:
-            return self.head
-        start = self.start_of(index)
-        size = self.ends[index] - (self.ends[index - 1] if index else 0)
-        if self.kind == AS_STR:
-            return words_steal(ascii_text(self.ptr + start, size))
-        if self.kind == AS_VIEW:
-            return make_view(self.owner, self.ptr + start, size)
-        return words_steal(PyBytes_FromStringAndSize(<const char *> self.ptr + start, size))
-
-    def __len__(self):
-        return self.count
-
-    def item(self, Py_ssize_t index):
-        """Item number ``index``, which must be in range."""
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        return self.make(index)
-
-    def items(self):
-        """List of all items."""
-        cdef Py_ssize_t i
-        return [self.make(i) for i in range(self.count)]
-
-    def data(self):
-        """The items without what separates them."""
-        cdef Py_ssize_t i, at, size
-        cdef bint headed = self.head is not None
-        cdef char *out
-        if self.starts == NULL and not headed:
-            if self.first == 0 and type(self.owner) is bytes and self.size == PyBytes_GET_SIZE(self.owner):
-                return self.owner
-            return words_steal(PyBytes_FromStringAndSize(<const char *> self.ptr + self.first, self.size))
-        joined = words_steal(PyBytes_FromStringAndSize(NULL, self.size))
-        out = PyBytes_AS_STRING(joined)
-        if headed:
-            head = self.head.encode() if self.kind == AS_STR else bytes(self.head)
-            memcpy(out, PyBytes_AS_STRING(head), self.head_size)
-        if self.starts == NULL:
-            memcpy(out + self.head_size, self.ptr + self.first, self.size - self.head_size)
-            return joined
-        for i in range(headed, self.count):
-            at = self.ends[i - 1] if i else 0
-            size = self.ends[i] - at
-            memcpy(out + at, self.ptr + self.starts[i], size)
-        return joined
-
-    def offsets(self):
-        """n + 1 int64 values: 0 and the ends."""
-        result = words_steal(PyBytes_FromStringAndSize(NULL, (self.count + 1) * <Py_ssize_t> sizeof(int64_t)))
-        cdef int64_t *out = <int64_t *> PyBytes_AS_STRING(result)
-        out[0] = 0
-        memcpy(out + 1, self.ends, self.count * sizeof(int64_t))
-        return result
 
 
 @cython.final
@@ -324,33 +215,51 @@ cdef class WordsEngine(Engine):
         return NULL
 
     cdef object take_batch(self):
-        # Everything that may fail comes first: a block once used up cannot be given back.
+        cdef Progress saved = self.progress
+        if (self.ended or self.owner is None or saved.discard or self.length - saved.start > self.max_size
+                or self.kind == (AS_VIEW if self.text else AS_STR)):
+            return Engine.take_batch(self)
+        try:
+            return self.take_spans()
+        except BaseException as error:
+            self.rewind(saved)
+            if not isinstance(error, UnicodeEncodeError):
+                raise
+        return Engine.take_batch(self)  # one by one, up to the item that cannot be encoded
+
+    cdef int rewind(self, Progress saved) noexcept:
+        """Forget what was scanned since ``saved``."""
+        self.progress = saved
+        self.begin()
+        if saved.start >= 0:
+            self.scanned = saved.start
+            self.space = self.bare and not saved.flag
+        return 0
+
+    cdef object take_spans(self):
         cdef Py_ssize_t room = self.found - self.used + (self.length - self.scanned) // (2 if self.bare else 1) + 2
         cdef PyObject *item
-        cdef WordSpans spans
-        if (self.ended or self.owner is None or self.progress.discard or (self.text and not self.ascii)
-                or self.kind == (AS_VIEW if self.text else AS_STR) or self.length - self.progress.start > self.max_size):
-            return Engine.take_batch(self)
-        spans = WordSpans.__new__(WordSpans)
+        cdef WordSpans spans = WordSpans.__new__(WordSpans)
         spans.owner = self.owner
         spans.ptr = self.ptr
         spans.kind = self.kind
+        spans.ascii = self.ascii
         spans.reserve(min(room, <Py_ssize_t> BATCH_ITEMS + BLOCK), self.bare)
-        batch = Batch._of_spans(spans, _types[self.kind])
         if self.progress.start < 0 and (self.progress.flag or not self.bare):
             item = self.take()
             if item == NULL:
                 return None
             spans.head = words_steal(item)
-            if self.kind == AS_STR and not spans.head.isascii():
-                return Batch._of_items([spans.head], str)
-            spans.head_size = spans.size = spans.ends[0] = len(spans.head)
+            size = len(spans.head.encode() if self.kind == AS_STR else spans.head)
+            spans.head_size = spans.size = spans.ends[0] = size
             spans.count = 1
         self.fill(spans)
         if not spans.count:
             return None
+        if self.text and not self.ascii:
+            spans.encode(self.width, max(self.progress.start, 0))
         spans.shrink()
-        return batch
+        return Batch._of_spans(spans, _types[self.kind])
 
     cdef int fill(self, WordSpans spans) noexcept:
         """Put the next items into a batch: to where the fragment ends or the batch is full."""
