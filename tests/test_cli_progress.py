@@ -29,12 +29,11 @@ class Screen(io.StringIO):
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch):
-    """``shown(stderr=terminal?, stdout=terminal?)`` replaces both and returns standard error."""
+    """``shown(terminal=...)`` replaces standard error and returns what does."""
 
-    def replace(stderr: bool, stdout: bool) -> Screen:
-        screen = Screen(stderr)
+    def replace(terminal: bool) -> Screen:
+        screen = Screen(terminal)
         monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setattr(sys, "stdout", Screen(stdout))
         return screen
 
     return replace
@@ -84,9 +83,9 @@ def test_durations() -> None:
 
 
 def test_a_line_every_ten_seconds_and_one_at_the_end(shown, source) -> None:
-    screen = shown(stderr=False, stdout=False)
+    screen = shown(terminal=False)
     now = Clock()
-    report = Report(source, "words", None, now)
+    report = Report(source, "words", None, False, now)
     for _ in range(21):
         now.now += 1
         source.position += 100_000
@@ -100,10 +99,10 @@ def test_a_line_every_ten_seconds_and_one_at_the_end(shown, source) -> None:
 
 
 def test_an_input_of_unknown_length_has_no_end_in_sight(shown, source) -> None:
-    screen = shown(stderr=False, stdout=False)
+    screen = shown(terminal=False)
     now = Clock()
     source.size = None
-    report = Report(source, "lines", None, now)
+    report = Report(source, "lines", None, False, now)
     now.now += 10
     source.position = 1_000_000
     report.add(1)
@@ -111,17 +110,17 @@ def test_an_input_of_unknown_length_has_no_end_in_sight(shown, source) -> None:
 
 
 def test_a_short_run_says_nothing(shown, source) -> None:
-    screen = shown(stderr=False, stdout=False)
-    report = Report(source, "words", None, Clock())
+    screen = shown(terminal=False)
+    report = Report(source, "words", None, False, Clock())
     report.add(5)
     report.close()
     assert screen.getvalue() == ""
 
 
 def test_no_progress_says_nothing(shown, source) -> None:
-    screen = shown(stderr=True, stdout=False)
+    screen = shown(terminal=True)
     now = Clock()
-    report = Report(source, "words", False, now)
+    report = Report(source, "words", False, False, now)
     now.now += 100
     report.add(5)
     report.close()
@@ -129,8 +128,9 @@ def test_no_progress_says_nothing(shown, source) -> None:
 
 
 def test_a_bar_does_not_run_into_data_on_the_same_terminal(shown, source) -> None:
-    shown(stderr=True, stdout=True)
-    assert Report(source, "words", None, Clock()).display is None
+    shown(terminal=True)
+    assert Report(source, "words", None, True, Clock()).display is None
+    assert Report(source, "words", True, True, Clock()).display is not None
 
 
 def test_a_terminal_gets_a_bar(shown, source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +138,9 @@ def test_a_terminal_gets_a_bar(shown, source, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
-    screen = shown(stderr=True, stdout=False)
+    screen = shown(terminal=True)
     now = Clock()
-    report = Report(source, "words", None, now)
+    report = Report(source, "words", None, False, now)
     now.now += 2
     source.position = 1_000_000
     report.add(10_000)
@@ -153,8 +153,8 @@ def test_a_terminal_gets_a_bar(shown, source, monkeypatch: pytest.MonkeyPatch) -
 
 def test_without_rich_a_terminal_gets_lines(shown, source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "rich_is_installed", lambda: False)
-    shown(stderr=True, stdout=False)
-    assert isinstance(Report(source, "words", None, Clock()).display, progress.Lines)
+    shown(terminal=True)
+    assert isinstance(Report(source, "words", None, False, Clock()).display, progress.Lines)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")

@@ -87,7 +87,7 @@ def run(
 ) -> int:
     """Cut the input by the stage, write all items, and return the exit code."""
     with closing(open_input(file)) as source, open_output(output) as out:
-        report = Report(source, unit, progress)
+        report = Report(source, unit, progress, out.on_terminal())
         engine = stage.engine()
         try:
             cut(engine, source, writer(out), report)

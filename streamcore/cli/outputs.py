@@ -43,6 +43,10 @@ class Output:
         else:
             self.discard()
 
+    def on_terminal(self) -> bool:
+        """Whether a user sees the data as it is written."""
+        return False
+
     def finish(self) -> None:
         """Everything was written."""
 
@@ -57,6 +61,9 @@ class StandardOutput(Output):
     def __init__(self) -> None:
         if sys.stdout is None:
             raise Failure("standard output: is closed")
+
+    def on_terminal(self) -> bool:
+        return os.isatty(self.descriptor)
 
 
 class Device(Output):

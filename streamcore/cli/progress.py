@@ -48,14 +48,19 @@ class Report:
     """Counts bytes read and items written, and shows them when it is time."""
 
     def __init__(
-        self, source: Input, unit: str, wanted: bool | None, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Input,
+        unit: str,
+        wanted: bool | None,
+        data_on_terminal: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
         self.unit = unit
         self.items = 0
         self.clock = clock
         self.started = clock()
-        self.display = choose_display(wanted)
+        self.display = choose_display(wanted, data_on_terminal)
         self.due = self.started + (self.display.interval if self.display else float("inf"))
 
     def add(self, items: int) -> None:
@@ -160,15 +165,13 @@ def build_bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
 
 
-def choose_display(wanted: bool | None) -> Display | None:
-    """``--progress`` and ``--no-progress`` decide; without them, a bar that would run into the data is left
-    out.
-    """
+def choose_display(wanted: bool | None, data_on_terminal: bool) -> Display | None:
+    """``--progress`` and ``--no-progress`` decide; without them, a bar that would run into data is left out."""
     if wanted is False or sys.stderr is None:
         return None
     if not sys.stderr.isatty():
         return Lines()
-    if wanted is None and sys.stdout is not None and sys.stdout.isatty():
+    if wanted is None and data_on_terminal:
         return None
     return Bar() if rich_is_installed() else Lines()
 
