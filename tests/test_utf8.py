@@ -131,6 +131,20 @@ def test_a_byte_order_mark_is_a_character(backend):
     assert drive(backend.UTF8Engine(), [data])[0] == "\ufeffa\ufeff" == data.decode("utf-8")
 
 
+@pytest.mark.parametrize(
+    "end", [b"\xe6\xbc\xef", b"\xc0", b"\xf0\x9f\xf0\x9f", b"\xf5", b"\xe6\xbc", b"\xf0\x9f\x98\xc3"]
+)
+def test_bad_bytes_at_the_end_of_a_block(backend, end):
+    """A lead is found to be bad by what follows it, which may be in the next block or be nothing."""
+    for size in range(140):
+        for filler in (b"a" * size, "é".encode() * (size // 2), "漢".encode() * (size // 3)):
+            data = filler + end
+            for errors in ("replace", "surrogateescape"):
+                expected = (data.decode("utf-8", errors), None)
+                assert drive(backend.UTF8Engine(errors), [data]) == expected
+                assert drive(backend.UTF8Engine(errors), [data[:-1], data[-1:]]) == expected
+
+
 def test_empty_fragments_and_no_fragments(backend):
     assert drive(backend.UTF8Engine(), []) == ("", None)
     assert drive(backend.UTF8Engine(), [b"", b"\xc3", b"", b"", b"\xa9", b""]) == ("é", None)

@@ -154,7 +154,7 @@ UTF8_DEFINE_WIDEN(utf8_widen1_scalar, uint8_t)
 UTF8_DEFINE_WIDEN(utf8_widen2_scalar, uint16_t)
 UTF8_DEFINE_WIDEN(utf8_widen4_scalar, uint32_t)
 
-/* check: as utf8_check_scalar; p[0..n) does not end inside a character that may still be completed.
+/* check: as utf8_check_scalar; a character that the end cuts off is an error like others.
  * ascii: as utf8_ascii_scalar. widen[0, 1, 2]: valid bytes to 1, 2, 4 byte units; `out` holds exactly the characters. */
 typedef struct {
     const char *name;

@@ -157,6 +157,16 @@ UTF8_TARGET static inline utf8_vec utf8_errors(utf8_vec now, utf8_vec last) {
     return V_XOR(V_AND(inside, V_FILL(0x80)), special);
 }
 
+/* Ends a check when an error shows in the block at i. A lead shows as bad only with what follows it, so the search for
+ * the byte goes from the last lead before the block. */
+static size_t utf8_locate(const uint8_t *p, size_t i, size_t n, size_t *chars, uint8_t *top) {
+    size_t start = i > 3 ? i - 3 : 0, valid;
+    while (start < i && p[start] < 0xC0) start++;
+    valid = start + utf8_valid_scalar(p + start, n - start);
+    *chars += utf8_measure(p, valid, top);
+    return valid;
+}
+
 UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
     utf8_vec last = V_FILL(0), most = V_FILL(0);
     uint8_t tail[64], each[16];
@@ -180,16 +190,11 @@ UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *cha
             count += 64 - UTF8_POPCOUNT(utf8_continuations(a, b, c, d));
             most = V_MAX(most, V_MAX(V_MAX(a, b), V_MAX(c, d)));
         }
-        if (V_ANY(errors)) { /* the byte is found from the last lead on: a lead shows as bad only with what follows */
-            size_t start = i > 3 ? i - 3 : 0, valid;
-            while (start < i && p[start] < 0xC0) start++;
-            valid = start + utf8_valid_scalar(p + start, n - start);
-            *chars += utf8_measure(p, valid, top);
-            return valid;
-        }
+        if (V_ANY(errors)) return utf8_locate(p, i, n, chars, top);
         last = d;
         i += 64;
     }
+    if (i == n && V_ANY(utf8_errors(V_FILL(0), last))) return utf8_locate(p, n, n, chars, top);
     V_STORE(each, most);
     for (k = 0; k < 16; k++) *top = each[k] > *top ? each[k] : *top;
     *chars += count;
