@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._backend import closing_iterator
+from .bridge import iterate_async_from_sync
 
 if TYPE_CHECKING:
     from .base import Runnable
     from .config import RunnableConfig
 
 __all__ = ["invoke", "stream", "transform"]
-
-END = object()
 
 
 def invoke(stage: Runnable[Any, Any], input: Any, config: RunnableConfig | None, **kwargs: Any) -> Any:
@@ -28,7 +27,7 @@ def stream(
 ) -> Iterator[Any]:
     """Pull ``astream`` on a loop that runs only while a chunk is asked for."""
     _refuse_running_loop(stage, "astream")
-    return _primed(lambda: stage.astream(input, config, **kwargs))
+    return iterate_async_from_sync(lambda: stage.astream(input, config, **kwargs))
 
 
 def transform(
@@ -37,35 +36,8 @@ def transform(
     """Pull ``atransform`` as ``stream`` does; ``input`` is pulled on the loop and closed with the stream."""
     _refuse_running_loop(stage, "atransform")
     iterator = iter(input)
-    output = _primed(lambda: stage.atransform(_as_async(iterator), config, **kwargs))
+    output = iterate_async_from_sync(lambda: stage.atransform(_as_async(iterator), config, **kwargs))
     return closing_iterator(output, (iterator, output))
-
-
-def _primed(make: Callable[[], AsyncIterator[Any]]) -> Iterator[Any]:
-    output = _pulled(make)
-    return closing_iterator(output, (output,))
-
-
-def _pulled(make: Callable[[], AsyncIterator[Any]]) -> Iterator[Any]:
-    with asyncio.Runner() as runner:
-        chunks: AsyncIterator[Any] | None = None
-
-        async def pull() -> Any:
-            nonlocal chunks
-            if chunks is None:
-                chunks = aiter(make())
-            return await anext(chunks, END)
-
-        async def close() -> None:
-            aclose = getattr(chunks, "aclose", None)
-            if aclose is not None:
-                await aclose()
-
-        try:
-            while (chunk := runner.run(pull())) is not END:
-                yield chunk
-        finally:
-            runner.run(close())
 
 
 async def _as_coroutine(awaitable: Any) -> Any:
