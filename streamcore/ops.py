@@ -17,7 +17,7 @@ from .runnables.function import is_async, name_of
 if TYPE_CHECKING:
     from .runnables.config import RunnableConfig
 
-__all__ = ["filter", "map", "take"]
+__all__ = ["buffer", "filter", "map", "take"]
 
 
 class Operator(Runnable[Any, Any]):
@@ -154,17 +154,54 @@ class filter(_PerItem):  # noqa: N801
             at += 1
 
 
+class buffer(Operator):  # noqa: N801
+    """Read ahead: the stages before it work while those after it do, up to ``count`` items ahead.
+
+    What comes before runs in a worker thread of its own; in an async stream, in a task of the (asyncio) loop. Items
+    before an error come first. Closing the stream stops the reading and closes the source before it returns; in a
+    thread, a pull that is under way is waited for.
+    """
+
+    _passes_items = True
+    _acloses_input = True
+
+    def __init__(self, count: int) -> None:
+        self.count = _count(count, least=1)
+
+    def __repr__(self) -> str:
+        return f"ops.buffer({self.count})"
+
+    def transform(
+        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        from .runnables.read_ahead import read_ahead
+
+        return read_ahead(iter(input), self.count)
+
+    def atransform(
+        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        from .runnables.read_ahead import aread_ahead
+
+        return aread_ahead(aiter(input), self.count)
+
+    def _bare_atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        return self.atransform(input)
+
+    def _over(self, source: AsyncIterator[Any], owned: tuple[object, ...]) -> AsyncIterator[Any]:
+        output = self.atransform(source)
+        return async_closing_iterator(output, (*owned[:-1], output))
+
+
 class take(Operator):  # noqa: N801
     """The first ``count`` items; then the source is closed, without being pulled for one more."""
 
     _passes_items = True
 
     def __init__(self, count: int) -> None:
-        if isinstance(count, bool) or not isinstance(count, int):
-            raise TypeError(f"count must be an int, got {type(count).__name__}")
-        if count < 0:
-            raise ValueError(f"count must not be negative, got {count}")
-        self.count = count
+        self.count = _count(count, least=0)
 
     def __repr__(self) -> str:
         return f"ops.take({self.count})"
@@ -176,3 +213,11 @@ class take(Operator):  # noqa: N801
 
     def _item_step(self) -> tuple[str, Any, str]:
         return "take", self.count, repr(self)
+
+
+def _count(count: int, least: int) -> int:
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"count must be an int, got {type(count).__name__}")
+    if count < least:
+        raise ValueError(f"count must {'be positive' if least else 'not be negative'}, got {count}")
+    return count
