@@ -515,6 +515,30 @@ class TestFeedFromAsync:
 
         run(main())
 
+    @pytest.mark.parametrize("when", STEPS)
+    @pytest.mark.parametrize("at_once", [False, True])
+    def test_a_feed_closed_at_any_time_closes_its_source_once(self, bridge, when, at_once):
+        async def main():
+            source = AsyncSource(itertools.count())
+            feed = bridge.feed_from_async(source, buffer_size=2)
+            consumer = asyncio.create_task(asyncio.to_thread(take_all, feed))
+            await turns(when)
+            if not at_once:
+                feed.close()
+                await turns(when)
+            await asyncio.gather(feed.aclose(), feed.aclose())
+            assert source.closed == 1
+            await consumer
+
+        def take_all(feed):
+            try:
+                for _ in feed:
+                    pass
+            except GeneratorExit:
+                pass
+
+        run(main())
+
     def test_a_dropped_stream_closes_its_source(self, bridge):
         async def main():
             source = AsyncSource(itertools.count())

@@ -216,6 +216,7 @@ class AsyncFeed(Generic[T]):
         self._context = copy_context()
         self._started = False
         self._task: asyncio.Task[None] | None = None
+        self._pulling = False  # the task has begun, and will close the source
         self._closing = False  # the source's aclose() has begun, or is next
         self._failure: BaseException | None = None
 
@@ -238,15 +239,14 @@ class AsyncFeed(Generic[T]):
         """``close``, and return when the source is closed; raises what its closing raised."""
         self._channel.close(FeedClosed("the stream was closed"))
         cancelled: asyncio.CancelledError | None = None
-        if self._task is None:
+        self._cancel()
+        while self._task is not None and not self._task.done():
+            try:
+                await asyncio.wait([self._task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if not self._pulling:  # no task, or one that was cancelled before its first step
             await self._close_source()
-        else:
-            self._cancel()
-            while not self._task.done():
-                try:
-                    await asyncio.wait([self._task])
-                except asyncio.CancelledError as error:
-                    cancelled = error
         failure, self._failure = self._failure, None
         if cancelled is not None:
             raise cancelled
@@ -258,13 +258,14 @@ class AsyncFeed(Generic[T]):
             self._task = self._loop.create_task(self._pull())
 
     def _cancel(self) -> None:
-        if self._task is not None and not self._closing:
+        if self._task is not None and self._pulling and not self._closing:
             self._closing = True
             self._task.cancel()
 
     async def _pull(self) -> None:
         """Pull and close in one task: what the source opened for itself may insist on that."""
         channel, source = self._channel, self._source
+        self._pulling = True
         try:
             while True:
                 if not channel._has_room():
