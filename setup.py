@@ -88,6 +88,24 @@ def why_not_native() -> str | None:
     return None
 
 
+def is_stale(extension: Extension) -> bool:
+    """Whether the .c of an extension is older than our sources, or made by another Cython.
+
+    Cython's own check also looks at its .pxd files, which are new in each isolated build environment: every
+    ``pip install`` of a checkout would compile all again.
+    """
+    from Cython import __version__
+
+    translated = Path(extension.sources[0]).with_suffix(".c")
+    if not translated.exists():
+        return True
+    with translated.open(encoding="utf-8") as lines:
+        made_by = lines.readline()
+    declarations = [path for path in extension.depends if path.endswith(".pxd")]
+    newest = max(os.path.getmtime(path) for path in [__file__, *extension.sources, *declarations])
+    return f" Cython {__version__} " not in made_by or translated.stat().st_mtime < newest
+
+
 class NativeOrPure(Distribution):
     """A distribution that finds out only when a command asks whether it has extensions.
 
@@ -130,12 +148,13 @@ class BuildNative(build_ext):
             self.extensions = []
 
     def translate(self) -> None:
-        """Run Cython on the .pyx files whose .c is older than they or what they include."""
+        """Run Cython where the .c is missing or stale."""
         from Cython.Build import cythonize
 
-        translated = cythonize(list(self.extensions), compiler_directives=DIRECTIVES, force=self.force)
-        for extension, fresh in zip(self.extensions, translated, strict=True):
-            extension.sources = fresh.sources
+        for extension in self.extensions:
+            if self.force or is_stale(extension):
+                cythonize([extension], compiler_directives=DIRECTIVES, force=True)
+            extension.sources = [str(Path(extension.sources[0]).with_suffix(".c"))]
 
 
 setup(
