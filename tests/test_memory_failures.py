@@ -15,6 +15,7 @@ import pytest
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 
 LONG = bytes(range(250)) * 4  # 1000 bytes, kept by reference
+TEXT = b"some line of text\r\n" * 30 + b"tail"
 PLENTY = 400  # more allocations than any scenario makes
 QUIET = 12  # so many successes in a row mean that the failing allocation comes after the action
 
@@ -87,6 +88,31 @@ def view_without_exports(view) -> bytes:
     view.release()
     view.__init__(copy)
     return shown
+
+
+def fed(name: str, *fragments: bytes, **options: Any) -> Callable[[Any], Any]:
+    """Makes an engine that took these fragments already."""
+
+    def make(backend):
+        positional = options.get("delimiters", ())
+        engine = getattr(backend, name)(
+            *positional, **{k: v for k, v in options.items() if k != "delimiters"}
+        )
+        for fragment in fragments:
+            engine.feed(fragment)
+        return engine
+
+    return make
+
+
+def offset(engine) -> int:
+    return engine.offset
+
+
+def filled_channel(backend):
+    channel = backend.Channel(100)
+    channel.put_many([b"a", b"b", b"c"])
+    return channel
 
 
 SCENARIOS = {
@@ -165,6 +191,26 @@ SCENARIOS = {
         lambda b: granted_ring(b, 1000, keep=True), committed(1000), granted_state
     ),
     "ring: clear": Scenario(lambda b: filled_ring(b, *[LONG] * 40), lambda ring: ring.clear(), ring_state),
+    # engines
+    "lines": Scenario(fed("LinesEngine", LONG), lambda engine: engine.feed(TEXT), offset),
+    "lines as str": Scenario(fed("LinesEngine", b"abc", as_=str), lambda engine: engine.feed(TEXT), offset),
+    "lines from a bytearray": Scenario(
+        fed("LinesEngine"), lambda engine: engine.feed(bytearray(TEXT)), offset
+    ),
+    "lines: a part": Scenario(fed("LinesEngine", LONG), lambda engine: engine.feed(LONG), offset),
+    "lines: the end": Scenario(fed("LinesEngine", TEXT), lambda engine: engine.finish(), offset),
+    "blocks": Scenario(fed("FixedSizeEngine", b"abc", size=7), lambda engine: engine.feed(LONG), offset),
+    "delimited": Scenario(
+        fed("DelimitedEngine", b"abc", delimiters=(b"of", b"text")), lambda engine: engine.feed(TEXT), offset
+    ),
+    "words": Scenario(fed("WordsEngine", b"abc"), lambda engine: engine.feed(TEXT), offset),
+    "text": Scenario(fed("UTF8Engine", b"abc\xc3"), lambda engine: engine.feed(b"\xa9" + TEXT), offset),
+    # Channel
+    "channel": Scenario(lambda b: b.Channel, lambda kind: kind(3).capacity),
+    "channel: put": Scenario(filled_channel, lambda channel: channel.put(b"y"), len),
+    "channel: put many": Scenario(filled_channel, lambda channel: channel.put_many((b"y", b"z")), len),
+    "channel: get": Scenario(filled_channel, lambda channel: channel.get(), len),
+    "channel: get many": Scenario(filled_channel, lambda channel: channel.get_many(2), len),
 }
 
 
