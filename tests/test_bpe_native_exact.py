@@ -173,11 +173,21 @@ def test_pieces_are_merged_in_the_order_of_merges(backend, whole_pieces):
             assert core.encode_piece(piece) == expected, (merges, piece)
 
 
+@pytest.mark.parametrize("kernel", ["scalar", "sse2", "avx2", "neon"])
 @pytest.mark.parametrize("name", PATTERNS)
-def test_window_and_single_scans_find_the_same_ends(native, name):
-    source = random.Random(f"scan {name}")
+def test_all_kernels_find_the_ends_of_the_reference(native, name, kernel):
+    use_kernel = sys.modules[native.__module__]._use_kernel
+    if not use_kernel(kernel):
+        pytest.skip(f"this machine has no {kernel}")
+    try:
+        check_ends(native, name, random.Random(f"scan {name}"))
+    finally:
+        use_kernel(os.environ.get("STREAMCORE_KERNEL", "auto"))
+
+
+def check_ends(native, name: str, source: random.Random) -> None:
     core = native({bytes((value,)): value for value in range(256)}, PATTERNS[name])
-    for _ in range(int(5000 * SCALE)):
+    for _ in range(int(3000 * SCALE)):
         text = random_text(source)
         assert core._piece_ends(text) == core._piece_ends(text, one_by_one=True), repr(text)
 

@@ -69,6 +69,7 @@ cdef extern from "bpe_text.h" nogil:
     void bpe_context_free(bpe_context *c)
     size_t bpe_scan_one(const bpe_spec *spec, const uint8_t *text, size_t p, size_t n, int final)
     int bpe_scan_many(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int most)
+    int bpe_choose_scanner(const char *name)
     size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, uint32_t *out)
     int bpe_output_reserve(bpe_output *o, size_t more)
     void bpe_output_free(bpe_output *o)

@@ -51,6 +51,7 @@ typedef struct bpe_context {
     size_t bytes; /* of the tables above */
     size_t ends[BPE_BATCH];
     bpe_piece pieces[BPE_BATCH];
+    uint16_t longs[BPE_BATCH];
 } bpe_context;
 
 #define BPE_LENGTH(k) ((uint64_t)(k) << 56)
@@ -162,39 +163,59 @@ static inline int bpe_same(const uint8_t *a, const uint8_t *b, size_t len) { /* 
     return bpe_load64(a + len - 8) == bpe_load64(b + len - 8);
 }
 
-/* Ids of a piece of more than 15 bytes, from the ring or made and put into it; 0 without memory. */
-static size_t bpe_encode_long(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t len, uint32_t *out) {
-    uint64_t hash, start;
-    bpe_slot *set, *slot;
-    size_t count, need;
-    if (len > BPE_LONG_MAX || !c->slots) return bpe_encode_piece(v, c, p, len, out);
-    hash = bpe_hash_bytes(p, len);
-    set = c->slots + (hash & c->slot_mask) * 4;
+/* The slot of a piece in the ring, or NULL. len >= 5. */
+static inline bpe_slot *bpe_find_slot(const bpe_context *c, const uint8_t *p, size_t len, uint64_t hash) {
+    bpe_slot *set = c->slots + (hash & c->slot_mask) * 4;
     for (int w = 0; w < 4; w++) {
-        const uint8_t *record;
-        slot = set + w;
+        bpe_slot *slot = set + w;
+        const uint8_t *record = c->ring + (slot->at & (c->ring_size - 1));
         if (slot->tag != (uint32_t)(hash >> 32) || slot->len != len || c->head - slot->at > c->ring_size) continue;
-        record = c->ring + (slot->at & (c->ring_size - 1));
-        if (!bpe_same(record, p, len)) continue;
-        memcpy(out, record + ((len + 3) & ~(size_t)3), slot->count * sizeof *out);
-        return slot->count;
+        if (len >= 8 ? bpe_same(record, p, len) : memcmp(record, p, len) == 0) return slot;
     }
-    count = bpe_encode_piece(v, c, p, len, out);
-    if (count == 0) return 0;
-    slot = set;
+    return NULL;
+}
+
+static void bpe_insert_slot(bpe_context *c, const uint8_t *p, size_t len, uint64_t hash, const uint32_t *ids, size_t count) {
+    bpe_slot *set = c->slots + (hash & c->slot_mask) * 4, *slot = set;
+    size_t body = (len + 3) & ~(size_t)3, need = (body + count * sizeof *ids + 7) & ~(size_t)7;
+    uint64_t start = c->head & (c->ring_size - 1);
     for (int w = 1; w < 4; w++)
         if (set[w].at < slot->at) slot = set + w;
-    need = (((len + 3) & ~(size_t)3) + count * sizeof *out + 7) & ~(size_t)7;
-    start = c->head & (c->ring_size - 1);
-    if (start + need > c->ring_size) c->head += c->ring_size - start;
-    start = c->head & (c->ring_size - 1);
+    if (start + need > c->ring_size) {
+        c->head += c->ring_size - start;
+        start = 0;
+    }
     memcpy(c->ring + start, p, len);
-    memcpy(c->ring + start + ((len + 3) & ~(size_t)3), out, count * sizeof *out);
+    memcpy(c->ring + start + body, ids, count * sizeof *ids);
     slot->at = c->head;
     slot->tag = (uint32_t)(hash >> 32);
     slot->len = (uint16_t)len;
     slot->count = (uint16_t)count;
     c->head += need;
+}
+
+/* Ids of a piece that is in no line, whose hash by bytes is given if len > 15: from the ring, or made, and then put into
+ * line if there are few, else into the ring. 0 without memory. */
+static size_t bpe_encode_miss(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t len, uint64_t hash,
+                              bpe_line *line, uint64_t low, uint64_t high, uint32_t *out) {
+    size_t count;
+    int ring = len > 4 && len <= BPE_LONG_MAX && c->slots; /* up to 4 bytes are up to 4 ids, which fit into a line */
+    if (ring) {
+        bpe_slot *slot;
+        if (len <= BPE_SHORT) hash = bpe_hash_bytes(p, len);
+        slot = bpe_find_slot(c, p, len, hash);
+        if (slot) {
+            const uint8_t *ids = c->ring + (slot->at & (c->ring_size - 1)) + ((len + 3) & ~(size_t)3);
+            memcpy(out, ids, slot->count * sizeof *out);
+            return slot->count;
+        }
+    }
+    count = bpe_encode_piece(v, c, p, len, out);
+    if (count == 0) return 0;
+    if (len <= BPE_SHORT && count <= 4)
+        bpe_insert_short(line, low, high, out, count);
+    else if (ring)
+        bpe_insert_slot(c, p, len, hash, out, count);
     return count;
 }
 
@@ -203,8 +224,10 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
     uint8_t copy[16] = {0};
     uint64_t low, high;
     bpe_line *line;
-    size_t made;
-    if (len > BPE_SHORT) return bpe_encode_long(v, c, p, len, out);
+    if (len > BPE_SHORT) {
+        uint64_t hash = len <= BPE_LONG_MAX ? bpe_hash_bytes(p, len) : 0;
+        return bpe_encode_miss(v, c, p, len, hash, NULL, 0, 0, out);
+    }
     memcpy(copy, p, len);
     bpe_key(copy, len, &low, &high);
     line = c->lines + (bpe_hash_key(low, high) & c->line_mask);
@@ -213,9 +236,27 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
         memcpy(out, line->ids[way], sizeof line->ids[way]);
         return (size_t)(line->key[way][1] >> 60);
     }
-    made = bpe_encode_piece(v, c, p, len, out);
-    if (made && made <= 4) bpe_insert_short(line, low, high, out, made);
-    return made;
+    return bpe_encode_miss(v, c, p, len, 0, line, low, high, out);
+}
+
+/* Hashes the long ones among the pieces (into low, which nothing else uses for them) and fetches what they will be looked
+ * up in. */
+static void bpe_prepare_long(const bpe_context *c, const uint8_t *text, size_t at, bpe_piece *pieces, const uint16_t *longs,
+                             int count) {
+    int i;
+    if (!c->slots) return;
+    for (i = 0; i < count; i++) {
+        size_t start = longs[i] ? pieces[longs[i] - 1].end : at, len = pieces[longs[i]].end - start;
+        uint64_t hash = len <= BPE_LONG_MAX ? bpe_hash_bytes(text + start, len) : 0;
+        pieces[longs[i]].low = hash;
+        BPE_PREFETCH(c->slots + (hash & c->slot_mask) * 4);
+    }
+    for (i = 0; i < count; i++) {
+        uint64_t hash = pieces[longs[i]].low;
+        const bpe_slot *set = c->slots + (hash & c->slot_mask) * 4;
+        for (int w = 0; w < 4; w++)
+            if (set[w].tag == (uint32_t)(hash >> 32)) BPE_PREFETCH(c->ring + (set[w].at & (c->ring_size - 1)));
+    }
 }
 
 /* Encodes text[*pos, n) until its end or until out has no room for one more batch; moves *pos and *count. BPE_OK (then
@@ -226,7 +267,7 @@ static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, 
     *need = 0;
     while (at < n) {
         size_t next = at, start = at;
-        int pieces = bpe_scan_many(spec, text, &next, n, c->ends, BPE_BATCH), i;
+        int pieces = bpe_scan_many(spec, text, &next, n, c->ends, BPE_BATCH), i, longs = 0;
         if (room - k < next - at + 4) {
             *need = next - at + 4;
             break;
@@ -244,8 +285,11 @@ static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, 
             piece->line = bpe_hash_key(piece->low, piece->high) & c->line_mask;
             BPE_PREFETCH(c->lines + piece->line);
             piece->end = end;
+            c->longs[longs] = (uint16_t)i;
+            longs += end - start > BPE_SHORT;
             start = end;
         }
+        if (longs) bpe_prepare_long(c, text, at, c->pieces, c->longs, longs);
         for (i = 0; i < pieces; i++) {
             const bpe_piece *piece = c->pieces + i;
             bpe_line *line = c->lines + piece->line;
@@ -259,12 +303,7 @@ static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, 
                 at = piece->end;
                 continue;
             }
-            if (piece->end - at > BPE_SHORT) {
-                made = bpe_encode_long(v, c, text + at, piece->end - at, out + k);
-            } else {
-                made = bpe_encode_piece(v, c, text + at, piece->end - at, out + k);
-                if (made && made <= 4) bpe_insert_short(line, low, high, out + k, made);
-            }
+            made = bpe_encode_miss(v, c, text + at, piece->end - at, low, line, low, high, out + k);
             if (made == 0) {
                 *pos = at;
                 *count = k;

@@ -2,8 +2,8 @@
  *
  * Goal: exactly the pieces that leftmost-first regex matching gives, without a regex engine.
  * Plan: bpe_scan_one() finds one end code point by code point and is the reference; bpe_scan_many() classifies 64
- * bytes at a time into bit masks (bpe_simd.h), derives all piece starts of an ASCII window by bit arithmetic, and
- * falls back to bpe_scan_one() where a window holds other characters or a piece outgrows it.
+ * bytes at a time into bit masks, one bit a byte if they are ASCII (bpe_simd.h) and else one bit a character, derives
+ * all piece starts of this window by bit arithmetic, and falls back to bpe_scan_one() where a piece outgrows it.
  *
  * Text must be valid UTF-8. With final == 0 the text is a prefix of something longer: a piece whose end depends on
  * what follows gives BPE_MORE.
@@ -30,6 +30,11 @@ typedef struct {
 #define BPE_LNS (BPE_LETTER | BPE_NUMBER | BPE_SPACE)
 #define BPE_BOTH (BPE_UPPER_LIKE | BPE_LOWER_LIKE)
 
+static inline unsigned bpe_flags_of(uint32_t c) {
+    return bpe_class_blocks[(uint32_t)bpe_class_index[c >> BPE_CLASS_SHIFT] << BPE_CLASS_SHIFT |
+                            (c & ((1u << BPE_CLASS_SHIFT) - 1))];
+}
+
 /* Flags of the code point at p, and its length in bytes. */
 static inline unsigned bpe_flags(const uint8_t *p, size_t *len) {
     uint32_t c = p[0];
@@ -47,8 +52,7 @@ static inline unsigned bpe_flags(const uint8_t *p, size_t *len) {
         c = (c & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 | (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
         *len = 4;
     }
-    return bpe_class_blocks[(uint32_t)bpe_class_index[c >> BPE_CLASS_SHIFT] << BPE_CLASS_SHIFT |
-                            (c & ((1u << BPE_CLASS_SHIFT) - 1))];
+    return bpe_flags_of(c);
 }
 
 /* End of the run of code points at q that have a flag of want, or none of it when want_none. */
@@ -202,6 +206,12 @@ static inline size_t bpe_scan_one(const bpe_spec *spec, const uint8_t *text, siz
     return bpe_scan_gpt2(text, p, n, spec, final);
 }
 
+/* One bit a byte, or a character; other is left to the caller. both: letters that are neither capital nor small. */
+typedef struct {
+    uint64_t letter, upper, both, digit, blank /* white space but no line end */, newline, space /* 0x20 */, quote, slash;
+    uint64_t other, high;
+} bpe_masks;
+
 /* Bits from each seed to the end of its run of ones in mask; seeds lie in mask. */
 static inline uint64_t bpe_flood(uint64_t seed, uint64_t mask) { return (mask & ~(mask + seed)) | seed; }
 
@@ -215,9 +225,10 @@ static inline uint64_t bpe_starts_digits(uint64_t digits, unsigned most) {
     return starts;
 }
 
-/* Contraction at bit i of a window: its bytes, 0 for none. Bytes up to i + 2 are known. */
+/* Characters of the contraction at the apostrophe `at` of a window, 0 for none; two more bytes can be read. */
 static inline unsigned bpe_window_contraction(const uint8_t *at, int fold) {
     unsigned a = at[1], b = at[2];
+    if (a >= 0x80) return fold && a == 0xC5 && b == 0xBF ? 2 : 0; /* U+017F */
     if (fold) a |= 0x20, b |= 0x20;
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     return (a == 'l' && b == 'l') || ((a == 'v' || a == 'r') && b == 'e') ? 3 : 0;
@@ -246,7 +257,8 @@ static inline uint64_t bpe_starts_space(uint64_t sep, uint64_t newline, uint64_t
     return starts | after | (sep & ~(space >> 1) & ~(end >> 1));
 }
 
-static inline uint64_t bpe_window_gpt2(const bpe_masks *m, const uint8_t *at, uint64_t end, const bpe_spec *spec) {
+static inline uint64_t bpe_window_gpt2(const bpe_masks *m, const uint8_t *at, const uint8_t *places, uint64_t end,
+                                       const bpe_spec *spec) {
     uint64_t space = m->blank | m->newline, other = m->other, starts, quotes;
     uint64_t digits = m->digit & ~(m->digit << 1);
     (void)spec;
@@ -254,14 +266,15 @@ static inline uint64_t bpe_window_gpt2(const bpe_masks *m, const uint8_t *at, ui
     starts |= (space & ~(space << 1)) | (space & ~(space >> 1) & ~(end >> 1));
     quotes = m->quote & ~(other << 1) & ~(m->space << 1) & (m->letter >> 1);
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + i, 0);
+        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 0);
         if (k) starts = (starts & ~(UINT64_C(2) << i)) | (m->letter & (UINT64_C(1) << i << k));
         quotes &= quotes - 1;
     }
     return starts;
 }
 
-static inline uint64_t bpe_window_cl100k(const bpe_masks *m, const uint8_t *at, uint64_t end, const bpe_spec *spec) {
+static inline uint64_t bpe_window_cl100k(const bpe_masks *m, const uint8_t *at, const uint8_t *places, uint64_t end,
+                                       const bpe_spec *spec) {
     uint64_t other = m->other, letter = m->letter, starts, quotes;
     uint64_t first = other & ~(other << 1) & ~(m->space << 1);  /* marks that begin a piece */
     uint64_t joined = first & (letter >> 1);                    /* and are the character before letters */
@@ -272,14 +285,15 @@ static inline uint64_t bpe_window_cl100k(const bpe_masks *m, const uint8_t *at, 
     starts |= bpe_starts_space(m->blank, m->newline & ~tail, end, spec->trailing);
     quotes = m->quote & joined;
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + i, 1);
+        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
         if (k) starts |= letter & (UINT64_C(1) << i << k);
         quotes &= quotes - 1;
     }
     return starts;
 }
 
-static inline uint64_t bpe_window_o200k(const bpe_masks *m, const uint8_t *at, uint64_t end, const bpe_spec *spec) {
+static inline uint64_t bpe_window_o200k(const bpe_masks *m, const uint8_t *at, const uint8_t *places, uint64_t end,
+                                       const bpe_spec *spec) {
     uint64_t other = m->other, letter = m->letter, starts, quotes, first, joined;
     uint64_t tail = m->newline & (other << 1);
     if (tail) {
@@ -294,7 +308,7 @@ static inline uint64_t bpe_window_o200k(const bpe_masks *m, const uint8_t *at, u
     starts |= bpe_starts_space(m->blank, m->newline & ~tail, end, spec->trailing);
     quotes = m->quote & (letter << 1) & (letter >> 1);
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + i, 1);
+        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
         quotes &= quotes - 1;
         if (k) {
             uint64_t inside = ((UINT64_C(1) << k) - 1) << i, after = UINT64_C(1) << i << k;
@@ -304,63 +318,182 @@ static inline uint64_t bpe_window_o200k(const bpe_masks *m, const uint8_t *at, u
     }
     return starts;
 }
+/* A mark after a letter is as good as one in an o200k word; elsewhere the window, of n characters, ends before it. It also
+ * ends before a capital after a letter without case, where a piece's end depends on what follows the capitals. */
+static inline unsigned bpe_join_marks(bpe_masks *m, unsigned n) {
+    uint64_t mark = m->both & ~m->letter, stop;
+    if (mark) {
+        uint64_t inside = mark & (m->letter << 1);
+        if (inside) inside = bpe_flood(inside, mark);
+        m->letter |= inside;
+        mark &= ~inside;
+    }
+    stop = mark | (m->upper & (m->both << 1));
+    return stop && bpe_ctz64(stop) < n ? bpe_ctz64(stop) : n;
+}
 
-/* Ends of the pieces from pos on, at most max of them; *at is where the scan stopped. */
-static inline int bpe_scan_many(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int max) {
+static inline void bpe_list_bits(uint64_t bits, uint8_t *places) {
+    for (; bits; bits &= bits - 1) *places++ = (uint8_t)bpe_ctz64(bits);
+}
+
+/* The kinds of vectors. V_LETTER ... V_QUOTE are comparisons with ASCII classes in terms of V_RANGE and V_IS. */
+#define V_LETTER(x) V_RANGE(V_LOWER(x), 'a', 26)
+#define V_UPPER(x) V_RANGE(x, 'A', 26)
+#define V_DIGIT(x) V_RANGE(x, '0', 10)
+#define V_CONTROL(x) V_RANGE(x, 9, 5)
+#define V_NEWLINE(x) V_OR(V_IS(x, '\n'), V_IS(x, '\r'))
+#define V_SPACE(x) V_IS(x, ' ')
+#define V_QUOTE(x) V_IS(x, '\'')
+#define V_SLASH(x) V_IS(x, '/')
+#define V_BIT0(x) V_BIT(x, 0)
+#define V_BIT1(x) V_BIT(x, 1)
+#define V_BIT2(x) V_BIT(x, 2)
+#define V_BIT3(x) V_BIT(x, 3)
+#define V_BIT4(x) V_BIT(x, 4)
+#define V_BIT5(x) V_BIT(x, 5)
+#define V_BIT6(x) V_BIT(x, 6)
+#define V_BIT7(x) V_BIT(x, 7)
+
+#if defined(BPE_SSE2)
+
+#define BPE_BASE "sse2"
+#define BPE_NAME(name) name##_base
+#define V_LOAD(p)                                                                                             \
+    __m128i v0 = _mm_loadu_si128((const __m128i *)(p)), v1 = _mm_loadu_si128((const __m128i *)((p) + 16)),    \
+            v2 = _mm_loadu_si128((const __m128i *)((p) + 32)), v3 = _mm_loadu_si128((const __m128i *)((p) + 48))
+#define V_MASK(op) bpe_join_sse2(op(v0), op(v1), op(v2), op(v3))
+/* first <= byte < first + count, as a signed compare after a shift to the lowest value */
+#define V_RANGE(x, first, count) \
+    _mm_cmplt_epi8(_mm_add_epi8(x, _mm_set1_epi8((char)(0x80 - (first)))), _mm_set1_epi8((char)(-128 + (count))))
+#define V_IS(x, c) _mm_cmpeq_epi8(x, _mm_set1_epi8(c))
+#define V_OR(x, y) _mm_or_si128(x, y)
+#define V_LOWER(x) _mm_or_si128(x, _mm_set1_epi8(0x20))
+#define V_HIGH(x) (x)
+#define V_LATER(x) _mm_cmplt_epi8(x, _mm_set1_epi8(-64))
+#define V_BIT(x, b) _mm_slli_epi16(x, 7 - (b))
+static inline uint64_t bpe_join_sse2(__m128i a, __m128i b, __m128i c, __m128i d) {
+    return (uint64_t)(uint32_t)_mm_movemask_epi8(a) | (uint64_t)(uint32_t)_mm_movemask_epi8(b) << 16 |
+           (uint64_t)(uint32_t)_mm_movemask_epi8(c) << 32 | (uint64_t)(uint32_t)_mm_movemask_epi8(d) << 48;
+}
+
+#elif defined(BPE_NEON)
+
+#define BPE_BASE "neon"
+#define BPE_NAME(name) name##_base
+#define V_LOAD(p) \
+    uint8x16_t v0 = vld1q_u8(p), v1 = vld1q_u8((p) + 16), v2 = vld1q_u8((p) + 32), v3 = vld1q_u8((p) + 48)
+#define V_MASK(op) bpe_join_neon(op(v0), op(v1), op(v2), op(v3))
+#define V_RANGE(x, first, count) vcltq_u8(vsubq_u8(x, vdupq_n_u8(first)), vdupq_n_u8(count))
+#define V_IS(x, c) vceqq_u8(x, vdupq_n_u8(c))
+#define V_OR(x, y) vorrq_u8(x, y)
+#define V_LOWER(x) vorrq_u8(x, vdupq_n_u8(0x20))
+#define V_HIGH(x) vcgeq_u8(x, vdupq_n_u8(0x80))
+#define V_LATER(x) vcltq_s8(vreinterpretq_s8_u8(x), vdupq_n_s8(-64))
+#define V_BIT(x, b) vtstq_u8(x, vdupq_n_u8(1 << (b)))
+static inline uint64_t bpe_join_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d) {
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t w = vld1q_u8(weights), s = vpaddq_u8(vandq_u8(a, w), vandq_u8(b, w));
+    s = vpaddq_u8(s, vpaddq_u8(vandq_u8(c, w), vandq_u8(d, w)));
+    s = vpaddq_u8(s, s);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(s), 0);
+}
+
+#endif
+
+#if defined(BPE_NAME)
+#include "bpe_scan_body.h"
+#undef BPE_NAME
+#undef V_LOAD
+#undef V_MASK
+#undef V_RANGE
+#undef V_IS
+#undef V_OR
+#undef V_LOWER
+#undef V_HIGH
+#undef V_LATER
+#undef V_BIT
+#endif
+
+#if defined(BPE_SSE2) && (defined(__GNUC__) || defined(_MSC_VER))
+#define BPE_AVX2 1
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
+#endif
+#define BPE_NAME(name) name##_avx2
+#define V_LOAD(p) \
+    __m256i v0 = _mm256_loadu_si256((const __m256i *)(p)), v1 = _mm256_loadu_si256((const __m256i *)((p) + 32))
+#define V_MASK(op) \
+    ((uint64_t)(uint32_t)_mm256_movemask_epi8(op(v0)) | (uint64_t)(uint32_t)_mm256_movemask_epi8(op(v1)) << 32)
+#define V_RANGE(x, first, count)                                                   \
+    _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(-128 + (count))),                    \
+                      _mm256_add_epi8(x, _mm256_set1_epi8((char)(0x80 - (first)))))
+#define V_IS(x, c) _mm256_cmpeq_epi8(x, _mm256_set1_epi8(c))
+#define V_OR(x, y) _mm256_or_si256(x, y)
+#define V_LOWER(x) _mm256_or_si256(x, _mm256_set1_epi8(0x20))
+#define V_HIGH(x) (x)
+#define V_LATER(x) _mm256_cmpgt_epi8(_mm256_set1_epi8(-64), x)
+#define V_BIT(x, b) _mm256_slli_epi16(x, 7 - (b))
+#define V_WIDE(x) _mm256_cmpgt_epi8(x, _mm256_set1_epi8(-33)) /* lead of three bytes or more, or ASCII */
+#define V_WIDER(x) _mm256_cmpgt_epi8(x, _mm256_set1_epi8(-17))
+#define V_COMPRESS(x, mask) _pext_u64(x, mask)
+#define V_EXPAND(x, mask) _pdep_u64(x, mask)
+#include "bpe_scan_body.h"
+#undef BPE_NAME
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#endif
+
+/* Piece by piece, for processors without vectors, and as the reference of the others. */
+static int bpe_scan_many_scalar(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int max) {
     size_t pos = *at;
     int count = 0;
-    while (pos < n && count + 64 <= max) {
-        size_t left = n - pos;
-        unsigned known;
-        uint64_t starts, end = 0, space, within;
-        bpe_masks m;
-        uint8_t copy[80];
-        const uint8_t *window = text + pos;
-        if (text[pos] >= 0x80) goto slow;
-        if (left < 80) {
-            memset(copy, 0, sizeof copy);
-            memcpy(copy, window, left);
-            window = copy;
-        }
-        bpe_classify(window, &m);
-        known = m.high ? bpe_ctz64(m.high) : 64;
-        if (left < known) known = (unsigned)left; /* no high byte before the end of the text */
-        if (known < 8 && left > known) goto slow;
-        within = known == 64 ? ~UINT64_C(0) : (UINT64_C(1) << known) - 1;
-        m.letter &= within, m.digit &= within, m.blank &= within, m.newline &= within;
-        m.space &= within, m.quote &= within, m.upper &= within, m.slash &= within;
-        space = m.blank | m.newline;
-        m.other = within & ~(m.letter | m.digit | space);
-        if (known == left && known < 64) end = UINT64_C(1) << known;
-        if (spec->family == BPE_CL100K)
-            starts = bpe_window_cl100k(&m, window, end, spec);
-        else if (spec->family == BPE_O200K)
-            starts = bpe_window_o200k(&m, window, end, spec);
-        else
-            starts = bpe_window_gpt2(&m, window, end, spec);
-        if (end) {
-            starts = (starts & within & ~UINT64_C(1)) | end;
-        } else {
-            /* A start is certain where three more bytes are known, and not after the start of white space that
-             * reaches the edge. */
-            uint64_t certain = within >> 3;
-            uint64_t open = ~space & within;
-            if (space >> (known - 1) & 1) certain &= open ? (UINT64_C(2) << (bpe_top64(open) + 1)) - 1 : 1;
-            starts &= certain & ~UINT64_C(1);
-            if (!starts) goto slow;
-        }
-        do {
-            ends[count++] = pos + bpe_ctz64(starts);
-            starts &= starts - 1;
-        } while (starts);
-        pos = ends[count - 1];
-        continue;
-    slow:
-        pos = bpe_scan_one(spec, text, pos, n, 1);
-        ends[count++] = pos;
-    }
+    while (pos < n && count < max) ends[count++] = pos = bpe_scan_one(spec, text, pos, n, 1);
     *at = pos;
     return count;
+}
+
+typedef int (*bpe_scanner)(const bpe_spec *, const uint8_t *, size_t *, size_t, size_t *, int);
+
+#if defined(BPE_BASE)
+static bpe_scanner bpe_scan_many = bpe_scan_many_base;
+#else
+static bpe_scanner bpe_scan_many = bpe_scan_many_scalar;
+#endif
+
+/* Uses the named kernel ("scalar", "sse2", "avx2", "neon"), or with NULL the best that the processor has; 0 if it has not
+ * the named one. Call before the first scan. AVX2 and BMI make scanning 1.3 to 1.5 times as fast as SSE2 (Zen 4). */
+static int bpe_choose_scanner(const char *name) {
+#if defined(BPE_AVX2)
+    int avx2;
+#if defined(_MSC_VER) && !defined(__clang__)
+    int info[4];
+    __cpuidex(info, 7, 0);
+    avx2 = (info[1] & 0x128) == 0x128 && (_xgetbv(0) & 6) == 6;
+#else
+    /* before the third Zen, pext and pdep take hundreds of cycles */
+    avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+#endif
+    if (avx2 && (!name || strcmp(name, "avx2") == 0)) {
+        bpe_scan_many = bpe_scan_many_avx2;
+        return 1;
+    }
+#endif
+#if defined(BPE_BASE)
+    if (!name || strcmp(name, BPE_BASE) == 0) {
+        bpe_scan_many = bpe_scan_many_base;
+        return 1;
+    }
+#endif
+    if (name && strcmp(name, "scalar") != 0) return 0;
+    bpe_scan_many = bpe_scan_many_scalar;
+    return 1;
 }
 
 #endif
