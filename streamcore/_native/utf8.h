@@ -197,6 +197,7 @@ typedef struct {
     uint8_t top;   /* their largest byte */
     int bads;
     size_t at[UTF8_MAX_BAD];
+    size_t before[UTF8_MAX_BAD]; /* characters before it */
     uint8_t length[UTF8_MAX_BAD];
 } utf8_span;
 
@@ -208,13 +209,14 @@ static inline int utf8_bad_length(const uint8_t *p, size_t n) {
 
 /* Measures p[0..n) up to and with the `limit`-th bad piece, limit <= UTF8_MAX_BAD (0: stops before the first). */
 static void utf8_span_scan(const utf8_kernel *kernel, const uint8_t *p, size_t n, int limit, utf8_span *span) {
-    size_t i = 0;
+    size_t i = 0, run = 64;
     span->chars = 0;
     span->top = 0;
     span->bads = 0;
     for (;;) {
-        /* Errors come in clusters: after one, a short scalar look ahead is cheaper than starting a vector loop. */
-        if (span->bads && n - i > 64) {
+        size_t from = i;
+        /* Errors come in clusters: within one, a short scalar look ahead is cheaper than starting a vector loop. */
+        if (run < 32 && n - i > 64) {
             size_t near = utf8_valid_scalar(p + i, 32);
             span->chars += utf8_measure(p + i, near, &span->top);
             i += near;
@@ -222,7 +224,9 @@ static void utf8_span_scan(const utf8_kernel *kernel, const uint8_t *p, size_t n
         } else
             i += kernel->check(p + i, n - i, &span->chars, &span->top);
         if (i == n || span->bads == limit) break;
+        run = i - from;
         span->at[span->bads] = i;
+        span->before[span->bads] = span->chars;
         span->length[span->bads] = (uint8_t)utf8_bad_length(p + i, n - i);
         i += span->length[span->bads++];
     }
@@ -237,12 +241,9 @@ static void utf8_span_write(const utf8_kernel *kernel, const uint8_t *p, const u
     int i;
     for (i = 0; i <= span->bads; i++) {
         size_t to = i < span->bads ? span->at[i] : span->n;
-        if (to > from) {
-            uint8_t top = 0;
-            kernel->widen[width](p + from, to - from, out);
-            if (span->bads) out += utf8_measure(p + from, to - from, &top) << width;
-        }
+        if (to > from) kernel->widen[width](p + from, to - from, out);
         if (i == span->bads) break;
+        out += (span->before[i] - (i ? span->before[i - 1] : 0)) << width;
         if (replace) {
             if (width == 1) *(uint16_t *)(void *)out = 0xFFFD;
             else *(uint32_t *)(void *)out = 0xFFFD;

@@ -157,13 +157,21 @@ UTF8_TARGET static inline utf8_vec utf8_errors(utf8_vec now, utf8_vec last) {
     return V_XOR(V_AND(inside, V_FILL(0x80)), special);
 }
 
-/* Ends a check when an error shows in the block at i. A lead shows as bad only with what follows it, so the search for
- * the byte goes from the last lead before the block. */
-static size_t utf8_locate(const uint8_t *p, size_t i, size_t n, size_t *chars, uint8_t *top) {
-    size_t start = i > 3 ? i - 3 : 0, valid;
-    while (start < i && p[start] < 0xC0) start++;
+/* Ends a check when an error shows at p[at] (or at n) in the block at i; `count` and `most` are of p[0..i). A lead shows as
+ * bad only with what follows it, up to three bytes on. */
+UTF8_TARGET static size_t utf8_locate(const uint8_t *p, size_t n, size_t at, size_t i, size_t count, utf8_vec most,
+                                      size_t *chars, uint8_t *top) {
+    uint8_t each[16];
+    size_t start = at > 3 ? at - 3 : 0, valid, k;
+    while (start < at && (p[start] & 0xC0) == 0x80) start++;
     valid = start + utf8_valid_scalar(p + start, n - start);
-    *chars += utf8_measure(p, valid, top);
+    if (valid < i) { /* in the block before */
+        *chars += utf8_measure(p, valid, top);
+        return valid;
+    }
+    V_STORE(each, most);
+    for (k = 0; k < 16; k++) *top = each[k] > *top ? each[k] : *top;
+    *chars += count + utf8_measure(p + i, valid - i, top);
     return valid;
 }
 
@@ -173,7 +181,9 @@ UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *cha
     size_t i = 0, count = 0, k;
     while (i < n) {
         const uint8_t *from = p + i;
-        utf8_vec a, b, c, d, errors;
+        utf8_vec a, b, c, d, errors[4];
+        size_t before = count;
+        utf8_vec most_before = most;
         if (n - i < 64) { /* the end, filled up with zeros, which are characters of their own */
             memset(tail, 0, 64);
             memcpy(tail, from, n - i);
@@ -183,18 +193,25 @@ UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *cha
         a = V_LOAD(from), b = V_LOAD(from + 16), c = V_LOAD(from + 32), d = V_LOAD(from + 48);
         if (!V_HIGH_BITS(V_OR(V_OR(a, b), V_OR(c, d)))) {
             /* A lead in the last three bytes before a block of ASCII shows in its first vector. */
-            errors = utf8_errors(a, last);
+            errors[0] = errors[1] = errors[2] = errors[3] = utf8_errors(a, last);
             count += 64;
         } else {
-            errors = V_OR(V_OR(utf8_errors(a, last), utf8_errors(b, a)), V_OR(utf8_errors(c, b), utf8_errors(d, c)));
+            errors[0] = utf8_errors(a, last);
+            errors[1] = utf8_errors(b, a);
+            errors[2] = utf8_errors(c, b);
+            errors[3] = utf8_errors(d, c);
             count += 64 - UTF8_POPCOUNT(utf8_continuations(a, b, c, d));
             most = V_MAX(most, V_MAX(V_MAX(a, b), V_MAX(c, d)));
         }
-        if (V_ANY(errors)) return utf8_locate(p, i, n, chars, top);
+        if (V_ANY(V_OR(V_OR(errors[0], errors[1]), V_OR(errors[2], errors[3])))) {
+            for (k = 0; k < 4; k++) V_STORE(tail + 16 * k, errors[k]);
+            for (k = 0; !tail[k]; k++) {}
+            return utf8_locate(p, n, i + k < n ? i + k : n, i, before, most_before, chars, top);
+        }
         last = d;
         i += 64;
     }
-    if (i == n && V_ANY(utf8_errors(V_FILL(0), last))) return utf8_locate(p, n, n, chars, top);
+    if (i == n && V_ANY(utf8_errors(V_FILL(0), last))) return utf8_locate(p, n, n, n, count, most, chars, top);
     V_STORE(each, most);
     for (k = 0; k < 16; k++) *top = each[k] > *top ? each[k] : *top;
     *chars += count;
