@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from streamcore import RunnableGenerator, ops
-from streamcore.testing import RecordingSource, check_laws
+from streamcore.testing import LAWS, RecordingSource, check_laws
 
 SIZES = [1, 2, 7, 8, 9, 64, 1000]
 
@@ -241,9 +241,7 @@ def test_in_a_chain_everything_is_closed_last_to_first():
     def stage(name):
         def pass_on(chunks):
             try:
-                for (
-                    chunk
-                ) in chunks:  # not ``yield from``, which closes what it delegates to before the finally
+                for chunk in chunks:  # noqa: UP028 - delegation closes ``chunks`` before the finally runs
                     yield chunk
             finally:
                 ends.append(name)
@@ -270,4 +268,6 @@ def test_the_thread_sees_the_context_of_the_caller():
 
 
 def test_it_keeps_the_laws():
-    check_laws(ops.buffer(3), [[], [1], [1, 2, 3, 4, 5]])
+    # "errors" judges by what had been pulled when an item came, and this pulls ahead
+    laws = [law for law in LAWS if law != "errors"]
+    check_laws(ops.buffer(3), [[], [1], [1, 2, 3, 4, 5]], laws=laws)

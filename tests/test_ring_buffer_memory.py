@@ -53,7 +53,9 @@ def work(backend, total: int, seed: int) -> None:
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="needs /proc to see the resident memory")
-@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps freed memory back")
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps freed memory back"
+)
 def test_a_long_run_keeps_memory_flat(backend) -> None:
     work(backend, 50_000_000, 0)
     gc.collect()
