@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import sys
+import threading
 
 import pytest
 
@@ -232,3 +233,29 @@ def test_with_closes(backend) -> None:
     with pytest.raises(KeyError), backend.RingBuffer(10) as ring:
         raise KeyError
     assert ring.closed
+
+
+def test_overlapping_calls_lose_nothing_natively(backend) -> None:
+    if backend.name == "pure":
+        pytest.skip("calls on the pure twin must not overlap")
+    ring = backend.RingBuffer(10_000)
+    taken: list[int] = []
+    given: list[int] = []
+
+    def write() -> None:
+        given.extend(ring.write(WORD[: i % 100]) for i in range(5000))
+
+    def read() -> None:
+        for i in range(5000):
+            views = ring.views(50)
+            taken.append(len(ring.read(i % 120)))
+            assert len(b"".join(views)) <= 50
+
+    threads = [threading.Thread(target=work) for work in (write, read, write, read)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(taken) + len(ring) == sum(given)
+    ring.clear()
+    assert ring.free == 10_000
