@@ -1,0 +1,324 @@
+"""``tokenizer.json`` files: the ids of Hugging Face tokenizers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+
+import pytest
+
+from streamcore import BPE
+from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.tokenizer_json import byte_alphabet
+
+SCALE = float(os.environ.get("STREAMCORE_TEST_SCALE", "1"))
+END = "<|endoftext|>"
+CHARACTERS = {value: char for char, value in byte_alphabet().items()}
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN = LLAMA3.replace("{1,3}", "")
+# fmt: off
+PARTS = [
+    "a", "b", "the", "ing", "S", "'s", "'LL", "'ve", "'", "A", "HTML", "1", "22", "333", ".", ",", "//", "!", "_",
+    "\u4e2d", "\u6587", "e\u0301", "\u00e9", "\u0301", "\u00fc", "\U0001f600",
+    " ", "  ", "   ", "\n", "\r\n", "\n  ", "\t", "\u3000", "\u00a0", END, "<tool>", "<|",
+]
+# fmt: on
+
+
+def written(token):
+    return "".join(CHARACTERS[value] for value in token)
+
+
+def byte_level(**options):
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+        **options,
+    }
+
+
+def split(pattern, behavior="Isolated", invert=False):
+    step = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": invert}
+    return {"type": "Sequence", "pretokenizers": [step, byte_level(use_regex=False)]}
+
+
+def added(content, number, **options):
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    return {"id": number, "content": content, **flags, **options}
+
+
+def document(vocab, merges, **sections):
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {written(token): number for token, number in vocab.items()},
+        "merges": [" ".join(map(written, pair)) for pair in merges],
+    }
+    model |= sections.pop("model", {})
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        # tokenizers numbers added tokens on from the size of the vocabulary, whatever the file says
+        "added_tokens": [added(END, len(vocab), special=True), added("<tool>", len(vocab) + 1)],
+        "normalizer": None,
+        "pre_tokenizer": byte_level(),
+        "post_processor": None,
+        "decoder": byte_level(),
+        "model": model,
+        **sections,
+    }
+
+
+@pytest.fixture(scope="module")
+def gpt2_merges():
+    """The pairs that make GPT-2's tokens: in the order of ranks, what the tokens before make of each."""
+    ranks = load_gpt2().ranks
+    merges = []
+    for token, rank in ranks.items():
+        parts = [token[i : i + 1] for i in range(len(token))]
+        while len(parts) > 2:
+            pairs = [ranks.get(parts[i] + parts[i + 1], rank) for i in range(len(parts) - 1)]
+            i = pairs.index(min(pairs))
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        if len(parts) == 2:
+            merges.append((parts[0], parts[1]))
+    return merges
+
+
+def both(tmp_path, content):
+    """The file as BPE and as tokenizers read it."""
+    tokenizers = pytest.importorskip("tokenizers")
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    return BPE.from_tokenizer_json(path), tokenizers.Tokenizer.from_file(str(path))
+
+
+def assert_same_ids(bpe, theirs, seed, texts):
+    rng = random.Random(seed)
+    for _ in range(texts):
+        parts = rng.choice([PARTS, rng.sample(PARTS, 3), rng.sample(PARTS, 8)])
+        text = "".join(rng.choices(parts, k=rng.randrange(1, 20)))
+        wanted = theirs.encode(text, add_special_tokens=False).ids
+        assert bpe.encode_to_list(text, allowed_special="all") == wanted
+        assert streamed(bpe, text) == wanted
+
+
+def streamed(bpe, text):
+    """The ids of the text fed by characters."""
+    engine = bpe.encoder(allowed_special="all").engine()
+    arrays = [ids for char in text for ids in engine.feed(char)] + engine.finish()
+    return [number for ids in arrays for number in ids.tolist()]
+
+
+# ---- the families
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        pytest.param({}, id="gpt2"),
+        pytest.param({"pre_tokenizer": split(LLAMA3), "model": {"ignore_merges": True}}, id="llama3"),
+        pytest.param({"pre_tokenizer": split(QWEN), "normalizer": {"type": "NFC"}}, id="qwen"),
+        pytest.param(
+            {
+                "pre_tokenizer": split(LLAMA3, "Removed", invert=True),
+                "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
+            },
+            id="inverted",
+        ),
+    ],
+)
+def test_gpt2_merges_under_each_pre_tokenizer(tmp_path, gpt2_merges, sections):
+    bpe, theirs = both(tmp_path, document(load_gpt2().ranks, gpt2_merges, **sections))
+    assert_same_ids(bpe, theirs, 1, int(100 * SCALE))
+
+
+def test_merges_may_be_pairs(tmp_path, gpt2_merges):
+    content = document(load_gpt2().ranks, gpt2_merges)
+    content["model"]["merges"] = [list(map(written, pair)) for pair in gpt2_merges]
+    bpe, theirs = both(tmp_path, content)
+    assert_same_ids(bpe, theirs, 2, 50)
+
+
+@pytest.mark.parametrize("pattern", [r"\w+|\s+", r"\d", r"[a-z]+|."])
+def test_other_pattern_keeps_the_text_between_its_matches(tmp_path, gpt2_merges, pattern):
+    pytest.importorskip("regex", reason="other patterns run through the regex module")
+    bpe, theirs = both(tmp_path, document(load_gpt2().ranks, gpt2_merges, pre_tokenizer=split(pattern)))
+    for text in ("ab 12, cd.", "Hello\nworld 3", "...", "a1b2"):
+        assert bpe.encode_to_list(text) == theirs.encode(text).ids
+
+
+def test_embedded_gpt2_is_the_model_of_the_same_merges(tmp_path, gpt2_merges):
+    bpe, _ = both(tmp_path, document(load_gpt2().ranks, gpt2_merges))
+    text = "Merges in a list and ranks of tokens agree, it's   so \u4e2d\u6587 \U0001f600 \n\n 12345"
+    assert bpe.encode_to_list(text) == BPE.gpt2().encode_to_list(text)
+
+
+@pytest.mark.parametrize("seed", range(int(4 * SCALE)))
+@pytest.mark.parametrize("ignore_merges", [False, True])
+def test_merges_in_any_order_give_the_ids_of_tokenizers(tmp_path, seed, ignore_merges):
+    # such a vocabulary has tokens that no merge makes, and pairs that join to a token but are not listed
+    rng = random.Random(seed)
+    tokens = [bytes((value,)) for value in range(256)]
+    merges = []
+    for _ in range(rng.randrange(5, 120)):
+        pieces = [part.encode() for part in PARTS]
+        left, right = rng.choice([*tokens[97:123], *tokens[256:], rng.choice(pieces)[:1]]), rng.choice(tokens)
+        if rng.random() < 0.7:
+            right = rng.choice([*tokens[256:], rng.choice(pieces)[:1]])
+        if left + right not in tokens and len(left + right) < 12:
+            tokens.append(left + right)
+        if left + right in tokens:
+            merges.append((left, right))
+    rng.shuffle(merges)
+    numbers = rng.sample(range(len(tokens)), len(tokens))
+    content = document(
+        dict(zip(tokens, numbers, strict=True)),
+        merges,
+        pre_tokenizer=split(rng.choice([LLAMA3, QWEN])),
+        model={"ignore_merges": ignore_merges},
+    )
+    bpe, theirs = both(tmp_path, content)
+    assert_same_ids(bpe, theirs, seed, 50)
+
+
+def test_trained_model(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    model = tokenizers.Tokenizer(tokenizers.models.BPE())
+    model.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    model.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=900,
+        special_tokens=[END],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    rng = random.Random(3)
+    model.train_from_iterator(["".join(rng.choices(PARTS[:-4], k=30)) for _ in range(300)], trainer)
+    path = tmp_path / "tokenizer.json"
+    model.save(str(path))
+    bpe = BPE.from_tokenizer_json(path)
+    assert_same_ids(bpe, model, 4, 80)
+    text = "the ing \u4e2d\u6587 \U0001f600"
+    assert bpe.decode(bpe.encode(text)) == model.decode(model.encode(text).ids) == text
+
+
+def test_token_that_is_added_and_in_the_vocabulary_is_special(tmp_path, gpt2_merges):
+    content = document(load_gpt2().ranks, gpt2_merges, added_tokens=[added(END, 50256, special=True)])
+    content["model"]["vocab"][END] = 50256
+    bpe, theirs = both(tmp_path, content)
+    assert bpe.special_tokens == {END: 50256}
+    assert_same_ids(bpe, theirs, 5, 50)
+
+
+# ---- what is refused
+
+
+SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"type": "WordPiece"}}, "model type must be BPE, got 'WordPiece'"),
+        ({"model": {"dropout": 0.1}}, "model option dropout is not supported, got 0.1"),
+        (
+            {"model": {"continuing_subword_prefix": "##"}},
+            "model option continuing_subword_prefix is not supported",
+        ),
+        ({"model": {"byte_fallback": True}}, "model option byte_fallback is not supported"),
+        ({"model": {"vocab": []}}, "model.vocab must be a JSON dict, got list"),
+        ({"model": {"merges": None}}, "model.merges must be a JSON list, got NoneType"),
+        ({"model": {"merges": ["a"]}}, "merge 0 must be two tokens, got 'a'"),
+        ({"model": {"merges": ["a b", "a b c"]}}, "merge 1 must be two tokens, got 'a b c'"),
+        ({"model": {"merges": ["a b", "b c"]}}, r"merge 1 \(b'b', b'c'\): b'bc' is not in the vocabulary"),
+        ({"model": {"merges": ["a \u4e2d"]}}, "merge 0 .* which stands for no byte"),
+        ({"normalizer": {"type": "NFKC"}}, "normalizer must be null or NFC, got NFKC"),
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]}},
+            "normalizer must be null or NFC, got Sequence",
+        ),
+        ({"pre_tokenizer": None}, "pre_tokenizer must be ByteLevel, or Split and ByteLevel, got null"),
+        ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer must be ByteLevel.*got Metaspace"),
+        ({"pre_tokenizer": byte_level(add_prefix_space=True)}, "option add_prefix_space is not supported"),
+        ({"pre_tokenizer": byte_level(use_regex=False)}, "pre_tokenizer without a pattern"),
+        (
+            {"pre_tokenizer": split(QWEN, "MergedWithPrevious")},
+            "Split must be Isolated, or Removed and inverted",
+        ),
+        (
+            {"added_tokens": [added("<m>", 300, lstrip=True)]},
+            "added token '<m>' has lstrip, which is not supported",
+        ),
+        ({"added_tokens": [added("<m>", 300, single_word=True)]}, "added token '<m>' has single_word"),
+        ({"added_tokens": [{"id": 1}]}, "an added token needs content and id"),
+        (
+            {"normalizer": {"type": "NFC"}, "added_tokens": [added("<m>", 300, normalized=True)]},
+            "added token '<m>' is searched in normalized text, which is not supported",
+        ),
+    ],
+)
+def test_what_would_change_ids_is_refused(tmp_path, change, message):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document(SMALL, [(b"a", b"b")], **change)), "utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        BPE.from_tokenizer_json(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("vocab", "message"),
+    [
+        ({"a": -1}, "id of token 'a' must be an int from 0 on, got -1"),
+        ({"a": 1.5}, "id of token 'a' must be an int from 0 on, got 1.5"),
+        ({"\u4e2d": 300}, "token 300 .* which stands for no byte"),
+        ({"": 300}, "token 300 is empty"),
+        ({"zz": 97}, "1 tokens have the id of another one"),
+    ],
+)
+def test_bad_token_is_named(tmp_path, vocab, message):
+    content = document(SMALL, [(b"a", b"b")])
+    content["model"]["vocab"] |= vocab
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValueError, match=message):
+        BPE.from_tokenizer_json(path)
+
+
+def test_vocabulary_without_every_byte_is_refused(tmp_path):
+    content = document({token: number for token, number in SMALL.items() if token != b"z"}, [])
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValueError, match="1 of the 256 single bytes have no token, first 0x7a"):
+        BPE.from_tokenizer_json(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "line 1: not JSON"),
+        (b'{\n"model": {,}\n}', "line 2: not JSON"),
+        (b"[]", "the file must be a JSON dict, got list"),
+        (b"{}", "model must be a JSON dict, got NoneType"),
+        (b'{"model": {"type": "BPE"}}', "pre_tokenizer must be ByteLevel"),
+        (b'"\xff"', "not UTF-8 at byte 1"),
+    ],
+)
+def test_file_that_is_no_tokenizer_is_refused(tmp_path, data, message):
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message):
+        BPE.from_tokenizer_json(path)
