@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import signal
 from importlib import import_module
 from pathlib import Path
 
@@ -16,8 +17,14 @@ NATIVE_REQUIRED = (
 
 
 def pytest_configure() -> None:
-    """Let processes that tests start import the package under test, not the one in their working directory."""
+    """Let processes that tests start import the package under test, not the one in their working directory.
+
+    And let them be interrupted: a shell starts what runs in its background with SIGINT ignored, which is inherited.
+    """
     import streamcore
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ["PYTHONPATH"] = str(Path(streamcore.__file__).parents[1])

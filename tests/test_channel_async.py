@@ -591,6 +591,10 @@ class TestLifetimes:
         assert backend.Channel
         path = ":".join(sys.path) if sys.platform != "win32" else ";".join(sys.path)
         done = subprocess.run(
-            [sys.executable, "-c", script], env={"PYTHONPATH": path}, timeout=LONG, check=False, text=True
+            [sys.executable, "-c", script],
+            env={"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+            timeout=LONG,
+            check=False,
+            text=True,
         )
         assert done.returncode == 0

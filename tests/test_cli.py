@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -267,8 +266,6 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of
 def started(streamcore, *arguments: str, cwd: Path, **pipes: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "streamcore", *arguments]
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
-    # A shell starts what runs in its background with SIGINT ignored, and this is inherited.
-    options["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, cwd=cwd, env=streamcore.environment, bufsize=0, **options)
 
 
