@@ -98,7 +98,8 @@ cdef class BPECore:
     cdef bpe_spec spec
     cdef bint known           # whether the scanner knows the pattern
     cdef bpe_context *idle    # contexts that no call uses now
-    cdef object _split, _bytes_of, _n_vocab
+    cdef readonly object _split, _family
+    cdef object sparse, _n_vocab, _made_ranks, _made_neighbours
     cdef dict _names
     cdef readonly dict special_tokens
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes

@@ -29,6 +29,8 @@ from .._pure.bpe_input import (
     ends_between_characters,
     raise_disallowed,
 )
+from .._pure.byte_pairs import Merges
+from .._pure.prefix_encodings import Neighbours
 from .._pure.pretokenize import recognise, splitter
 
 cdef extern from *:
@@ -39,7 +41,6 @@ cdef extern from *:
     """
     ctypedef struct bpe_array_head:
         char *data
-
 
 
 def _use_kernel(str name):
@@ -225,7 +226,7 @@ cdef class BPECore:
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
         self.cache_bytes = cache_bytes
-        family = recognise(pattern)
+        self._family = family = recognise(pattern)
         self._split = splitter(pattern)
         self._names = {}
         if family is not None:
@@ -284,9 +285,9 @@ cdef class BPECore:
         """A table by id, unless the ids are so far apart that it would mostly be holes."""
         cdef uint32_t number, at = 0, size
         self._n_vocab = max(bytes_of) + 1
-        self._bytes_of = None
+        self.sparse = None
         if self._n_vocab > 4 * len(bytes_of) + (1 << 20):
-            self._bytes_of = bytes_of
+            self.sparse = bytes_of
             return 0
         size = self._n_vocab
         blob = b"".join([bytes_of[number] for number in sorted(bytes_of)])
@@ -332,6 +333,36 @@ cdef class BPECore:
             v.bytes[v.starts[i]:v.starts[i] + bpe_token_len(v, i)]: v.ids[i] for i in range(v.count)
         }
         return dict(sorted(ranks.items(), key=by_id)) if self.merges is not None else ranks
+
+    # What the streaming engines of _pure ask of a core, made when it is first asked for.
+
+    @property
+    def _ranks(self):
+        if self._made_ranks is None:
+            self._made_ranks = self.ranks
+        return self._made_ranks
+
+    @property
+    def _bytes_of(self):
+        if self.sparse is None:
+            bytes_of = {number: token for token, number in self.ranks.items()}
+            for name, number in self.special_tokens.items():
+                bytes_of.setdefault(number, name.encode())
+            self.sparse = bytes_of
+        return self.sparse
+
+    @property
+    def _neighbours(self):
+        if self._made_neighbours is None:
+            pairs = None
+            if self.merges is not None:
+                pairs = {(left, right): i for i, (left, right) in enumerate(self.merges)}
+            self._made_neighbours = Neighbours(Merges(self._ranks, pairs))
+        return self._made_neighbours
+
+    @property
+    def _cache(self):
+        return PieceLookup(self)
 
     @property
     def n_vocab(self):
@@ -648,7 +679,7 @@ cdef class BPECore:
         starts = _numpy.zeros(len(ids) + 1, _numpy.int64)
         chars = _numpy.zeros(len(ids) + 1, _numpy.int64)
         if self.decoder.size == 0:
-            return sparse_offsets(self._bytes_of, ids, whole, starts, chars)
+            return sparse_offsets(self.sparse, ids, whole, starts, chars)
         data = <const uint8_t *>PyBytes_AS_STRING(whole)
         places, begins = starts, chars
         PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
@@ -703,10 +734,6 @@ cdef class BPECore:
     cdef object decode_slowly(self, list values):
         """The same for ids far apart, numbers that are no int, and errors."""
         bytes_of = self._bytes_of
-        if bytes_of is None:
-            bytes_of = {number: token for token, number in self.ranks.items()}
-            for name, number in self.special_tokens.items():
-                bytes_of.setdefault(number, name.encode())
         try:
             return b"".join(map(bytes_of.__getitem__, values))
         except (KeyError, TypeError):
@@ -720,6 +747,19 @@ cdef class BPECore:
     def decode(self, ids, errors="replace"):
         """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""
         return self.decode_bytes(ids).decode("utf-8", errors)
+
+
+@cython.final
+cdef class PieceLookup:
+    """The ids of a piece by ``[piece]``, as the cache of the pure core has them."""
+
+    cdef BPECore core
+
+    def __cinit__(self, BPECore core):
+        self.core = core
+
+    def __getitem__(self, str piece):
+        return self.core.encode_piece(piece.encode())
 
 
 def by_id(item):
