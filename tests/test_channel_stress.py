@@ -214,6 +214,9 @@ def play_round(make_channel, seed):
     channel = make_channel(capacity, size=(lambda item: item[1] % 7) if sized else None)
     producers = [Producer(channel, dice.random(), name) for name in range(dice.choice([1, 1, 2, 3]))]
     consumers = [Consumer(channel, dice.random()) for _ in range(dice.choice([1, 1, 2, 3]))]
+    if len(producers) > 1:  # one error object cannot tell several producers how far each came
+        for side in (*producers, *consumers):
+            side.error = None
     if all(consumer.gives_up_after is not None for consumer in consumers):
         consumers[0].gives_up_after = dice.choice([None, 0, 30])
     failures = []

@@ -168,7 +168,8 @@ class Channel(Generic[T]):
 
         Whatever ends ``put`` or ``put_many`` early, the exception says how far it came: ``items_put`` is how
         many went in, ``unsent`` lists the others that were drawn from ``items``. A list or tuple is drawn at
-        once; of any other iterable an item is drawn when the one before it went in.
+        once; of any other iterable an item is drawn when the one before it went in. The error of a
+        ``close(error)`` is one object: raised in several producers, it tells of the last of them.
         """
         return self._put_all(Sending(self, items), timeout)
 
