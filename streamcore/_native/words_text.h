@@ -44,18 +44,20 @@ static void words_copy(void *to, int to_width, const void *from, int from_width,
     }
 }
 
+static inline int words_utf8_length(uint32_t c) { return 1 + (c > 0x7F) + (c > 0x7FF) + (c > 0xFFFF); }
+
 #define WORDS_PLACES(UNIT)                                                                                            \
     for (i = head; i < count; i++) {                                                                                  \
         const UNIT *q = (const UNIT *)p;                                                                              \
         ptrdiff_t stop;                                                                                               \
         if (starts) {                                                                                                 \
-            for (; at < starts[i]; at++) place += 1 + (q[at] > 0x7F) + (q[at] > 0x7FF) + (q[at] > 0xFFFF);            \
+            for (; at < starts[i]; at++) place += words_utf8_length(q[at]);                                           \
             starts[i] = place;                                                                                        \
         }                                                                                                             \
         stop = at + (ptrdiff_t)(ends[i] - done);                                                                      \
         done = ends[i];                                                                                               \
         size -= place;                                                                                                \
-        for (; at < stop; at++) place += 1 + (q[at] > 0x7F) + (q[at] > 0x7FF) + (q[at] > 0xFFFF);                     \
+        for (; at < stop; at++) place += words_utf8_length(q[at]);                                                    \
         size += place;                                                                                                \
         ends[i] = size;                                                                                               \
     }                                                                                                                 \
