@@ -19,6 +19,7 @@ from .failure import ClosedPipe, Failure
 COMMANDS = {
     "lines": "Cut a byte stream into lines.",
     "words": "Cut text into words.",
+    "tokens": "Turn text into the ids of a BPE vocabulary, and back.",
     "doctor": "Say which backend runs and why, and what is installed.",
 }
 

@@ -1,0 +1,213 @@
+"""``streamcore tokens``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import StreamcoreError
+from .failure import Failure
+from .inputs import Input, open_input
+from .job import explain
+from .outputs import Output, open_output
+from .progress import Report
+
+if TYPE_CHECKING:
+    from ..stages.tokens import BPE
+
+FORMATS = ("text", "jsonl", "npy", "bin")
+SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy", ".bin": "bin"}
+HEADER = 128  # bytes before the values of a npy file; the count is written into it at the end
+
+
+@click.command("tokens")
+@click.argument("file", required=False)
+@click.option("--vocab", default="gpt2", show_default=True, metavar="NAME|PATH", help="See below.")
+@click.option("--pattern", metavar="REGEX", help="The pattern of a .tiktoken file that is not well known.")
+@click.option("--special", is_flag=True, help="Special tokens in the text become one id; else they are text.")
+@click.option("--count", is_flag=True, help="Write how many ids there are and nothing else.")
+@click.option("--truncate", type=click.IntRange(0), metavar="N", help="Stop after N ids.")
+@click.option(
+    "--decode", is_flag=True, help="FILE holds ids (in the format of -f or its suffix); write their text."
+)
+@click.option("-o", "--output", metavar="OUT", help="Write to OUT, which appears when it is complete.")
+@click.option("-f", "--format", "format_", type=click.Choice(FORMATS), help="Default: by the suffix of OUT.")
+@click.option("--progress/--no-progress", default=None, help="Default: where it does not disturb the data.")
+def command(
+    file: str | None,
+    vocab: str,
+    pattern: str | None,
+    special: bool,
+    count: bool,
+    truncate: int | None,
+    decode: bool,
+    output: str | None,
+    format_: str | None,
+    progress: bool | None,
+) -> int:
+    """Turn the text in FILE into the ids of a BPE vocabulary, or with --decode back.
+
+    --vocab is gpt2 (part of this package), the name of an encoding of tiktoken (if that is installed), or the path
+    of a .tiktoken file or of a tokenizer.json.
+
+    text writes one id a line; jsonl one object a line, with the id and where in the input its bytes start and end;
+    npy a uint32 array; bin the ids as little-endian 32-bit integers.
+    """
+    form = format_ or SUFFIXES.get(Path((file if decode else output) or "").suffix.lower(), "text")
+    if form == "npy" and not decode and not count and (output in (None, "-") or is_device(output)):
+        raise click.UsageError("npy needs a file: -o OUT.npy")
+    if decode and form == "npy":
+        raise click.UsageError("--decode takes text, jsonl or bin")
+    bpe = load(vocab, pattern)
+    with closing(open_input(file)) as source, open_output(output) as out:
+        report = Report(source, "ids", progress, out.on_terminal())
+        try:
+            if decode:
+                ids = first(truncate, numbers(source, form))
+                write_text(bpe, ids, out, report, count)
+            else:
+                options: dict[str, Any] = (
+                    {"allowed_special": "all"} if special else {"disallowed_special": ()}
+                )
+                engine = bpe.encoder(errors="strict", **options).engine()
+                arrays = closing(engine.iterate(source.fragments()))
+                with arrays as run:
+                    write_ids(bpe, first(truncate, run), out, report, "count" if count else form)
+        except (StreamcoreError, ValueError) as error:
+            raise Failure(explain(source, error)) from error  # type: ignore[arg-type]
+        finally:
+            report.close()
+    return 0
+
+
+def is_device(path: str | None) -> bool:
+    return path is not None and os.path.exists(path) and not os.path.isfile(path)
+
+
+def load(vocab: str, pattern: str | None) -> BPE:
+    """The tokenizer that ``--vocab`` names."""
+    from ..stages.tokens import BPE
+
+    try:
+        if vocab.endswith(".json"):
+            return BPE.from_tokenizer_json(vocab)
+        return BPE.from_tiktoken(vocab, pattern=pattern)
+    except OSError as error:
+        raise Failure(f"{vocab}: cannot be opened: {error.strerror or error}") from error
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
+    """The arrays up to ``most`` ids; nothing more is pulled after these."""
+    left = most
+    if left == 0:
+        return
+    for ids in arrays:
+        if left is None:
+            yield ids
+            continue
+        yield ids[:left]
+        left -= len(ids)
+        if left <= 0:
+            return
+
+
+def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form: str) -> None:
+    total = at = 0
+    if form == "npy":
+        out.write(bytes(HEADER))
+    for ids in arrays:
+        total += len(ids)
+        if form == "text":
+            out.write(("\n".join(map(str, ids.tolist())) + "\n").encode())
+        elif form == "jsonl":
+            lines = []
+            for number in ids.tolist():
+                end = at + len(bpe.decode_bytes((number,)))
+                lines.append(f'{{"id": {number}, "start": {at}, "end": {end}}}\n')
+                at = end
+            out.write("".join(lines).encode())
+        elif form != "count":
+            out.write(ids.astype("<u4", copy=False).data)
+        report.add(len(ids))
+    if form == "count":
+        out.write(b"%d\n" % total)
+    elif form == "npy":
+        fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({total},), }}"
+        os.lseek(out.descriptor, 0, os.SEEK_SET)
+        out.write(
+            b"\x93NUMPY\x01\x00"
+            + (HEADER - 10).to_bytes(2, "little")
+            + fields.ljust(HEADER - 11).encode()
+            + b"\n"
+        )
+
+
+def write_text(bpe: BPE, ids: Iterator[list[int]], out: Output, report: Report, count: bool) -> None:
+    engine = bpe.decoder().engine()
+    total = 0
+    for some in ids:
+        total += len(some)
+        report.add(len(some))
+        if not count:
+            for text in engine.feed(some):
+                out.write(text.encode())
+    for text in () if count else engine.finish():
+        out.write(text.encode())
+    if engine.error is not None:
+        raise engine.error
+    if count:
+        out.write(b"%d\n" % total)
+
+
+def numbers(source: Input, form: str) -> Iterator[list[int]]:
+    """The ids that an input holds, as they come."""
+    if form == "bin":
+        from array import array
+
+        from ..stages.chunks import FixedSize
+
+        for word in words_of_four(FixedSize(1 << 16).engine().iterate(source.fragments())):
+            values = array("I", word)
+            yield values.tolist()
+        return
+    from ..stages.lines import Lines
+
+    for number, line in enumerate(Lines().stream(source.fragments()), 1):
+        try:
+            if form == "jsonl":
+                value = json.loads(line) if line.strip() else []
+                value = value["id"] if isinstance(value, dict) else value
+                ids = value if isinstance(value, list) else [value]
+            else:
+                ids = list(map(int, line.split()))
+            if not all(isinstance(each, int) for each in ids):
+                raise ValueError("an id must be an integer")
+        except (ValueError, KeyError) as error:
+            raise Failure(f"{source.name}, line {number}: no ids: {error}") from error
+        if ids:
+            yield ids
+
+
+def words_of_four(blocks: Iterable[Any]) -> Iterator[bytes]:
+    """Blocks of 32-bit integers; the input must not end inside one."""
+    import sys
+
+    for block in blocks:
+        data = bytes(block)
+        if len(data) % 4:
+            raise ValueError(f"the input ends inside an id: {len(data) % 4} bytes are left over")
+        if sys.byteorder == "big":
+            from array import array
+
+            values = array("I", data)
+            values.byteswap()
+            data = values.tobytes()
+        yield data

@@ -1,0 +1,129 @@
+"""``streamcore tokens``, run as a user runs it: in a process of its own, on both backends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from streamcore import BPE
+
+pytest.importorskip("click")
+
+SAMPLE = files("streamcore").joinpath("cli/sample.txt").read_bytes()
+END = "<|endoftext|>"
+
+
+@pytest.fixture(scope="module")
+def gpt2():
+    return BPE.gpt2()
+
+
+@pytest.fixture
+def tokens(backend, tmp_path):
+    """``tokens(*arguments, stdin=b"")`` runs the command in ``tmp_path``."""
+    if backend.name == "native":
+        assert backend.View  # skips, or fails, where the extensions are missing
+    environment = {**os.environ, "STREAMCORE_BACKEND": backend.name, "NO_COLOR": "1"}
+
+    def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "streamcore", "tokens", *map(str, arguments)]
+        return subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment)
+
+    return run
+
+
+def succeeds(run):
+    assert (run.returncode, run.stderr) == (0, b"")
+    return run.stdout
+
+
+def fails(run):
+    assert run.returncode == 2
+    assert b"Traceback" not in run.stderr
+    return run.stderr.decode()
+
+
+def test_without_a_file_gives_the_ids_of_the_sample(tokens, gpt2):
+    assert [*map(int, succeeds(tokens()).split())] == gpt2.encode_to_list(SAMPLE)
+
+
+def test_ids_of_standard_input_and_back(tokens, gpt2):
+    text = "Größe 中文 \U0001f600\n" * 200
+    ids = succeeds(tokens("-", stdin=text.encode()))
+    assert [*map(int, ids.split())] == gpt2.encode_to_list(text)
+    assert succeeds(tokens("--decode", "-", stdin=ids)).decode() == text
+
+
+def test_count_and_truncate(tokens, gpt2):
+    assert int(succeeds(tokens("--count"))) == gpt2.count(SAMPLE)
+    assert [*map(int, succeeds(tokens("--truncate", 5)).split())] == gpt2.encode_to_list(SAMPLE)[:5]
+    assert succeeds(tokens("--truncate", 0)) == b""
+    assert succeeds(tokens("--truncate", 5, "--count")) == b"5\n"
+
+
+def test_special_tokens_are_text_unless_asked_for(tokens):
+    text = f"a{END}".encode()
+    assert succeeds(tokens("-", "--special", stdin=text)) == b"64\n50256\n"
+    assert b"50256" not in succeeds(tokens("-", stdin=text))
+
+
+def test_npy_and_bin_files(tokens, gpt2, tmp_path):
+    wanted = gpt2.encode_to_list(SAMPLE)
+    for name in ("out.npy", "out.bin"):
+        assert succeeds(tokens("-o", name)) == b""
+    array = np.load(tmp_path / "out.npy")
+    assert (array.dtype, array.tolist()) == (np.dtype("<u4"), wanted)
+    assert np.fromfile(tmp_path / "out.bin", "<u4").tolist() == wanted
+    assert succeeds(tokens("--decode", "out.bin")) == SAMPLE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.bin", "out.npy"]
+
+
+def test_jsonl_says_where_each_token_lies(tokens, gpt2, tmp_path):
+    succeeds(tokens("-o", "out.jsonl"))
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == gpt2.encode_to_list(SAMPLE)
+    assert all(SAMPLE[line["start"] : line["end"]] == gpt2.decode_bytes([line["id"]]) for line in lines)
+    assert succeeds(tokens("--decode", "out.jsonl")) == SAMPLE
+
+
+def test_vocabulary_from_a_file(tokens, tmp_path):
+    import base64
+
+    ranks = [*(bytes((value,)) for value in range(256)), b"ab"]
+    path = tmp_path / "own.tiktoken"
+    path.write_bytes(b"".join(base64.b64encode(token) + b" %d\n" % rank for rank, token in enumerate(ranks)))
+    pattern = BPE.gpt2().pattern
+    assert succeeds(tokens("-", "--vocab", path.name, "--pattern", pattern, stdin=b"abc")) == b"256\n99\n"
+    assert "is none of the published encodings" in fails(tokens("-", "--vocab", path.name, stdin=b"abc"))
+    path.write_bytes(path.read_bytes() + b"oops\n")
+    message = fails(tokens("-", "--vocab", path.name, "--pattern", pattern, stdin=b"abc"))
+    assert "own.tiktoken, line 258: expected base64 and a rank" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["-"], b"ab\xff", "standard input: utf-8: invalid start byte: b'\\xff' at offset 2"),
+        (["--decode", "-"], b"1\nx\n", "standard input, line 2: no ids"),
+        (["--decode", "-"], b"99999", "standard input: unknown id 99999 at position 0"),
+        (["--decode", "-", "-f", "bin"], b"123", "the input ends inside an id: 3 bytes are left over"),
+        (["-f", "npy"], b"", "npy needs a file: -o OUT.npy"),
+        (["--decode", "-", "-f", "npy"], b"", "--decode takes text, jsonl or bin"),
+        (["none.txt"], b"", "none.txt: cannot be opened"),
+        (["--vocab", "none.json"], b"", "none.json: cannot be opened"),
+        (["--vocab", "none.tiktoken"], b"", "none.tiktoken: cannot be opened"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tokens, arguments, stdin, message):
+    assert message in fails(tokens(*arguments, stdin=stdin))
+
+
+def test_failure_leaves_no_file(tokens, tmp_path):
+    fails(tokens("-", "-o", "out.bin", stdin=b"ab" * 100_000 + b"\xff"))
+    assert list(tmp_path.iterdir()) == []
