@@ -678,6 +678,27 @@ class TestIterateAsyncFromSync:
         assert received == [1, 2, 3]
 
 
+INTERRUPT = """
+import asyncio, signal
+from streamcore.runnables import bridge
+def raise_(*args): raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, raise_)
+async def source():
+    try:
+        yield 1
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        print("closed")
+stream = bridge.iterate_async_from_sync(source)
+print(next(stream))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    next(stream)
+except KeyboardInterrupt:
+    print("interrupted", list(stream))
+"""
+
 EXIT = """
 import asyncio, threading, atexit
 from streamcore.runnables import bridge
@@ -697,17 +718,27 @@ stream = asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("block", [False, True])
-def test_an_open_stream_does_not_keep_the_interpreter_alive(backend, block):
-    assert backend.Channel
+def run_script(script, backend):
     done = subprocess.run(
-        [sys.executable, "-c", EXIT.format(block=block)],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         timeout=LONG,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "STREAMCORE_BACKEND": backend.name},
     )
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.split() == (["1"] if block else ["1", "closed"])
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no interval timer here")
+def test_an_interrupt_on_the_private_loop_closes_the_source(backend):
+    assert backend.Channel
+    assert run_script(INTERRUPT, backend) == ["1", "closed", "interrupted", "[]"]
+
+
+@pytest.mark.parametrize("block", [False, True])
+def test_an_open_stream_does_not_keep_the_interpreter_alive(backend, block):
+    assert backend.Channel
+    assert run_script(EXIT.format(block=block), backend) == (["1"] if block else ["1", "closed"])

@@ -76,6 +76,12 @@ def _limit(limit: int | None) -> int:
     return limit
 
 
+def _sending(channel: Channel[T], items: Iterable[T]) -> Sending[T]:
+    if isinstance(items, (list, tuple)):
+        return Sending(channel, tuple(items))
+    return Sending(channel, (), iter(items))
+
+
 @final
 class Channel(Generic[T]):
     """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
@@ -157,11 +163,11 @@ class Channel(Generic[T]):
 
     def put(self, item: T, timeout: float | None = None) -> None:
         """Put ``item`` in, and wait while there is no room for it."""
-        self.put_many((item,), timeout)
+        self._put_all(Sending(self, (item,)), timeout)
 
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, and wait while there is none."""
-        return self.get_many(1, timeout)[0]
+        return self._get_up_to(1, timeout)[0]
 
     def put_many(self, items: Iterable[T], timeout: float | None = None) -> int:
         """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
@@ -171,14 +177,16 @@ class Channel(Generic[T]):
         once; of any other iterable an item is drawn when the one before it went in. The error of a
         ``close(error)`` is one object: raised in several producers, it tells of the last of them.
         """
-        return self._put_all(Sending(self, items), timeout)
+        return self._put_all(_sending(self, items), timeout)
 
     def _put_from(self, items: Iterator[T]) -> int:
         """``put_many`` for the bridge: no item is drawn before there is room for it, nor the end seen."""
-        return self._put_all(Sending(self, items, waits=True), None)
+        sending = Sending(self, (), items)
+        sending.waits = True
+        return self._put_all(sending, None)
 
     def _put_all(self, sending: Sending[T], timeout: float | None) -> int:
-        deadline = _deadline(timeout)
+        deadline = None if timeout is None else _deadline(timeout)
         again = False
         try:
             while not sending.advance():
@@ -196,8 +204,10 @@ class Channel(Generic[T]):
 
     def get_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
         """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
-        limit = _limit(limit)
-        deadline = _deadline(timeout)
+        return self._get_up_to(_limit(limit), timeout)
+
+    def _get_up_to(self, limit: int, timeout: float | None) -> list[T]:
+        deadline = None if timeout is None else _deadline(timeout)
         again = False
         while not (taken := self._take(limit)):
             if deadline is not None and monotonic() >= deadline:
@@ -217,7 +227,7 @@ class Channel(Generic[T]):
     async def aput_many(self, items: Iterable[T], timeout: float | None = None) -> int:
         """``put_many`` that lets the event loop run while there is no room."""
         deadline = _deadline(timeout)
-        sending = Sending(self, items)
+        sending = _sending(self, items)
         again = False
         try:
             while not sending.advance():
@@ -272,7 +282,7 @@ class Channel(Generic[T]):
 
     def __next__(self) -> T:
         try:
-            return self.get_many(1)[0]
+            return self._get_up_to(1, None)[0]
         except ChannelClosed:
             if self._error is None and self._closed:
                 raise StopIteration from None
@@ -306,9 +316,8 @@ class Channel(Generic[T]):
             return ChannelClosed(message)
         return self._error.with_traceback(self._traceback)
 
-    def _check_process(self) -> None:
-        if self._forks != _forks:
-            raise RuntimeError("this channel was made before a fork: make a new one in the child process")
+    def _refuse_after_fork(self) -> NoReturn:
+        raise RuntimeError("this channel was made before a fork: make a new one in the child process")
 
     async def _wait_for_room(self) -> None:
         """Until anything fits, for the bridge; raises on a closed channel."""
@@ -317,7 +326,8 @@ class Channel(Generic[T]):
 
     def _has_room(self) -> bool:
         """Whether anything fits; raises on a closed channel."""
-        self._check_process()
+        if self._forks != _forks:
+            self._refuse_after_fork()
         with self._lock:
             if self._closed:
                 raise self._end("the channel is closed")
@@ -325,7 +335,8 @@ class Channel(Generic[T]):
 
     def _offer(self, item: T, sending: Sending[T]) -> bool:
         """Put ``item`` in and count it in ``sending``; False without room."""
-        self._check_process()
+        if self._forks != _forks:
+            self._refuse_after_fork()
         done, cost = sending.done, sending.cost
         try:
             with self._lock:
@@ -353,7 +364,8 @@ class Channel(Generic[T]):
 
     def _take(self, limit: int) -> list[T]:
         """Take up to ``limit`` items; none if there are none."""
-        self._check_process()
+        if self._forks != _forks:
+            self._refuse_after_fork()
         taken: list[T] = []
         costs: list[int] = []
         try:

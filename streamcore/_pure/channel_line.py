@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from .channel import Channel
 
@@ -64,18 +64,14 @@ class Sending(Generic[T]):
 
     __slots__ = ("channel", "cost", "done", "drawn", "position", "rest", "waits")
 
-    def __init__(self, channel: Channel[T], items: Iterable[T], waits: bool = False) -> None:
+    def __init__(self, channel: Channel[T], drawn: tuple[T, ...], rest: Iterator[T] | None = None) -> None:
         self.channel = channel
-        self.waits = waits  # for room before it draws an item
+        self.drawn = drawn
+        self.rest = rest
         self.done = 0  # items that went in
         self.position = 0  # of the next to go in, in drawn
         self.cost = 0  # of that item, or 0 while unknown
-        self.rest: Iterator[T] | None = None
-        self.drawn: tuple[T, ...] = ()
-        if isinstance(items, (list, tuple)):
-            self.drawn = tuple(items)
-        else:
-            self.rest = iter(items)
+        self.waits = False  # for room before it draws an item
 
     def advance(self) -> bool:
         """Put in what there is room for; False when the next item has to wait for ``cost`` units of room."""
