@@ -131,11 +131,7 @@ class Composer:
 
     def __init__(self) -> None:
         self._held: list[str] = []
-
-    @property
-    def held_size(self) -> int:
-        """Characters held."""
-        return sum(map(len, self._held))
+        self.held_size = 0  # in characters
 
     def feed(self, text: str, final: bool) -> str:
         """The text that no later character can change."""
@@ -146,7 +142,9 @@ class Composer:
             cut = next((i for i in range(len(text) - 1, -1, -1) if text[i] not in combining()), -1)
             if cut < 0:
                 self._held.append(text)
+                self.held_size += len(text)
                 return ""
         ready = "".join((*self._held, text[:cut]))
         self._held = [text[cut:]] if cut < len(text) else []
+        self.held_size = len(text) - cut
         return normalize("NFC", ready)
