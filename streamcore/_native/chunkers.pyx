@@ -2,8 +2,8 @@
 """Engines that cut by size, at line ends, or at delimiters (twin: ``_pure.chunkers``).
 
 Goals: every item is known by one kernel pass over its bytes; an item inside a fragment costs its object and, for
-``bytes``, one memcpy. Plan: a kernel fills a block with the offsets of the next few hundred ends, ``take()`` uses them up;
-a batch takes whole blocks and makes no item at all.
+``bytes``, one memcpy. Plan: a kernel fills a block with the offsets of the next few hundred ends, ``take()`` uses
+them up; a batch takes whole blocks and makes no item at all.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -11,7 +11,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from streamcore._native.engine cimport (
     AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine,
@@ -357,7 +357,7 @@ cdef class DelimitedEngine(Engine):
         return 0
 
     cdef bint scan(self) noexcept:
-        """Find events in what is not yet scanned; False when all is. Call it when all ends or all starts are used up."""
+        """Find events in what is not yet scanned; False when all is. Call it when all ends or starts are used up."""
         cdef uint32_t block[256]
         cdef size_t done = 0, found, i
         cdef sc_run *run = &self.run

@@ -11,13 +11,14 @@ fragments left unfinished is ``carry[0:carry_size]`` and lies, in the same coord
 may thus span ``[s, e)`` with a negative ``s``, and ``cut(s, e)`` makes it, by whatever way costs least.
 
 The calls come in this order: ``begin()`` once a fragment (also an empty one), ``take()`` until it gives NULL,
-``settle()`` (copy what is unfinished out of the fragment, by ``keep()``). At the end of input ``end()``, then ``take()``
-until NULL, with ``ended`` set and ``length`` 0.
+``settle()`` (copy what is unfinished out of the fragment, by ``keep()``). At the end of input ``end()``, then
+``take()`` until NULL, with ``ended`` set and ``length`` 0.
 
 A hook that raises (in practice: MemoryError) must leave the object as if it had not been called: ``take()`` makes its
 item first and moves ``progress`` on after that; ``settle()`` moves after its last allocation. ``feed()`` restores
-``progress`` and drops the fragment when anything raises, so state that a fragment changes belongs into ``progress``, or
-must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``; then ``take()`` returns NULL.
+``progress`` and drops the fragment when anything raises, so state that a fragment changes belongs into
+``progress``, or must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``; then
+``take()`` returns NULL.
 """
 
 from cpython.object cimport PyObject

@@ -8,10 +8,10 @@ a stream closes its source exactly once.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_DECREF
+from cpython.ref cimport Py_INCREF
 from libc.string cimport memcpy, memmove
 
 from streamcore._native.view cimport freeze, make_view
@@ -93,7 +93,7 @@ cdef class Engine:
                 items = self.drain()
                 if self.error is None:
                     self.settle()
-            except:
+            except BaseException:
                 self.progress = saved
                 self.drop_fragment()
                 raise
@@ -118,7 +118,7 @@ cdef class Engine:
             self.end()
             self.ended = True
             items = self.drain()
-        except:
+        except BaseException:
             self.ended = False
             self.progress = saved
             self.begin()
@@ -275,7 +275,7 @@ cdef class Engine:
         return NULL
 
     cdef PyObject *overrun(self, Py_ssize_t start, Py_ssize_t decided) except? NULL:
-        """As ``oversized()`` for an item whose end has not come: what follows its bytes up to ``decided`` vanishes too."""
+        """As ``oversized()`` for an item whose end has not come: what follows up to ``decided`` vanishes too."""
         cdef long long offset = self.base + start
         cdef PyObject *item = self.oversized(start)
         if self.error is None:

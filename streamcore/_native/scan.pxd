@@ -14,8 +14,10 @@ cdef extern from "scan.h" nogil:
     ctypedef struct sc_kernels:
         const char *name
         size_t byte(const uint8_t *p, size_t n, uint8_t byte, uint32_t *out, size_t cap, size_t *done) noexcept nogil
-        size_t set(const uint8_t *p, size_t n, const sc_set *set, uint32_t *out, size_t cap, size_t *done) noexcept nogil
-        size_t newline(const uint8_t *p, size_t n, int *after_cr, uint32_t *out, size_t cap, size_t *done) noexcept nogil
+        size_t set(
+            const uint8_t *p, size_t n, const sc_set *set, uint32_t *out, size_t cap, size_t *done) noexcept nogil
+        size_t newline(
+            const uint8_t *p, size_t n, int *after_cr, uint32_t *out, size_t cap, size_t *done) noexcept nogil
         size_t pair(const uint8_t *p, size_t n, uint8_t first, uint8_t other, size_t gap) noexcept nogil
         size_t find_set(const uint8_t *p, size_t n, const sc_set *set) noexcept nogil
         size_t ascii(const uint8_t *p, size_t n) noexcept nogil

@@ -1,9 +1,9 @@
 # cython: language_level=3, freethreading_compatible=True
 """Items of a batch that still lie in their fragment, with what separates them in between.
 
-Only their ends in the compacted buffer are kept. Where an item lies in the fragment follows from them: all separators are
-of one size, or (lines ended by LF and CRLF in turn) one walk over the separators tells. The buffer is compacted when
-it is asked for.
+Only their ends in the compacted buffer are kept. Where an item lies in the fragment follows from them: all
+separators are of one size, or (lines ended by LF and CRLF in turn) one walk over the separators tells. The buffer is
+compacted when it is asked for.
 """
 
 cimport cython
@@ -13,7 +13,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from streamcore._native.engine cimport AS_BYTES, AS_VIEW
+from streamcore._native.engine cimport AS_VIEW
 from streamcore._native.view cimport make_view
 
 cdef extern from *:

@@ -47,6 +47,7 @@ cdef Py_ssize_t ONE = 1  # the stride of every exported buffer
 cdef char *BYTE = "B"  # and its format
 cdef str RELEASED = "operation forbidden on released memoryview object"
 
+
 @cython.final
 @cython.no_gc
 cdef class Hold:
