@@ -6,6 +6,7 @@ import asyncio
 import faulthandler
 import gc
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -592,7 +593,7 @@ class TestLifetimes:
         path = ":".join(sys.path) if sys.platform != "win32" else ";".join(sys.path)
         done = subprocess.run(
             [sys.executable, "-c", script],
-            env={"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
             timeout=LONG,
             check=False,
             text=True,
