@@ -503,6 +503,7 @@ for name, make in kinds.items():
 def test_every_allocation_that_fails_is_survived_and_nothing_is_lost(backend):
     if backend.name == "pure":
         pytest.skip("Python code itself cannot go on after each failed allocation")
+    assert backend.LinesEngine  # skips, or fails, where the extensions are missing
     pytest.importorskip("_testcapi")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     result = subprocess.run(
