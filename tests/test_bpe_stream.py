@@ -116,8 +116,9 @@ def stream(backend, core, fragments, **options):
 
 @pytest.fixture(scope="module", params=PATTERNS)
 def core(backend, request):
-    """GPT-2's ranks under each pattern: what is long in one family is short in another."""
-    return backend.BPECore(load_gpt2().ranks, PATTERNS[request.param], SPECIAL)
+    """GPT-2's first ranks under each pattern: what is long in one family is short in another."""
+    ranks = {token: rank for token, rank in load_gpt2().ranks.items() if rank < 8000}
+    return backend.BPECore(ranks, PATTERNS[request.param], SPECIAL)
 
 
 # ---- the law

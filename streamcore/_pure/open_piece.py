@@ -48,7 +48,8 @@ class OpenPieces:
         """No piece is open."""
         self._scanner.reset()
         self._open = False
-        self._encodings: PrefixEncodings | None = None  # of the open piece, after the first fragment it is in
+        self._bytes = b""  # the open piece, as long as all of it may be the beginning of one token
+        self._encodings: PrefixEncodings | None = None  # of the open piece, when it is longer than that
         self._tokens: deque[bytes] = deque()  # final if the piece goes on, not given out yet
         self._given = 0  # bytes of the piece whose tokens were given out
         self._other: Alternative | None = None
@@ -57,11 +58,13 @@ class OpenPieces:
     @property
     def held_size(self) -> int:
         """Bytes of the text whose ids were not given out."""
-        return 0 if self._encodings is None else self._encodings.size - self._given
+        return len(self._bytes) if self._encodings is None else self._encodings.size - self._given
 
     def held(self) -> bytes:
         """The text whose ids were not given out."""
-        return b"" if self._encodings is None else b"".join(self._tokens) + bytes(self._encodings.text)
+        return (
+            self._bytes if self._encodings is None else b"".join(self._tokens) + bytes(self._encodings.text)
+        )
 
     def feed(self, text: str, final: bool) -> list[int]:
         """The ids that ``text`` makes final; ``final`` ends the text."""
@@ -79,8 +82,8 @@ class OpenPieces:
             self._open = True
             end = self._scanner.scan(text, final)
             if end is None:
-                self._keep(text, known)
-                out += self._settled()
+                if self._keep(text, known):
+                    out += self._settled()
                 break
             rest = "".join(self._held)[end:] + text if end < 0 else text[end:]
             out += self._close(text, end, known)
@@ -107,28 +110,33 @@ class OpenPieces:
             out += lookup(piece)
         return ""
 
-    def _keep(self, text: str, known: int) -> None:
-        """Take in ``text``, of which ``known`` characters are taken in already, as part of a piece without an end."""
-        scanner, encodings = self._scanner, self._encodings
-        if encodings is None:
-            encodings = self._encodings = PrefixEncodings(self._neighbours)
+    def _keep(self, text: str, known: int) -> bool:
+        """Take in ``text``, of which ``known`` characters are taken in already, as part of a piece without an end.
+
+        Whether the piece is more than the beginning of one token, so that some of its ids may be final.
+        """
+        scanner = self._scanner
         data = text[known:].encode()
-        encodings.push(data)
-        floor = scanner.floor
-        if scanner.gap <= 0:
-            self._other = None
-        elif floor < 0 and self._other is not None:
-            self._other.encodings.push(data)
-        else:
-            since = text[floor:].encode()
-            self._other = Alternative(
-                PrefixEncodings(self._neighbours), self._tokens_until(encodings.size - len(since))
-            )
-            self._other.encodings.push(since)
-        if floor < 0:
+        if scanner.floor < 0:
             self._held.append(text)
         else:
-            self._held = [text[floor:]]
+            self._held = [text[scanner.floor :]]
+        if self._encodings is None:
+            data = self._bytes = self._bytes + data
+            if scanner.gap <= 0 and self._neighbours.extends(None, data):
+                return False
+            self._encodings, self._bytes = PrefixEncodings(self._neighbours), b""
+        self._encodings.push(data)
+        if scanner.gap <= 0:
+            self._other = None
+        elif scanner.floor < 0 and self._other is not None:
+            self._other.encodings.push(data)
+        else:
+            since = text[scanner.floor :].encode()
+            head = self._tokens_until(self._encodings.size - len(since))
+            self._other = Alternative(PrefixEncodings(self._neighbours), head)
+            self._other.encodings.push(since)
+        return True
 
     def _tokens_until(self, end: int) -> list[bytes]:
         """The tokens not given out, if the piece ends after ``end`` bytes."""
@@ -197,14 +205,16 @@ class OpenPieces:
     def _close(self, text: str, end: int, known: int) -> list[int]:
         """The ids of the open piece, which ends at ``text[end]``, that were not given out."""
         encodings, core = self._encodings, self._core
-        if encodings is None:
+        if encodings is None and not self._bytes:
             return core._cache[text[:end]]
         if end < 0 and self._other is not None:
             tokens = list(self._other.tokens)[: self._other.head]
         else:
             before = "".join(self._held)[end:] + text[:known] if end < 0 else text[end:known]
-            size = encodings.size - len(before.encode())
+            size = (len(self._bytes) if encodings is None else encodings.size) - len(before.encode())
             data = text[known:end].encode() if end > known else b""
+            if encodings is None:
+                return core._cache[(self._bytes[:size] + data).decode()]
             if not encodings.base:
                 return core.encode_piece(bytes(encodings.text[:size]) + data)
             encodings.push(data)

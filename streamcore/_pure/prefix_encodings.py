@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .byte_pairs import NO_PAIR, Merges
 
@@ -54,8 +54,8 @@ class Neighbours:
             ascending = ascending and all(self._made_at(half) < self._made_at(token) for half in halves)
         # priorities that fall on the way up would let a later merge come first; such a vocabulary is simply tried out
         self._ascending = ascending
-        self._joins: dict[tuple[bytes | None, bytes], bool] = {}
-        self._extends: dict[tuple[bytes | None, bytes], bool] = {}
+        self._joins: dict[tuple[bytes, bytes], bool] = {}
+        self._extends: dict[tuple[bytes, bytes], bool] = {}
 
     def _made_at(self, token: bytes) -> int:
         halves = self._halves.get(token)
@@ -125,23 +125,26 @@ class Neighbours:
 
     def extends(self, token: bytes | None, prefix: bytes) -> bool:
         """Whether a token that begins with ``prefix`` and is longer can stand after ``token``."""
+        if token is None:
+            return any(self.joins(None, longer) for longer in self._longer(prefix))
         key = token, prefix
         known = self._extends.get(key)
         if known is None:
-            if token is None or not self._ascending:
-                known = any(self.joins(token, longer) for longer in self._longer(prefix))
-            else:
+            if self._ascending:
                 known = self._grows(self._right_edge(token), 0, prefix[:1], prefix)
+            else:
+                known = any(self.joins(token, longer) for longer in self._longer(prefix))
             if len(self._extends) >= REMEMBERED:
                 self._extends.clear()
             self._extends[key] = known
         return known
 
-    def _longer(self, prefix: bytes) -> list[bytes]:
-        first = last = bisect_right(self._sorted, prefix)
-        while last < len(self._sorted) and self._sorted[last].startswith(prefix):
-            last += 1
-        return self._sorted[first:last]
+    def _longer(self, prefix: bytes) -> Iterator[bytes]:
+        tokens = self._sorted
+        for i in range(bisect_right(tokens, prefix), len(tokens)):
+            if not tokens[i].startswith(prefix):
+                return
+            yield tokens[i]
 
     def _grows(self, edge: list[tuple[bytes, int]], at: int, right: bytes, prefix: bytes) -> bool:
         """As ``extends``, for the tokens whose left edge goes through ``right``."""
