@@ -15,7 +15,9 @@ __all__ = [
 ]
 
 DEFAULT_RECURSION_LIMIT = 25
-DEFAULT_BUFFER_SIZE = 256  # a change of threads costs 40 us; so it adds 0.2 us to a chunk, with 64 it adds 0.7
+DEFAULT_BUFFER_SIZE = (
+    256  # a change of threads costs 40 us; so it adds 0.2 us to a chunk, with 64 it adds 0.7
+)
 
 
 class RunnableConfig(TypedDict, total=False):

@@ -213,6 +213,8 @@ class RunnableGenerator(Runnable[Any, Any]):
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         iterator = aiter(input)
+        if self._async is None:
+            return self._bare_atransform(iterator, config, **kwargs)  # which closes its input
         output = self._bare_atransform(iterator, config, **kwargs)
         return async_closing_iterator(output, (iterator, output), stage_notes(((self, output),)))
 

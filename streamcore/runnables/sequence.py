@@ -204,28 +204,33 @@ def _achained(
     owned: list[Any] = [iterator]
     links: list[tuple[object, object]] = [(stages[start - 1], iterator)] if start else []
     steps: list[tuple[str, Any, str]] = []
-    for at, stop in _runs(stages, start):
-        stage = stages[at]
-        step = stage._item_step() if stop == at else None
-        if step is not None:
-            steps.append(step)
-            continue
-        if steps:
-            iterator = async_closing_iterator(iterator, owned, steps=steps)
-            owned, steps = [iterator], []
-        if stop > at:
-            make = partial(_chained, stages=stages, start=at, stop=stop, config=config, **kwargs)
-            iterator = in_thread(make, iterator, config)
-            owned.pop()
-        elif stage._blocks:
-            iterator = fold_then_astream(stage, iterator, _fold_before(stages, at), config, **kwargs)
-        else:
-            iterator = aiter(stage._bare_atransform(iterator, config, **kwargs))
-            if stage._acloses_input:
+    try:
+        for at, stop in _runs(stages, start):
+            stage = stages[at]
+            step = stage._item_step() if stop == at else None
+            if step is not None:
+                steps.append(step)
+                continue
+            if steps:
+                iterator = async_closing_iterator(iterator, owned, steps=steps)
+                owned, steps = [iterator], []
+            if stop > at:
+                make = partial(_chained, stages=stages, start=at, stop=stop, config=config, **kwargs)
+                iterator = in_thread(make, iterator, config)
                 owned.pop()
-        owned.append(iterator)
-        links.append((stage, iterator))
-        kwargs = {}
+            elif stage._blocks:
+                iterator = fold_then_astream(stage, iterator, _fold_before(stages, at), config, **kwargs)
+            else:
+                iterator = aiter(stage._bare_atransform(iterator, config, **kwargs))
+                if stage._acloses_input:
+                    owned.pop()
+            owned.append(iterator)
+            links.append((stage, iterator))
+            kwargs = {}
+    except BaseException:
+        # a dropped stream is closed by the loop, or at once where none runs
+        async_closing_iterator(iterator, owned)
+        raise
     if len(owned) == 1 and stages[-1]._acloses_input:
         return iterator
     return async_closing_iterator(iterator, owned, stage_notes(links), steps=steps)
