@@ -39,8 +39,8 @@ class AsyncSource:
         raise self.error or StopAsyncIteration
 
     async def aclose(self):
-        await asyncio.sleep(0)
         self.closed += 1
+        await asyncio.sleep(0)
 
 
 def passed_on(chunks):
@@ -200,7 +200,7 @@ def test_items_before_an_error_come_first_async(name, at):
     run(main)
 
 
-@pytest.mark.parametrize("turn", range(14))
+@pytest.mark.parametrize("turn", [0, 1, 2, 3, 5, 8, 13])
 @pytest.mark.parametrize("name", PIPELINES)
 def test_cancelled_at_any_turn_of_the_loop(name, turn):
     """#37976: after a cancelled pull, aclose() raised "asynchronous generator is already running"."""
@@ -415,7 +415,8 @@ def test_no_task_is_left_after_a_failing_branch():
 
     async def main():
         with pytest.raises(ValueError, match="two"):
-            await RunnableLambda(call).abatch(range(5), {"max_concurrency": 5})
+            async for _ in RunnableLambda(call).abatch_as_completed(range(5), {"max_concurrency": 5}):
+                pass
         assert len(asyncio.all_tasks()) == 1
 
     run(main)
