@@ -187,6 +187,24 @@ def test_both_stages_on_an_event_loop(bpe):
     assert asyncio.run(run()) == (wanted, "Hello world", "Hello you", wanted, "Hello world")
 
 
+def test_stop_string_closes_an_async_source_at_once(bpe):
+    pulled, closed = [], []
+
+    async def source():
+        try:
+            for ids in ([15496], [0], [995], [995]):
+                pulled.append(ids)
+                yield ids
+        finally:
+            closed.append(True)
+
+    async def run():
+        return [text async for text in bpe.decoder(stop="!").astream(source())]
+
+    assert asyncio.run(run()) == ["Hello"]
+    assert (len(pulled), closed) == (2, [True])
+
+
 def test_async_source_needs_the_async_form(bpe):
     source = parts(1)
     with pytest.raises(TypeError, match=r"is asynchronous: use astream\(\) or atransform\(\)"):

@@ -11,7 +11,7 @@ from .. import _backend
 from .._options import DEFAULT_MAX_SIZE
 from ..sources import async_fragments, fragments
 from ..token_batch import TokenBatch
-from .stage import Stage
+from .stage import Stage, _fed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -256,6 +256,20 @@ class TokenDecoder(_TokenStage):
     ) -> AsyncIterator[Any]:
         """Decode fragments as they come, on the event loop."""
         return self.astream(input, config, **kwargs)
+
+    def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        engine = self.engine()
+        wanted = _until_stopped(engine, source)
+        blocks = _fed(engine, wanted, type(self).__name__)
+        return _backend.async_closing_iterator(blocks, (source, wanted, blocks), blocks=True)
+
+
+async def _until_stopped(engine: Any, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The fragments up to the one with the stop string: nothing is pulled after it."""
+    async for fragment in source:
+        yield fragment
+        if engine.stopped is not None:
+            return
 
 
 def _id_fragments(source: Any) -> Iterator[Any]:
