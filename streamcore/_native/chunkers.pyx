@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from streamcore._native.engine cimport (
-    AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine,
+    AHEAD_BYTES, AHEAD_ITEMS, AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine,
 )
 from streamcore._native.scan cimport kernels, sc_kernels, sc_set, sc_set_add, sc_set_init
 from streamcore._native.spans cimport Spans, new_spans
@@ -25,6 +25,8 @@ from streamcore.batch import Batch
 
 cdef extern from *:
     PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
+    PyObject *sc_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) noexcept
+    void PyErr_Clear() noexcept
 
 cdef extern from "line_ends.h" nogil:
     size_t sc_count_crlf(const uint8_t *p, const uint32_t *found, size_t n, int at_start) noexcept
@@ -177,6 +179,43 @@ cdef class LinesEngine(Engine):
                     return item
             if not self.scan():
                 return self.take_last()
+
+    cdef int take_some(self, PyObject **items) except -1:
+        # The common case with nothing in it but the cut; anything else is left to take().
+        cdef Py_ssize_t start = self.progress.start, stop, limit = self.max_size, size, total = 0
+        cdef const unsigned char *ptr = self.ptr
+        cdef size_t used
+        cdef int count = 0
+        cdef bint keepends = self.keepends
+        cdef PyObject *item
+        if self.universal or self.kind != AS_BYTES or start < 0 or self.progress.discard or self.ended:
+            return Engine.take_some(self, items)
+        if self.used == self.found and not self.scan():
+            return Engine.take_some(self, items)
+        used = self.used
+        while used < self.found and count < AHEAD_ITEMS and total < AHEAD_BYTES:
+            stop = self.block_base + self.block[used]
+            size = stop - start
+            if size and ptr[stop - 1] == c"\r":
+                size -= 1
+            if size > limit:
+                break
+            if keepends:
+                size = stop + 1 - start
+            item = sc_bytes(<const char *> ptr + start, size)
+            if item == NULL:
+                break
+            items[count] = item
+            count += 1
+            used += 1
+            total += size
+            start = stop + 1
+        self.progress.start = start
+        self.used = used
+        if count:
+            PyErr_Clear()  # out of memory after some items: the next call tries again
+            return count
+        return Engine.take_some(self, items)
 
     cdef PyObject *take_held(self) except? NULL:
         """The line that ended with the CR at the end of the fragment before, once that cannot be a CRLF any more."""

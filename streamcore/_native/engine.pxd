@@ -46,6 +46,12 @@ cdef enum:
     BATCH_BYTES = 1 << 20
 
 
+# Items that an iterator makes ahead at most, all of the fragment at hand, and the bytes after which it stops.
+cdef enum:
+    AHEAD_ITEMS = 32
+    AHEAD_BYTES = 1 << 12
+
+
 cdef struct Progress:
     Py_ssize_t start  # where the unfinished item starts, relative to the fragment
     Py_ssize_t state  # the engine's own
@@ -90,6 +96,7 @@ cdef class Engine:
     cdef int accept(self, object fragment) except -1  # sets owner, ptr, length; here: bytes-like
     cdef int begin(self) except -1
     cdef PyObject *take(self) except? NULL  # a new reference to the next item; NULL: none left, or fail()ed
+    cdef int take_some(self, PyObject **items) except -1  # up to AHEAD_ITEMS of them, 0: none left; here: one take()
     cdef object take_batch(self)  # Batch, or None when none is left; here: made from take()
     cdef int settle(self) except -1
     cdef int end(self) except -1
