@@ -15,7 +15,7 @@ What it checks, and on what:
 - eagerness: an item comes when no continuation out of the elements of the samples can change it, and not before (short
   samples only; the continuations are a choice, so a stage with a long lookahead needs samples that show it);
 - cleanup: the source is closed exactly once when the stream is exhausted, closed at once, closed half-way, dropped, or
-  ended by an exception, before the call that ended it returns;
+  ended by an exception, before the call that ended it returns; in an async stream also when it is cancelled;
 - errors: what was complete before the source raised is delivered first, and the exception arrives as it is;
 - twins: a stage of this package gives the same on the native and the pure backend, errors included.
 """
@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import pkgutil
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -278,6 +278,21 @@ class _Check:
             except Exception:  # noqa: BLE001 - bad input: the other laws judge it, the source is closed all the same
                 name = f"{name}, after an error"
             self.same("cleanup", source.closed, 1, f"times the source of {_short(sample)} was closed, {name}")
+        for name, aend in _ASYNC_ENDINGS.items():
+            asource = _AsyncSource(RecordingSource(self.pieces(sample)))
+            closed = asyncio.run(self._closed_by(aend, asource))
+            self.same("cleanup", closed, 1, f"times the async source of {_short(sample)} was closed, {name}")
+
+    async def _closed_by(self, end: Callable[[Any], Awaitable[None]], source: _AsyncSource) -> int:
+        """How often ``source`` had been closed when ``end`` returned."""
+        stream = self.runnable.atransform(source)
+        try:
+            await end(stream)
+        except LawViolation:
+            raise
+        except Exception:  # noqa: BLE001 - bad input, as above; an error has closed the source already
+            return source.counts.closed
+        return source.counts.closed
 
     def errors(self, sample: Any) -> None:
         if not self.streams():
@@ -347,6 +362,58 @@ _ENDINGS: dict[str, Callable[[Any], None]] = {
     "closed at once": _close_at_once,
     "closed after one chunk": _close_half_way,
     "dropped after one chunk": _drop,
+}
+
+
+class _AsyncSource:
+    """A ``RecordingSource`` for async streams; each pull takes a turn of the loop."""
+
+    def __init__(self, counts: RecordingSource) -> None:
+        self.counts = counts
+
+    def __aiter__(self) -> _AsyncSource:
+        return self
+
+    async def __anext__(self) -> Any:
+        await asyncio.sleep(0)
+        try:
+            return next(self.counts)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self.counts.close()
+        await asyncio.sleep(0)
+
+
+async def _aexhaust(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+async def _aclose_at_once(stream: Any) -> None:
+    await stream.aclose()
+    await stream.aclose()
+
+
+async def _aclose_half_way(stream: Any) -> None:
+    await anext(stream, None)
+    await stream.aclose()
+
+
+async def _cancel(stream: Any) -> None:
+    task = asyncio.ensure_future(_aexhaust(stream))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await stream.aclose()
+
+
+_ASYNC_ENDINGS: dict[str, Callable[[Any], Awaitable[None]]] = {
+    "exhausted": _aexhaust,
+    "closed at once": _aclose_at_once,
+    "closed after one chunk": _aclose_half_way,
+    "cancelled, then closed": _cancel,
 }
 
 

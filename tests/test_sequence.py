@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamcore import Runnable, RunnableGenerator, RunnableLambda, RunnableSequence, ops
@@ -123,6 +123,7 @@ def test_an_empty_stream_into_a_function_says_so():
         list(chain.stream(""))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_sequences_keep_the_laws(text):
     chain = RunnableGenerator(upper) | doubled_characters | ops.filter(str.isalnum)
