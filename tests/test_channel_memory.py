@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -15,6 +16,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 MISSING = object()
+# CPython 3.12 and 3.13 crash on a plain coroutine of theirs under a failing allocation, so nothing can be tried there.
+COROUTINES = sys.version_info < (3, 12)
 PLENTY = 150  # more allocations than any action makes
 FIRST = list(range(60))  # with these inside, the next items cross into a new block
 
@@ -34,6 +37,11 @@ def filled(size=None):
     channel = native.Channel(1000, size=size)
     channel.put_many(FIRST)
     return channel
+
+
+def skip_coroutines(form):
+    if form.startswith("a") and not COROUTINES:
+        pytest.skip("this CPython crashes on its own coroutines under a failing allocation")
 
 
 def step(coroutine):
@@ -64,6 +72,7 @@ def step(coroutine):
 @pytest.mark.parametrize("sized", [False, True])
 @pytest.mark.parametrize("form", ["put_many", "aput_many", "iterator"])
 def test_put_many(form, sized):
+    skip_coroutines(form)
     items = list(range(60, 260))
     for number in range(PLENTY):
         channel = filled(size=(lambda item: 1) if sized else None)
@@ -83,6 +92,7 @@ def test_put_many(form, sized):
 
 @pytest.mark.parametrize("form", ["put", "aput", "put with a timeout"])
 def test_put(form):
+    skip_coroutines(form)
     for number in range(PLENTY):
         channel = filled()
         for item in range(60, 70):
@@ -99,6 +109,7 @@ def test_put(form):
 
 @pytest.mark.parametrize("form", ["get", "get_many", "limited", "next", "aget", "aget_many", "anext"])
 def test_get(form):
+    skip_coroutines(form)
     for number in range(PLENTY):
         channel = filled()
         received = []
@@ -121,6 +132,8 @@ def test_get(form):
 
 
 def test_a_wait_that_cannot_be_set_up_leaves_no_trace():
+    skip_coroutines("a wait")
+
     async def main(number):
         channel = native.Channel(1)
         waiting = channel.aget()

@@ -163,6 +163,8 @@ class Channel(Generic[T]):
 
     def put(self, item: T, timeout: float | None = None) -> None:
         """Put ``item`` in, and wait while there is no room for it."""
+        if timeout is not None:
+            _deadline(timeout)
         self._put_all(Sending(self, (item,)), timeout)
 
     def get(self, timeout: float | None = None) -> T:
@@ -177,6 +179,7 @@ class Channel(Generic[T]):
         once; of any other iterable an item is drawn when the one before it went in. The error of a
         ``close(error)`` is one object: raised in several producers, it tells of the last of them.
         """
+        _deadline(timeout)  # a bad one is refused before anything else
         return self._put_all(_sending(self, items), timeout)
 
     def _put_from(self, items: Iterator[T]) -> int:
@@ -186,14 +189,8 @@ class Channel(Generic[T]):
         return self._put_all(sending, None)
 
     def _put_all(self, sending: Sending[T], timeout: float | None) -> int:
-        deadline = None if timeout is None else _deadline(timeout)
-        again = False
         try:
-            while not sending.advance():
-                if deadline is not None and monotonic() >= deadline:
-                    raise StreamTimeout(f"no room within {timeout} s")
-                self._park(self._putters, sending.cost, deadline, again)
-                again = True
+            self._send(sending, timeout)
         except BaseException as error:
             # No call in here: a second signal may not undo what the first one is told.
             if not sending.waits:
@@ -201,6 +198,25 @@ class Channel(Generic[T]):
                 error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
             raise
         return sending.done
+
+    # Loops stand in functions of their own, outside try and with: from CPython 3.12 on, what a signal handler
+    # raises at a loop's jump back passes by the handlers around that jump.
+    def _send(self, sending: Sending[T], timeout: float | None) -> None:
+        deadline = None if timeout is None else _deadline(timeout)
+        again = False
+        while not sending.advance():
+            if deadline is not None and monotonic() >= deadline:
+                raise StreamTimeout(f"no room within {timeout} s")
+            self._park(self._putters, sending.cost, deadline, again)
+            again = True
+
+    async def _asend(self, sending: Sending[T], deadline: float | None, timeout: float | None) -> None:
+        again = False
+        while not sending.advance():
+            if deadline is not None and monotonic() >= deadline:
+                raise StreamTimeout(f"no room within {timeout} s")
+            await self._wait(self._putters, sending.cost, deadline, again)
+            again = True
 
     def get_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
         """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
@@ -228,15 +244,9 @@ class Channel(Generic[T]):
         """``put_many`` that lets the event loop run while there is no room."""
         deadline = _deadline(timeout)
         sending = _sending(self, items)
-        again = False
         try:
-            while not sending.advance():
-                if deadline is not None and monotonic() >= deadline:
-                    raise StreamTimeout(f"no room within {timeout} s")
-                await self._wait(self._putters, sending.cost, deadline, again)
-                again = True
+            await self._asend(sending, deadline, timeout)
         except BaseException as error:
-            # No call in here: a second signal may not undo what the first one is told.
             error.__dict__["items_put"] = sending.done
             error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
             raise
@@ -366,34 +376,40 @@ class Channel(Generic[T]):
         """Take up to ``limit`` items; none if there are none."""
         if self._forks != _forks:
             self._refuse_after_fork()
-        taken: list[T] = []
-        costs: list[int] = []
+        taken: deque[T] = deque()
+        costs: deque[int] = deque()
+        spent = [0]
         try:
             with self._lock:
                 if not self._items and self._closed:
                     raise self._end("the channel is closed and empty")
-                while self._items and len(taken) < limit:
-                    taken += (self._items[0],)
-                    costs += (self._costs[0] if self._size is not None else 1,)
-                    del self._items[0]
-                    if self._size is not None:
-                        del self._costs[0]
-                    self._used -= costs[-1]
+                self._take_into(taken, costs, spent, limit)
             if self._putters.waiters:
                 self._ring(self._putters)
             if self._items and self._getters.waiters:
                 self._ring(self._getters)
         except BaseException:
             if taken:
-                with self._lock:
-                    self._items.extendleft(reversed(taken))
-                    self._used += sum(costs)
+                with self._lock:  # again no call: a second signal may come before this one is dealt with
+                    self._items = taken + self._items
+                    self._used += spent[0]
                     if self._size is not None:
-                        self._costs.extendleft(reversed(costs))
+                        self._costs = costs + self._costs
                 self._ring(self._getters)
                 self._ring(self._putters)
             raise
-        return taken
+        return [*taken]
+
+    def _take_into(self, taken: deque[T], costs: deque[int], spent: list[int], limit: int) -> None:
+        while self._items and len(taken) < limit:
+            cost = 1 if self._size is None else self._costs[0]
+            taken += (self._items[0],)
+            spent[0] += cost
+            del self._items[0]
+            self._used -= cost
+            if self._size is not None:
+                costs += (cost,)
+                del self._costs[0]
 
     def _enlist(self, waiter: Waiter, line: Line, cost: int, again: bool) -> bool:
         """Put ``waiter`` in line, in front if it came back; False if it need not wait any more."""
@@ -462,19 +478,20 @@ class Channel(Generic[T]):
         waiter = Waiter()
         try:
             if self._enlist(waiter, line, cost, again):
-                while True:
-                    pause = self._pause(line, deadline, None)
-                    if waiter.bell.acquire(
-                        timeout=-1 if pause is None else min(pause, threading.TIMEOUT_MAX)
-                    ):
-                        break
-                    if deadline is not None and monotonic() >= deadline:
-                        break
+                self._await_bell(waiter, line, deadline)
         except BaseException:
             self._leave(waiter, line)
             self._ring(line)  # perhaps this waiter was rung, and what for is still there
             raise
         self._leave(waiter, line)
+
+    def _await_bell(self, waiter: Waiter, line: Line, deadline: float | None) -> None:
+        while True:
+            pause = self._pause(line, deadline, None)
+            if waiter.bell.acquire(timeout=-1 if pause is None else min(pause, threading.TIMEOUT_MAX)):
+                return
+            if deadline is not None and monotonic() >= deadline:
+                return
 
     async def _wait(self, line: Line, cost: int, deadline: float | None, again: bool) -> None:
         """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
