@@ -68,8 +68,11 @@ cdef extern from "bpe_text.h" nogil:
     bpe_context *bpe_context_new(const bpe_vocab *v, size_t cache_bytes)
     void bpe_context_free(bpe_context *c)
     size_t bpe_scan_one(const bpe_spec *spec, const uint8_t *text, size_t p, size_t n, int final)
-    int bpe_scan_many(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int most)
+    int bpe_scan_many(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, int final,
+                      size_t *ends, int most)
     int bpe_choose_scanner(const char *name)
+    int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const uint8_t *text, size_t *pos, size_t n,
+                   int final, uint32_t *out, size_t room, size_t *count, size_t *need)
     size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, uint32_t *out)
     int bpe_output_reserve(bpe_output *o, size_t more)
     void bpe_output_free(bpe_output *o)
@@ -77,6 +80,9 @@ cdef extern from "bpe_text.h" nogil:
     size_t bpe_names_find(const bpe_names *names, const uint8_t *text, size_t start, size_t n, uint32_t *which)
     int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const bpe_names *names,
                         const uint8_t *text, size_t *pos, size_t n, size_t most, bpe_output *o)
+    enum: BPE_OPEN_MAX
+    size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t *bytes)
+    int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n)
     size_t bpe_decoded_size(const bpe_decoder *d, const uint32_t *ids, size_t n, size_t *bad)
     void bpe_decode(const bpe_decoder *d, const uint32_t *ids, size_t n, uint8_t *out)
     void bpe_offsets(const bpe_decoder *d, const uint32_t *ids, size_t n, const uint8_t *text, int64_t *starts,
@@ -119,3 +125,8 @@ cdef class BPECore:
                          object errors)
     cdef object decode_ids(self, const uint32_t *ids, size_t n)
     cdef object decode_slowly(self, list values)
+
+
+cdef int check_memory(int error) except -1
+cdef object take_array(bpe_output *o)
+cdef list take_list(bpe_output *o)

@@ -514,7 +514,7 @@ cdef class BPECore:
                 pos = bpe_scan_one(&self.spec, data, pos, n, 1)
                 places.append(pos)
             else:
-                found = bpe_scan_many(&self.spec, data, &pos, n, ends, 256)
+                found = bpe_scan_many(&self.spec, data, &pos, n, 1, ends, 256)
                 for i in range(found):
                     places.append(ends[i])
         return places
@@ -527,7 +527,7 @@ cdef class BPECore:
         _owner = borrow(text, REPLACE, &data, &n)
         with nogil:
             while pos < n:
-                count += bpe_scan_many(&self.spec, data, &pos, n, ends, 256)
+                count += bpe_scan_many(&self.spec, data, &pos, n, 1, ends, 256)
         return count
 
     def encode_piece(self, piece):

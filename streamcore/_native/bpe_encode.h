@@ -259,15 +259,17 @@ static void bpe_prepare_long(const bpe_context *c, const uint8_t *text, size_t a
     }
 }
 
-/* Encodes text[*pos, n) until its end or until out has no room for one more batch; moves *pos and *count. BPE_OK (then
+/* Encodes text[*pos, n) until its end (final == 0: of the pieces that surely end in it) or until out has no room for
+ * one more batch; moves *pos and *count. BPE_OK (then
  * *need is 0, or the room that the next batch asks for) or BPE_NO_MEMORY (*pos is at a piece; nothing is lost). */
 static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const uint8_t *text, size_t *pos, size_t n,
-                      uint32_t *out, size_t room, size_t *count, size_t *need) {
+                      int final, uint32_t *out, size_t room, size_t *count, size_t *need) {
     size_t at = *pos, k = *count;
     *need = 0;
     while (at < n) {
         size_t next = at, start = at;
-        int pieces = bpe_scan_many(spec, text, &next, n, c->ends, BPE_BATCH), i, longs = 0;
+        int pieces = bpe_scan_many(spec, text, &next, n, final, c->ends, BPE_BATCH), i, longs = 0;
+        if (pieces == 0) break;
         if (room - k < next - at + 4) {
             *need = next - at + 4;
             break;

@@ -450,15 +450,17 @@ static inline uint64_t bpe_join_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, u
 #endif
 
 /* Piece by piece, for processors without vectors, and as the reference of the others. */
-static int bpe_scan_many_scalar(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int max) {
-    size_t pos = *at;
+static int bpe_scan_many_scalar(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, int final, size_t *ends,
+                                int max) {
+    size_t pos = *at, end;
     int count = 0;
-    while (pos < n && count < max) ends[count++] = pos = bpe_scan_one(spec, text, pos, n, 1);
+    while (pos < n && count < max && (end = bpe_scan_one(spec, text, pos, n, final)) != BPE_MORE)
+        ends[count++] = pos = end;
     *at = pos;
     return count;
 }
 
-typedef int (*bpe_scanner)(const bpe_spec *, const uint8_t *, size_t *, size_t, size_t *, int);
+typedef int (*bpe_scanner)(const bpe_spec *, const uint8_t *, size_t *, size_t, int, size_t *, int);
 
 #if defined(BPE_BASE)
 static bpe_scanner bpe_scan_many = bpe_scan_many_base;

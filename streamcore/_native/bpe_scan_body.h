@@ -121,8 +121,10 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
 
 #endif
 
-/* Ends of the pieces from pos on, at most max of them; *at is where the scan stopped. */
-static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, size_t *ends, int max) {
+/* Ends of the pieces from *at on, at most max of them; moves *at. Less than n is reached after max pieces or, if the
+ * text goes on (final == 0), before the first piece whose end depends on that. */
+static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, int final, size_t *ends,
+                                   int max) {
     size_t pos = *at;
     int count = 0;
     while (pos < n && count + 64 <= max) {
@@ -165,7 +167,7 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
         if (spec->family == BPE_O200K) m.upper &= within, m.slash &= within;
         space = m.blank | m.newline;
         m.other = within & ~(m.letter | m.digit | space);
-        if (whole == known && known < 64) end = UINT64_C(1) << known;
+        if (final && whole == known && known < 64) end = UINT64_C(1) << known;
         if (spec->family == BPE_CL100K)
             starts = bpe_window_cl100k(&m, window, places, end, spec);
         else if (spec->family == BPE_O200K)
@@ -207,8 +209,9 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
         pos = ends[count - 1];
         continue;
     slow:
-        pos = bpe_scan_one(spec, text, pos, n, 1);
-        ends[count++] = pos;
+        left = bpe_scan_one(spec, text, pos, n, final);
+        if (left == BPE_MORE) break;
+        ends[count++] = pos = left;
     }
     *at = pos;
     return count;

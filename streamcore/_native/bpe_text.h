@@ -3,6 +3,7 @@
 #define STREAMCORE_BPE_TEXT_H
 
 #include "bpe_encode.h"
+#include "bpe_open.h"
 
 /* Ids being made. ids may be a buffer of the caller's (own == 0) until it is too small. */
 typedef struct {
@@ -86,7 +87,7 @@ static int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context
         uint32_t which = 0;
         size_t stop = names ? bpe_names_find(names, text, *pos, n, &which) : n, need;
         while (*pos < stop) {
-            int error = bpe_encode(v, spec, c, text, pos, stop, o->ids, o->room, &o->count, &need);
+            int error = bpe_encode(v, spec, c, text, pos, stop, 1, o->ids, o->room, &o->count, &need);
             if (!error && most && o->count > most) return BPE_OK;
             /* the first guess of the room grows by what the text so far has needed, and a little */
             if (!error && need) error = bpe_output_reserve(o, need);
