@@ -81,6 +81,7 @@ cdef extern from "bpe_text.h" nogil:
     int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const bpe_names *names,
                         const uint8_t *text, size_t *pos, size_t n, size_t most, bpe_output *o)
     enum: BPE_OPEN_MAX
+    enum: BPE_DEEPEST
     size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t *bytes)
     int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n)
     size_t bpe_decoded_size(const bpe_decoder *d, const uint32_t *ids, size_t n, size_t *bad)

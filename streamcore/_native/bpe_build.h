@@ -269,6 +269,20 @@ static uint32_t bpe_find_base(bpe_vocab *v, bpe_units *u, const uint8_t *labels,
     }
 }
 
+/* Lists the tokens by their left parts; list: those that merging makes, sorted by their bytes. */
+static int bpe_build_grown(bpe_vocab *v, const uint32_t *list, uint32_t n) {
+    uint32_t *starts, i;
+    v->grown = (uint32_t *)PyMem_RawMalloc((size_t)v->count * sizeof *v->grown);
+    v->grown_starts = starts = (uint32_t *)PyMem_RawCalloc((size_t)v->count + 2, sizeof *v->grown_starts);
+    if (!v->grown || !starts) return BPE_NO_MEMORY;
+    for (i = 0; i < n; i++)
+        if (v->token[list[i]].left != list[i]) starts[v->token[list[i]].left + 2]++;
+    for (i = 0; i < v->count; i++) starts[i + 2] += starts[i + 1];
+    for (i = 0; i < n; i++)
+        if (v->token[list[i]].left != list[i]) v->grown[starts[v->token[list[i]].left + 1]++] = list[i];
+    return BPE_OK;
+}
+
 static int bpe_build_trie(bpe_vocab *v) {
     uint32_t n = 0, *list, *sorted, top = 0, capacity = 1024;
     bpe_units u = {NULL, NULL, NULL, 0, 0};
@@ -280,7 +294,7 @@ static int bpe_build_trie(bpe_vocab *v) {
     for (uint32_t t = 0; t < v->count; t++)
         if (v->token[t].left != BPE_NONE) list[n++] = t;
     sorted = bpe_sort_tokens(v, list, list + n, n);
-    if ((error = bpe_units_grow(v, &u, 4096))) goto done;
+    if ((error = bpe_build_grown(v, sorted, n)) || (error = bpe_units_grow(v, &u, 4096))) goto done;
     stack[top++] = (bpe_node){0, 0, n, 0, BPE_NONE};
     while (top) {
         bpe_node node = stack[--top];

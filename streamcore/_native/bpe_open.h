@@ -10,26 +10,114 @@
 #include "bpe_encode.h"
 
 #define BPE_OPEN_MAX 256 /* bytes of an open piece that are looked at anew with each fragment */
+#define BPE_DEEPEST 256  /* length of the longest token of a vocabulary that this serves */
 
-/* Whether a token below the trie's unit, longer than what led to it, fits after `before`. */
-static int bpe_extends(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit, unsigned depth) {
+/* Whether a token below the trie's unit, longer than what led to it, fits after `before`: tries them all. */
+static int bpe_extends_any(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit) {
     uint32_t base = v->units[unit] >> 10;
     if (base == 0) return 0;
     for (uint32_t label = 0; label < 256; label++) {
         uint32_t at = base + label;
         if ((v->units[at] & 0x1FF) != label) continue;
         if ((v->units[at] & 0x200) && bpe_compatible(v, c, before, v->tokens[at])) return 1;
-        if (bpe_extends(v, c, before, at, depth + 1)) return 1; /* as deep as the longest token at most */
+        if (bpe_extends_any(v, c, before, at)) return 1; /* as deep as the longest token at most */
     }
     return 0;
+}
+
+/* The tokens that stand at the border as the token before it is merged together, from its last byte up; each until the
+ * merge (by index) that makes the next. */
+typedef struct {
+    uint32_t token[BPE_DEEPEST], until[BPE_DEEPEST];
+} bpe_edge;
+
+static void bpe_make_edge(const bpe_vocab *v, uint32_t token, bpe_edge *edge) {
+    uint32_t n = 0, t;
+    for (t = token; v->token[t].right != t; t = v->token[t].right) n++;
+    edge->until[n] = BPE_NONE;
+    for (t = token;; t = v->token[t].right) {
+        edge->token[n] = t;
+        if (n == 0) break;
+        edge->until[--n] = t;
+    }
+}
+
+/* Lets `right` stand at the border until it merges at `until`: how far up the edge is then, or BPE_NONE if a merge
+ * crosses the border before. Of two merges with one index the left one comes first. */
+static uint32_t bpe_pass(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, uint32_t until) {
+    for (;; at++) {
+        uint32_t ends = edge->until[at], met = bpe_find_pair(v, edge->token[at], right);
+        if (met != BPE_NONE && met < ends && met <= until) return BPE_NONE;
+        if (ends > until || ends == BPE_NONE) return at;
+    }
+}
+
+static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n);
+
+static int bpe_grows_into(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, uint32_t token,
+                          const uint8_t *p, uint32_t n) {
+    uint32_t passed = bpe_pass(v, edge, at, right, token);
+    if (passed == BPE_NONE) return 0;
+    if (bpe_token_len(v, token) > n && bpe_pass(v, edge, passed, token, BPE_NONE) != BPE_NONE) return 1;
+    return bpe_grows(v, edge, passed, token, p, n);
+}
+
+/* Whether a token longer than p[0, n), which it begins with, fits after the edge's token, its left parts going through
+ * `right`, which stands at the border while the edge is at `at`. Whole branches end where a part does not fit. */
+static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n) {
+    uint32_t low = v->grown_starts[right], high = v->grown_starts[right + 1], stop = high, len = bpe_token_len(v, right);
+    if (len < n) {
+        uint32_t unit = v->units[0], i, place;
+        for (i = 0; i < n; i++) { /* tokens that the bytes begin with */
+            unit = v->units[place = (unit >> 10) + p[i]];
+            if ((unit & 0x200) && i + 1 > len && v->token[v->tokens[place]].left == right &&
+                bpe_grows_into(v, edge, at, right, v->tokens[place], p, n))
+                return 1;
+        }
+        while (low < stop) { /* the first that is not before them */
+            uint32_t middle = low + (stop - low) / 2, t = v->grown[middle], size = bpe_token_len(v, t);
+            int order = memcmp(v->bytes + v->starts[t], p, size < n ? size : n);
+            if (order < 0 || (order == 0 && size < n))
+                low = middle + 1;
+            else
+                stop = middle;
+        }
+    }
+    for (; low < high; low++) {
+        uint32_t t = v->grown[low];
+        if (len < n) {
+            if (bpe_token_len(v, t) == n) continue; /* seen above */
+            if (memcmp(v->bytes + v->starts[t], p, n) != 0) break;
+        }
+        if (bpe_grows_into(v, edge, at, right, t, p, n)) return 1;
+    }
+    return 0;
+}
+
+/* Whether a token longer than p[0, n), which leads to the trie's unit, begins with it and fits after `before`. */
+static int bpe_extends(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit, const uint8_t *p, uint32_t n) {
+    bpe_edge edge;
+    if (!v->monotone) return bpe_extends_any(v, c, before, unit);
+    bpe_make_edge(v, before, &edge);
+    return bpe_grows(v, &edge, 0, v->byte_token[p[0]], p, n);
+}
+
+/* Where the paths of two ends meet; from: the end before each. */
+static size_t bpe_meet(const uint16_t *from, size_t a, size_t b) {
+    while (a != b) {
+        if (a > b)
+            a = from[a];
+        else
+            b = from[b];
+    }
+    return a;
 }
 
 /* Number of final tokens of the open piece p[0, n), n <= BPE_OPEN_MAX, and the bytes that they cover. */
 static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t *bytes) {
     uint32_t last[BPE_OPEN_MAX + 1], node[BPE_OPEN_MAX];
     uint16_t active[BPE_OPEN_MAX], from[BPE_OPEN_MAX + 1];
-    uint64_t alive[BPE_OPEN_MAX / 64 + 1] = {0};
-    size_t count = 0, i, k, end, tokens = 0;
+    size_t count = 0, i, end, tokens = 0;
     *bytes = 0;
     for (end = 1; end <= n; end++) { /* starts from which a token may still come, and the last token of each prefix */
         uint8_t byte = p[end - 1];
@@ -49,18 +137,11 @@ static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, s
         }
         count = kept;
     }
-    alive[n >> 6] |= UINT64_C(1) << (n & 63);
-    for (i = 0; i < count; i++) {
-        if (active[i] == 0) return 0; /* a longer token begins with the whole piece */
-        if (bpe_extends(v, c, last[active[i]], node[i], 0)) alive[active[i] >> 6] |= UINT64_C(1) << (active[i] & 63);
-    }
-    for (end = n; end > 0; end--) { /* replace the last end by the one before it, until one is left */
-        size_t others = 0;
-        if (!(alive[end >> 6] >> (end & 63) & 1)) continue;
-        for (k = 0; k <= end >> 6 && !others; k++)
-            others = (alive[k] & (k < end >> 6 ? ~UINT64_C(0) : (UINT64_C(1) << (end & 63)) - 1)) != 0;
-        if (!others) break;
-        alive[from[end] >> 6] |= UINT64_C(1) << (from[end] & 63);
+    if (count && active[0] == 0) return 0; /* a longer token begins with the whole piece */
+    end = n;
+    for (i = 0; i < count && end; i++) { /* only a start whose path leaves the shared one before its end matters */
+        size_t meet = bpe_meet(from, end, active[i]);
+        if (meet < end && bpe_extends(v, c, last[active[i]], node[i], p + active[i], (uint32_t)(n - active[i]))) end = meet;
     }
     *bytes = end;
     for (; end > 0; end = from[end]) tokens++;

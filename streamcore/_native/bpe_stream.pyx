@@ -1,21 +1,24 @@
 # cython: language_level=3, freethreading_compatible=True
 """Streaming byte-pair encoder (twin: ``_pure.bpe_stream``).
 
-Goals: the ids of the twin, at the same calls, at nearly the speed of encoding at once. Plan: the scanner of the core takes
-the pieces that surely end in a fragment; of the piece that does not, bpe_open.h finds the tokens that are final. Its text
-is kept and looked at anew with the next fragment, so this serves pieces of up to BPE_OPEN_MAX bytes. Longer ones, and ends
-that text far ahead decides, are left to the state machine of the twin, which this class extends.
+Goals: the ids of the twin, at the same calls, at nearly the speed of encoding at once. Plan: the scanner of the core
+takes the pieces that surely end in a fragment; of the piece that does not, bpe_open.h finds the tokens that are final.
+Its text is kept and looked at anew with the next fragment, so this serves pieces of up to BPE_OPEN_MAX bytes. Longer
+ones, and ends that text far ahead decides, are left to the state machine of the twin, which this class extends.
 """
 
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from .bpe cimport (
+    BPE_DEEPEST,
     BPE_OPEN_MAX,
     BPECore,
+    Names,
     bpe_context,
     bpe_encode,
     bpe_encode_cached,
+    bpe_names_find,
     bpe_output,
     bpe_output_free,
     bpe_output_reserve,
@@ -29,13 +32,9 @@ from .bpe cimport (
 from .._pure import bpe_stream
 from .._pure.bpe_input import raise_disallowed
 from .._pure.open_piece import OpenPieces
-from .._pure.text_stream import Composer
+from .._pure.text_stream import Composer, NameFinder, TextDecoder
 
 __all__ = ["BPEEncoder"]
-
-# Tokens longer than this are left to the twin: the search for longer tokens goes as deep as they are long.
-cdef enum:
-    DEEPEST = 1024
 
 
 class NativePieces(OpenPieces):
@@ -121,7 +120,7 @@ cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_
             check_memory(bpe_output_reserve(&o, need))
         if pos < n:
             tokens = BPE_OPEN_MAX + 1
-            if n - pos <= BPE_OPEN_MAX and core.vocab.max_len <= DEEPEST:
+            if n - pos <= BPE_OPEN_MAX and core.vocab.max_len < BPE_DEEPEST:
                 tokens = bpe_stable(&core.vocab, context, data + pos, n - pos, &covered)
             rest = PyUnicode_DecodeUTF8(<const char *>data + pos, n - pos, NULL)
             if tokens == 0 or (tokens <= BPE_OPEN_MAX and core.vocab.unreachable == 0
@@ -157,6 +156,42 @@ cdef int give(bpe_output *o, size_t skip, bint as_array, list out) except -1:
     return 0
 
 
+class NativeFinder(NameFinder):
+    """``NameFinder`` that passes on at once text with no name, and no beginning of one at its end."""
+
+    def __init__(self, names):
+        super().__init__(names)
+        self._names = Names(names, {}) if names and "" not in names else None
+
+    def feed(self, text, final):
+        """Pairs of text and the name after it, the last one with None: what follows is not known yet."""
+        cdef Names names = self._names
+        cdef uint32_t which = 0
+        cdef const uint8_t *data
+        cdef Py_ssize_t size = 0
+        if names is not None and not self._held:
+            data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
+            if bpe_names_find(&names.names, data, 0, size, &which) == <size_t>size:
+                if final or self._first_beginning(text) == len(text):
+                    self.position += len(text)
+                    return ((text, None),)
+        return super().feed(text, final)
+
+
+class NativeText(TextDecoder):
+    """``TextDecoder`` that leaves ``str`` without surrogates as it is; its UTF-8 is then at hand for the scanner."""
+
+    def _join(self, text):
+        cdef Py_ssize_t size = 0
+        if not self._surrogate:
+            try:
+                PyUnicode_AsUTF8AndSize(text, &size)
+            except UnicodeEncodeError:
+                return super()._join(text)
+            return text
+        return super()._join(text)
+
+
 class BPEEncoder(bpe_stream.BPEEncoder):
     """Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 arrays (one, or none).
 
@@ -165,6 +200,14 @@ class BPEEncoder(bpe_stream.BPEEncoder):
     yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
     until ``finish()``.
     """
+
+    def __init__(self, core, *, allowed_special=frozenset(), disallowed_special="all", errors="replace",
+                 max_size=1 << 26):
+        super().__init__(core, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors,
+                         max_size=max_size)
+        self._text = NativeText(errors)
+        self._disallowed = NativeFinder(self._disallowed.names)
+        self._allowed = NativeFinder(self._allowed.names)
 
     def _begin_text(self):
         core = self._core

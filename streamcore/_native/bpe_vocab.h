@@ -49,6 +49,7 @@ typedef struct {
     uint32_t *units;  /* double-array trie of the reachable tokens: label 9 bits, has token 1 bit, base 22 bits */
     uint32_t *tokens; /* token of each unit */
     uint32_t units_size;
+    uint32_t *grown, *grown_starts; /* tokens by the left part of their last merge, in the order of their bytes */
     uint32_t unreachable;
     int monotone;
     int identity;     /* ids[i] == i */
@@ -197,6 +198,8 @@ static void bpe_vocab_free(bpe_vocab *v) {
     PyMem_RawFree(v->whole);
     PyMem_RawFree(v->pairs);
     PyMem_RawFree(v->units);
+    PyMem_RawFree(v->grown);
+    PyMem_RawFree(v->grown_starts);
     PyMem_RawFree(v->tokens);
     memset(v, 0, sizeof *v);
 }

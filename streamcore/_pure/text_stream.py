@@ -75,6 +75,7 @@ class NameFinder:
     """Cuts text at names, the leftmost first, the longest where several begin at one place."""
 
     def __init__(self, names: Collection[str]) -> None:
+        self.names = names
         self._finder = one_of(names) if names else None
         self._beginnings = {name[:i] for name in names for i in range(1, len(name))}
         self._longest = max(map(len, names), default=0)
