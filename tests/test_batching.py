@@ -194,6 +194,9 @@ def test_async_failures_cancel_what_is_in_flight():
             async for _ in RunnableLambda(call).abatch_as_completed(range(3)):
                 pass
         assert cancelled == [1, 2]
+        with pytest.raises(KeyError):
+            await RunnableLambda(call).abatch(range(3))
+        assert cancelled == [1, 2, 1, 2]
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())

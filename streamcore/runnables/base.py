@@ -248,7 +248,10 @@ class Runnable(Generic[Input, Output, Chunk]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Output]:
-        """Async ``batch``: ``ainvoke`` each input in a task, ``max_concurrency`` at a time."""
+        """Async ``batch``: ``ainvoke`` each input in a task, ``max_concurrency`` at a time.
+
+        The first exception cancels the calls in flight and is raised.
+        """
         from .batching import abatch
 
         return await abatch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)

@@ -299,8 +299,14 @@ async def abatch(
     """See ``Runnable.abatch``."""
     job = Job(runnable, inputs, config, return_exceptions, kwargs)
     done: list[Done] = []
-    async for entry in _in_tasks(job):
-        done.append(entry)  # noqa: PERF401
+    entries = _in_tasks(job)
+    try:
+        async for entry in entries:
+            done.append(entry)
+            if entry[2] is not None and not job.keep_going:
+                break  # closing cancels the calls in flight
+    finally:
+        await entries.aclose()
     return _outputs(job, done)
 
 
