@@ -113,12 +113,12 @@ static size_t bpe_meet(const uint16_t *from, size_t a, size_t b) {
     return a;
 }
 
-/* Number of final tokens of the open piece p[0, n), n <= BPE_OPEN_MAX, and the bytes that they cover. */
-static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t *bytes) {
+/* The final tokens of the open piece p[0, n), n <= BPE_OPEN_MAX: their number, and themselves. earlier: another place where
+ * the piece may end, or n. */
+static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t earlier, uint32_t *tokens) {
     uint32_t last[BPE_OPEN_MAX + 1], node[BPE_OPEN_MAX];
     uint16_t active[BPE_OPEN_MAX], from[BPE_OPEN_MAX + 1];
-    size_t count = 0, i, end, tokens = 0;
-    *bytes = 0;
+    size_t count = 0, i, end, made = 0;
     for (end = 1; end <= n; end++) { /* starts from which a token may still come, and the last token of each prefix */
         uint8_t byte = p[end - 1];
         size_t kept = 0;
@@ -138,24 +138,48 @@ static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, s
         count = kept;
     }
     if (count && active[0] == 0) return 0; /* a longer token begins with the whole piece */
-    end = n;
+    end = bpe_meet(from, n, earlier);
     for (i = 0; i < count && end; i++) { /* only a start whose path leaves the shared one before its end matters */
         size_t meet = bpe_meet(from, end, active[i]);
         if (meet < end && bpe_extends(v, c, last[active[i]], node[i], p + active[i], (uint32_t)(n - active[i]))) end = meet;
     }
-    *bytes = end;
-    for (; end > 0; end = from[end]) tokens++;
-    return tokens;
+    for (i = end; i > 0; i = from[i]) made++;
+    for (i = made; i > 0; end = from[end]) tokens[--i] = last[end];
+    return made;
 }
 
-/* Whether the open piece can end nowhere but at its present end or later: no white space alone, no contraction begun, no
- * capitals after letters without case, and more than the one character that may come before letters. */
-static int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n) {
+/* The final tokens of an open piece of white space. It may still take in a further line end; if it does not, it ends
+ * after its last one, and what follows is a piece of its own whose last character may go with a word. Without a line end
+ * (or in GPT-2) it ends where it ends now, or one character before. */
+static size_t bpe_stable_blank(const bpe_vocab *v, bpe_context *c, const bpe_spec *spec, const uint8_t *p, size_t n,
+                               uint32_t *tokens) {
+    uint32_t other[BPE_OPEN_MAX];
+    size_t line = 0, i, len = 0, chars = 0, tail = 0, made, head, k;
+    for (i = 0; i < n; i += len, chars++) {
+        (void)bpe_flags(p + i, &len);
+        tail = i;
+        if (spec->family != BPE_GPT2 && (p[i] == '\n' || p[i] == '\r')) line = i + 1, chars = (size_t)-1;
+    }
+    if (line == 0) return bpe_stable(v, c, p, n, chars > 1 ? tail : n, tokens);
+    made = bpe_stable(v, c, p, n, n, tokens);
+    if (line == n || made == 0) return made;
+    head = bpe_encode_bytes(v, c, p, line, other);
+    if (head == 0) return 0;
+    head += bpe_stable(v, c, p + line, n - line, chars > 1 ? tail - line : n - line, other + head);
+    for (k = 0; k < made && k < head && tokens[k] == other[k]; k++) {
+    }
+    return k;
+}
+
+/* Whether an open piece can end nowhere but at its present end or later: no contraction begun, no capitals after letters
+ * without case, and more than the one character that may come before letters. *blank: whether it is white space. */
+static int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n, int *blank) {
     size_t i, len = 0, chars = 0;
-    int blank = 1, caseless = 0;
+    int caseless = 0;
+    *blank = 1;
     for (i = 0; i < n; i += len, chars++) {
         unsigned f = bpe_flags(p + i, &len);
-        if (!(f & BPE_SPACE)) blank = 0;
+        if (!(f & BPE_SPACE)) *blank = 0;
         if (p[i] == '\'' && (i + 3 >= n || i == 0)) return 0;
         if (spec->family == BPE_O200K) {
             if ((f & BPE_BOTH) == BPE_BOTH)
@@ -164,7 +188,7 @@ static int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n) {
                 return 0;
         }
     }
-    return !blank && chars > 2;
+    return chars > 2;
 }
 
 #endif

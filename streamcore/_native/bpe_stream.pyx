@@ -17,13 +17,14 @@ from .bpe cimport (
     Names,
     bpe_context,
     bpe_encode,
-    bpe_encode_cached,
     bpe_names_find,
     bpe_output,
     bpe_output_free,
     bpe_output_reserve,
     bpe_plain_end,
     bpe_stable,
+    bpe_stable_blank,
+    bpe_token_len,
     check_memory,
     take_array,
     take_list,
@@ -97,7 +98,10 @@ cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_
     cdef bpe_output o
     cdef bpe_context *context
     cdef Py_ssize_t size = 0
-    cdef size_t pos = 0, n, need = 0, skip, tokens, covered = 0, made
+    cdef size_t pos = 0, n, need = 0, skip, tokens, covered = 0, i
+    cdef uint32_t stable[BPE_OPEN_MAX]
+    cdef bint plain
+    cdef int blank = 0
     cdef const uint8_t *data
     cdef int error
     cdef object rest = ""
@@ -119,18 +123,20 @@ cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_
                 break
             check_memory(bpe_output_reserve(&o, need))
         if pos < n:
-            tokens = BPE_OPEN_MAX + 1
+            tokens, plain = BPE_OPEN_MAX + 1, False
             if n - pos <= BPE_OPEN_MAX and core.vocab.max_len < BPE_DEEPEST:
-                tokens = bpe_stable(&core.vocab, context, data + pos, n - pos, &covered)
+                plain = bpe_plain_end(&core.spec, data + pos, n - pos, &blank)
+                if blank:
+                    tokens = bpe_stable_blank(&core.vocab, context, &core.spec, data + pos, n - pos, stable)
+                else:
+                    tokens = bpe_stable(&core.vocab, context, data + pos, n - pos, n - pos, stable)
             rest = PyUnicode_DecodeUTF8(<const char *>data + pos, n - pos, NULL)
-            if tokens == 0 or (tokens <= BPE_OPEN_MAX and core.vocab.unreachable == 0
-                               and bpe_plain_end(&core.spec, data + pos, n - pos)):
-                if tokens:
-                    check_memory(bpe_output_reserve(&o, covered + 4))
-                    made = bpe_encode_cached(&core.vocab, context, data + pos, covered, o.ids + o.count)
-                    if made == 0:
-                        raise MemoryError
-                    o.count += made
+            if tokens == 0 or (tokens <= BPE_OPEN_MAX and core.vocab.unreachable == 0 and (plain or blank)):
+                check_memory(bpe_output_reserve(&o, tokens))
+                for i in range(tokens):
+                    covered += bpe_token_len(&core.vocab, stable[i])
+                    o.ids[o.count] = core.vocab.ids[stable[i]]
+                    o.count += 1
                 pieces._pending, rest = rest, ""
                 pieces._taken = tokens if pos or tokens > skip else skip
                 pieces._taken_bytes = covered
