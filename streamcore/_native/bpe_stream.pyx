@@ -138,11 +138,11 @@ cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_
                     o.ids[o.count] = core.vocab.ids[stable[i]]
                     o.count += 1
                 pieces._pending, rest = rest, ""
-                pieces._taken = tokens if pos or tokens > skip else skip
+                # what was given out of this piece, already before it began too (it was the other end of white space)
+                pieces._taken = max(tokens, skip - (o.count - tokens) if skip + tokens > o.count else 0)
                 pieces._taken_bytes = covered
             else:
-                pieces._skip = 0 if pos else skip
-                skip = skip if pos else 0
+                pieces._skip = skip - o.count if skip > o.count else 0
         if skip > o.count:
             skip = o.count
         give(&o, skip, as_array, out)
