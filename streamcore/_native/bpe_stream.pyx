@@ -142,7 +142,8 @@ cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_
                 pieces._taken = max(tokens, skip - (o.count - tokens) if skip + tokens > o.count else 0)
                 pieces._taken_bytes = covered
             else:
-                pieces._skip = skip - o.count if skip > o.count else 0
+                if skip > o.count:  # not set to 0 here: _bulk() comes this way once more with the same piece
+                    pieces._skip = skip - o.count
         if skip > o.count:
             skip = o.count
         give(&o, skip, as_array, out)
