@@ -163,6 +163,7 @@ class _Check:
         self.flow = runnable._flow if flow is None else flow
         self.equal = equal or _equal
         self.report = LawReport()
+        self.pair: list[Any] | None = None  # the twins; a tokenizer takes a while to make
 
     def same(self, law: str, got: Any, wanted: Any, where: str) -> None:
         self.report.checked[law] += 1
@@ -324,7 +325,9 @@ class _Check:
             )
 
     def twins(self, sample: Any) -> None:
-        pair = [_on(self.runnable, backend) for backend in ("native", "pure")]
+        if self.pair is None:
+            self.pair = [_on(self.runnable, backend) for backend in ("native", "pure")]
+        pair = self.pair
         if None in pair or not isinstance(sample, (str, bytes)):
             return
         for fragments in fragmentations(sample, max(self.cuts // 10, 3), self.seed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from os import PathLike, path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -171,19 +172,22 @@ class _TokenStage(Stage):
 
     def engine(self) -> Any:
         """A new sans-IO engine: ``feed(fragment) -> list``, ``finish() -> list``, ``reset()``."""
-        bpe = self._args[0]
-        if self._core is not _backend:
-            # a test holds the twins equal
-            bpe = self._core.BPECore(
-                bpe.ranks,
-                bpe.pattern,
-                bpe.special_tokens,
-                merges=bpe.merges,
-                whole_pieces=bpe.whole_pieces,
-                normalization=bpe.normalization,
-                cache_bytes=bpe.cache_bytes,
-            )
+        bpe = self._args[0] if self._core is _backend else self._twin
         return getattr(self._core, self._engine)(bpe, **self._options)
+
+    @cached_property
+    def _twin(self) -> Any:
+        """The tokenizer in the backend where a test holds the twins equal; made once, it takes a while."""
+        bpe = self._args[0]
+        return self._core.BPECore(
+            bpe.ranks,
+            bpe.pattern,
+            bpe.special_tokens,
+            merges=bpe.merges,
+            whole_pieces=bpe.whole_pieces,
+            normalization=bpe.normalization,
+            cache_bytes=bpe.cache_bytes,
+        )
 
     def batches(self, source: Any) -> Iterator[Batch]:
         """Not for tokens, whose chunks are arrays or text already: TypeError."""
