@@ -100,7 +100,7 @@ cdef object new_array(const uint32_t *ids, size_t count):
     if _numpy is None:
         load_numpy()
     array = _empty(count, _uint32)
-    if _direct:
+    if _direct and count:
         memcpy((<bpe_array_head *>array).data, ids, count * sizeof(uint32_t))
     elif count:
         PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
