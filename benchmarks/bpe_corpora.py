@@ -74,12 +74,16 @@ def sources() -> Iterator[str]:
     folder = Path(sysconfig.get_paths()["stdlib"])
     for path in sorted(folder.rglob("*.py")):
         if "test" not in path.parts and "site-packages" not in path.parts:
-            yield path.read_text(encoding="utf-8", errors="replace")
+            yield path.read_text(encoding="utf-8-sig", errors="replace")
 
 
 def docstrings() -> Iterator[str]:
     for source in sources():
-        for node in ast.walk(ast.parse(source)):
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:  # lib2to3 keeps files of Python 2
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (
                 text := ast.get_docstring(node)
             ):
