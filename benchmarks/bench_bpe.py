@@ -67,6 +67,19 @@ def expected() -> Callable[[str, str], list[int]]:
     return encode
 
 
+@pytest.fixture(scope="module")
+def expected_piece() -> Callable[[str, str], list[int]]:
+    """tiktoken's ids of a text that the pattern leaves whole: its regex overflows its stack on 1 MB of spaces."""
+
+    def encode(name: str, piece: str) -> list[int]:
+        encoding = pytest.importorskip("tiktoken").Encoding(
+            name, pat_str=PATTERNS[name], mergeable_ranks=ranks(name), special_tokens={}
+        )
+        return encoding._encode_single_piece(piece)  # type: ignore[no-any-return]
+
+    return encode
+
+
 def check(encode: Encode, text: str, ids: list[int]) -> None:
     assert list(encode(text)) == ids
 
@@ -121,10 +134,10 @@ def long_piece(what: str) -> str:
 @pytest.mark.parametrize("who", ["native", "quicktok", "rs-bpe"])
 @pytest.mark.parametrize("what", ["a", "spaces", "random letters", "random han"])
 @pytest.mark.parametrize("name", PATTERNS)
-def test_s18_one_piece_of_1_mb(benchmark, make, expected, name: str, what: str, who: str) -> None:
+def test_s18_one_piece_of_1_mb(benchmark, make, expected_piece, name: str, what: str, who: str) -> None:
     piece = long_piece(what)
     encode = make(who, name)
-    check(encode, piece, expected(name, piece))
+    check(encode, piece, expected_piece(name, piece))
     benchmark.group = f"S18 {name}, 1 MB of {what}"
     benchmark.extra_info["bytes"] = len(piece.encode())
     benchmark.pedantic(lambda: encode(piece), rounds=5)
