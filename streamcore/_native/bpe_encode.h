@@ -85,10 +85,17 @@ BPE_INLINE int bpe_compatible(const bpe_vocab *v, bpe_context *c, uint32_t a, ui
     return (int)(*entry & 1);
 }
 
-/* Token indices of a piece, at most len of them; returns their number, or 0 without memory. Takes the longest token and
- * steps back where it is not compatible with the one before (backtracking with dead ends noted, so each position fails
- * once: linear in len, times the longest token). */
-static size_t bpe_encode_bytes(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t len, uint32_t *out) {
+/* Whether b can stand after a, or first if that is BPE_NONE. */
+BPE_INLINE int bpe_follows(const bpe_vocab *v, bpe_context *c, uint32_t a, uint32_t b) {
+    return a == BPE_NONE || bpe_compatible(v, c, a, b);
+}
+
+/* Token indices of a piece, or of the rest of a piece whose encoding has the token `before` in front of it (BPE_NONE: none),
+ * at most len of them; returns their number, or 0 without memory. Takes the longest token and steps back where it is not
+ * compatible with the one before (backtracking with dead ends noted, so each position fails once: linear in len, times
+ * the longest token). */
+static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t before, const uint8_t *p, size_t len,
+                               uint32_t *out) {
     uint64_t few[8], *dead = few;
     size_t pos = 0, k = 0, words = len / 64 + 1, end;
     const uint8_t *stop = p;
@@ -106,7 +113,7 @@ static size_t bpe_encode_bytes(const bpe_vocab *v, bpe_context *c, const uint8_t
     token = bpe_longest(v, p, p + len, &stop);
     end = (size_t)(stop - p);
     for (;;) {
-        if (!(dead[end >> 6] >> (end & 63) & 1) && (k == 0 || bpe_compatible(v, c, out[k - 1], token))) {
+        if (!(dead[end >> 6] >> (end & 63) & 1) && bpe_follows(v, c, k ? out[k - 1] : before, token)) {
             out[k++] = token;
             pos = end;
             if (pos == len) break;
@@ -129,6 +136,10 @@ static size_t bpe_encode_bytes(const bpe_vocab *v, bpe_context *c, const uint8_t
         c->dead_words = 0;
     }
     return k;
+}
+
+static size_t bpe_encode_bytes(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t len, uint32_t *out) {
+    return bpe_encode_after(v, c, BPE_NONE, p, len, out);
 }
 
 /* Ids of one piece that no cache holds. */
