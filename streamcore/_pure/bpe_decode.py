@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from codecs import utf_8_decode
 from collections.abc import Iterable
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from .bpe_input import check_errors, invalid_utf8
+from .stop_strings import StopFinder
 from .token_engine import TokenEngine
 
 if TYPE_CHECKING:
     from .bpe import BPECore
 
 __all__ = ["BPEDecoder"]
-
-
-class StopFinder:
-    """Cuts text at the first of some strings; holds back only what one of them may begin with."""
-
-    def __init__(self, stop: str | Iterable[str]) -> None:
-        texts = (stop,) if isinstance(stop, str) else tuple(stop)
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f"stop must hold str, not {type(text).__name__}")
-            if not text:
-                raise ValueError("stop must not hold an empty str")
-        # the shortest of those that begin at one place is complete first
-        found = "|".join(re.escape(text) for text in sorted(texts, key=len))
-        self._finder = re.compile(found) if texts else None
-        self._beginnings = {text[:i] for text in texts for i in range(1, len(text))}
-        self._longest = max(map(len, texts), default=0)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what is held."""
-        self._held = ""
-        self.found: str | None = None
-
-    def feed(self, text: str, final: bool) -> str:
-        """The text that is surely before any of the strings."""
-        if self._finder is None:
-            return text
-        text, self._held = self._held + text, ""
-        sure = len(text)
-        if not final:
-            begins = range(max(0, len(text) - self._longest + 1), len(text))
-            sure = next((i for i in begins if text[i:] in self._beginnings), sure)
-        match = self._finder.search(text)
-        if match and match.start() <= sure:
-            self.found = match[0]
-            return text[: match.start()]
-        self._held = text[sure:]
-        return text[:sure]
 
 
 class BPEDecoder(TokenEngine):
@@ -81,10 +43,7 @@ class BPEDecoder(TokenEngine):
         self._bytes_of = core._bytes_of
         self._errors = errors
         self._stop = StopFinder(stop)
-        shown = core.decode_bytes(prompt)
-        # at most the last three bytes can be an unfinished character
-        tail = shown[-3:].lstrip(bytes(range(0x80, 0xC0))) if len(shown) > 3 else shown
-        self._unfinished = tail[utf_8_decode(tail, "replace", False)[1] :]
+        self._unfinished = unfinished(core.decode_bytes(prompt))
         self._clear()
 
     def _clear(self) -> None:
@@ -99,14 +58,15 @@ class BPEDecoder(TokenEngine):
         return self._stop.found
 
     def _take(self, fragment: Any) -> list[Any]:
-        ids = self._as_list(fragment)
+        ids = as_list(fragment)
+        end = self.offset + len(ids)
         if self.stopped is not None:
-            self.offset += len(ids)
+            self.offset = end
             return []
         unknown: ValueError | None = None
         try:
             data = b"".join(map(self._bytes_of.__getitem__, ids))
-        except (KeyError, TypeError):
+        except KeyError:
             known = 0
             while ids[known] in self._bytes_of:
                 known += 1
@@ -119,25 +79,9 @@ class BPEDecoder(TokenEngine):
             # what is held is shown as it is, as in front of any error
             text += self._stop.feed(self._decode(b"", True), True)
             self._fail(unknown)
+        if self.stopped is not None:
+            self.offset, self.error = end, None  # what came after the stop string does not matter
         return [text] if text else []
-
-    def _as_list(self, fragment: Any) -> list[int]:
-        if isinstance(fragment, int):
-            return [fragment]
-        if isinstance(fragment, (str, bytes, bytearray)):
-            raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}")
-        try:
-            ids = fragment.tolist() if hasattr(fragment, "tolist") else list(fragment)
-        except TypeError:
-            raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}") from None
-        if not isinstance(ids, list):
-            ids = [ids]
-        for number in ids:
-            if not isinstance(number, int):
-                if not hasattr(number, "__index__"):
-                    raise TypeError(f"ids must be int, not {type(number).__name__}")
-                return [item.__index__() for item in ids]
-        return ids
 
     def _decode(self, data: bytes, final: bool) -> str:
         data = self._held + data if self._held else data
@@ -155,7 +99,36 @@ class BPEDecoder(TokenEngine):
         if self.stopped is not None:
             return []
         text = self._stop.feed(self._decode(b"", True), True)
+        if self.stopped is not None:
+            self.error = None
         return [text] if text else []
 
     def _is_done(self) -> bool:
         return self.stopped is not None
+
+
+def as_list(fragment: Any) -> list[int]:
+    """The ids of a fragment; TypeError for what holds none."""
+    if isinstance(fragment, int):
+        return [fragment]
+    if isinstance(fragment, (str, bytes, bytearray)):
+        raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}")
+    try:
+        ids = fragment.tolist() if hasattr(fragment, "tolist") else list(fragment)
+    except TypeError:
+        raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}") from None
+    if not isinstance(ids, list):
+        ids = [ids]
+    if set(map(type, ids)) <= {int}:
+        return ids
+    for number in ids:
+        if not isinstance(number, int) and not hasattr(number, "__index__"):
+            raise TypeError(f"ids must be int, not {type(number).__name__}")
+    return list(map(index, ids))
+
+
+def unfinished(shown: bytes) -> bytes:
+    """The bytes at the end of ``shown`` that begin a character."""
+    # at most the last three; of continuation bytes alone nothing can come
+    tail = shown[-3:].lstrip(bytes(range(0x80, 0xC0))) if len(shown) > 3 else shown
+    return tail[utf_8_decode(tail, "replace", False)[1] :]
