@@ -23,6 +23,7 @@ if not TYPE_CHECKING and WANTED != "pure":
     try:
         from ._native.async_closing import async_closing_iterator
         from ._native.bpe import BPECore
+        from ._native.bpe_decoder import BPEDecoder
         from ._native.bpe_stream import BPEEncoder
         from ._native.channel import Channel
         from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
@@ -48,6 +49,7 @@ if not TYPE_CHECKING and WANTED != "pure":
 if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.bpe import BPECore as BPECore
+    from ._pure.bpe_decode import BPEDecoder as BPEDecoder
     from ._pure.bpe_stream import BPEEncoder as BPEEncoder
     from ._pure.channel import Channel as Channel
     from ._pure.chunkers import DelimitedEngine as DelimitedEngine
@@ -64,5 +66,3 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.utf8 import UTF8Engine as UTF8Engine
     from ._pure.view import View as View
     from ._pure.words import WordsEngine as WordsEngine
-
-from ._pure.bpe_decode import BPEDecoder as BPEDecoder  # noqa: E402 - native later

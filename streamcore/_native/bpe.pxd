@@ -59,6 +59,8 @@ cdef extern from "bpe_text.h" nogil:
         const size_t *starts
         const uint32_t *ids
 
+    enum: BPE_SLACK
+
     ctypedef struct bpe_decoder:
         uint32_t *starts
         uint8_t *bytes
@@ -109,6 +111,7 @@ cdef class BPECore:
     cdef bpe_context *idle    # contexts that no call uses now
     cdef readonly object _split, _family
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours
+    cdef object texts         # what the streams of ids of this vocabulary share (bpe_decoder.pyx)
     cdef dict _names
     cdef readonly dict special_tokens
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes

@@ -291,7 +291,7 @@ cdef class BPECore:
             return 0
         size = self._n_vocab
         blob = b"".join([bytes_of[number] for number in sorted(bytes_of)])
-        self.decoder.bytes = <uint8_t *>PyMem_RawMalloc(len(blob))
+        self.decoder.bytes = <uint8_t *>PyMem_RawCalloc(len(blob) + BPE_SLACK, 1)
         self.decoder.starts = <uint32_t *>PyMem_RawMalloc((<size_t>size + 1) * sizeof(uint32_t))
         if self.decoder.bytes == NULL or self.decoder.starts == NULL:
             raise MemoryError

@@ -103,10 +103,12 @@ static int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context
     return BPE_OK;
 }
 
+enum { BPE_SLACK = 16 };
+
 /* Bytes of ids: a table by id, where it is dense enough. */
 typedef struct {
     uint32_t *starts; /* size + 1 offsets into bytes; empty where there is no such id */
-    uint8_t *bytes;
+    uint8_t *bytes;   /* BPE_SLACK more than there are tokens for: short ones are copied without a look at their size */
     uint32_t size;
 } bpe_decoder;
 

@@ -1,0 +1,126 @@
+/* Ids of any integer type to the bytes of their tokens (see bpe_decoder in bpe_text.h), and the table of their texts. */
+#ifndef STREAMCORE_BPE_IDS_H
+#define STREAMCORE_BPE_IDS_H
+
+#include <Python.h>
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "bpe_text.h"
+
+enum { BPE_IDS_DONE, BPE_IDS_UNKNOWN, BPE_IDS_FULL };
+
+/* Ids as a buffer holds them: number i is at data + i * stride. */
+typedef struct {
+    const char *data;
+    ptrdiff_t stride; /* bytes */
+    size_t n;
+    int size;      /* bytes of an id: 1, 2, 4 or 8; negative where it has a sign */
+} bpe_ids;
+
+/* Writes the bytes of the ids from *pos on to out, and says how many; *pos becomes the first id that is unknown, or for
+ * which there is no room, or n. Each id is read once: where another thread changes them meanwhile, the text is that of
+ * other ids, but nothing is written out of bounds. Most tokens are short, and copied as 16 bytes whatever their length:
+ * hence BPE_SLACK bytes behind the vocabulary's bytes, and in out. */
+#define BPE_DEFINE_COPY(NAME, TYPE)                                                                                   \
+    static int NAME(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, uint8_t *out, size_t room, size_t *made) { \
+        size_t i = *pos, at = *made;                                                                                  \
+        int state = BPE_IDS_DONE;                                                                                     \
+        for (; i < ids->n; i++) {                                                                                     \
+            TYPE raw;                                                                                                 \
+            uint64_t id;                                                                                              \
+            uint32_t start, len;                                                                                      \
+            memcpy(&raw, ids->data + (ptrdiff_t)i * ids->stride, sizeof raw);                                         \
+            id = (uint64_t)raw;                                                                                       \
+            if (id >= d->size) { state = BPE_IDS_UNKNOWN; break; }                                                    \
+            start = d->starts[id];                                                                                    \
+            len = d->starts[id + 1] - start;                                                                          \
+            if (len == 0) { state = BPE_IDS_UNKNOWN; break; }                                                         \
+            if (room - at < (size_t)len + BPE_SLACK) { state = BPE_IDS_FULL; break; }                                \
+            if (len <= BPE_SLACK) memcpy(out + at, d->bytes + start, BPE_SLACK);                                    \
+            else memcpy(out + at, d->bytes + start, len);                                                             \
+            at += len;                                                                                                \
+        }                                                                                                             \
+        *pos = i;                                                                                                     \
+        *made = at;                                                                                                   \
+        return state;                                                                                                 \
+    }
+
+BPE_DEFINE_COPY(bpe_copy_u8, uint8_t)
+BPE_DEFINE_COPY(bpe_copy_u16, uint16_t)
+BPE_DEFINE_COPY(bpe_copy_u32, uint32_t)
+BPE_DEFINE_COPY(bpe_copy_u64, uint64_t)
+BPE_DEFINE_COPY(bpe_copy_i8, int8_t)
+BPE_DEFINE_COPY(bpe_copy_i16, int16_t)
+BPE_DEFINE_COPY(bpe_copy_i32, int32_t)
+BPE_DEFINE_COPY(bpe_copy_i64, int64_t)
+
+static int bpe_copy_ids(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, uint8_t *out, size_t room, size_t *made) {
+    switch (ids->size) {
+    case 1: return bpe_copy_u8(d, ids, pos, out, room, made);
+    case 2: return bpe_copy_u16(d, ids, pos, out, room, made);
+    case 4: return bpe_copy_u32(d, ids, pos, out, room, made);
+    case 8: return bpe_copy_u64(d, ids, pos, out, room, made);
+    case -1: return bpe_copy_i8(d, ids, pos, out, room, made);
+    case -2: return bpe_copy_i16(d, ids, pos, out, room, made);
+    case -4: return bpe_copy_i32(d, ids, pos, out, room, made);
+    default: return bpe_copy_i64(d, ids, pos, out, room, made);
+    }
+}
+
+/* The size of an id as bpe_ids has it, for a format of the struct module; 0 where it is no integer of this machine. */
+static int bpe_ids_size(const char *format, Py_ssize_t itemsize) {
+    const uint16_t one = 1;
+    const int little = *(const uint8_t *)&one;
+    if (itemsize != 1 && itemsize != 2 && itemsize != 4 && itemsize != 8) return 0;
+    if (format == NULL) return 1;
+    if (*format == '@' || *format == '=' || (*format == '<' && little) || (*format == '>' && !little)) format++;
+    if (format[0] == 0 || format[1] != 0) return 0;
+    if (strchr("BHILQN?", format[0])) return (int)itemsize;
+    return strchr("bhilqn", format[0]) ? -(int)itemsize : 0;
+}
+
+/* Bytes at the end of p[0, n) that begin a character which later bytes may complete: 0 to 3. n >= 1. */
+static size_t bpe_unfinished(const uint8_t *p, size_t n) {
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        uint8_t lead = p[n - back];
+        if (lead < 0x80) return 0;
+        if (lead >= 0xC0) {
+            size_t whole = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+            if (lead < 0xC2 || lead > 0xF4 || back >= whole) return 0;
+            if (back > 1) { /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF */
+                uint8_t second = p[n - back + 1];
+                if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0)) return 0;
+                if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) return 0;
+            }
+            return back;
+        }
+    }
+    return 0;
+}
+
+/* Gives a list made by PyList_New(1) its item (the reference is handed over), or makes it empty. */
+static inline void bpe_list_set(PyObject *list, PyObject *item) {
+    if (item != NULL) PyList_SET_ITEM(list, 0, item);
+    else Py_SET_SIZE((PyVarObject *)list, 0);
+}
+
+/* A place for an object that is set once and never changed after that, by whichever thread comes first. */
+#ifdef Py_GIL_DISABLED
+static inline PyObject *bpe_slot_get(PyObject **slot) { return (PyObject *)_Py_atomic_load_ptr_acquire(slot); }
+static inline int bpe_slot_set(PyObject **slot, PyObject *object) {
+    PyObject *expected = NULL;
+    return _Py_atomic_compare_exchange_ptr(slot, &expected, object);
+}
+#else
+static inline PyObject *bpe_slot_get(PyObject **slot) { return *slot; }
+static inline int bpe_slot_set(PyObject **slot, PyObject *object) {
+    if (*slot != NULL) return 0;
+    *slot = object;
+    return 1;
+}
+#endif
+
+#endif
