@@ -1,0 +1,242 @@
+# cython: language_level=3, freethreading_compatible=True
+"""How items go into a channel and come out, without waiting (twin: parts of ``_pure.channel``)."""
+
+cimport cython
+from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+
+from streamcore._native.channel_waiting cimport FULL, INSIDE, NEVER, RING_GETTER, RING_PUTTER, Waiting, forks
+from streamcore._native.handoff cimport (
+    HANDOFF_BLOCK,
+    SIDE_LOCK,
+    SIDE_UNLOCK,
+    handoff_available,
+    handoff_is_closed,
+    handoff_length,
+    handoff_pop,
+    handoff_publish,
+    handoff_push,
+    handoff_release,
+    handoff_room,
+)
+
+cdef extern from "Python.h":
+    void Py_SET_SIZE(object o, Py_ssize_t size) noexcept
+
+
+cdef int tell(object error, size_t done, list unsent) except -1:
+    """Write into ``error`` what went in and what did not."""
+    error.__dict__.update(items_put=done, unsent=unsent)
+    return 0
+
+
+@cython.final
+cdef class Sending:
+    """How far a ``put_many`` has come."""
+
+    def __cinit__(self, Passing channel, items):
+        self.channel = channel
+        self.drawn = ()
+        if isinstance(items, (list, tuple)):
+            self.drawn = tuple(items)
+        else:
+            self.rest = iter(items)
+
+    cdef bint advance(self) except -1:
+        """Put in what there is room for; False when the next item has to wait for ``cost`` units of room."""
+        cdef int state
+        while True:
+            if self.position == PyTuple_GET_SIZE(self.drawn):
+                if self.rest is None:
+                    return True
+                if self.waits and not self.channel._has_room():
+                    self.cost = 1
+                    return False
+                self.cost = 0
+                for item in self.rest:
+                    self.drawn = (item,)
+                    self.position = 0
+                    break
+                else:
+                    return True
+            if self.channel.size is None:
+                self.cost = 1
+                state = self.channel._offer_span(self)
+            else:
+                item = self.drawn[self.position]
+                if self.cost == 0:
+                    self.cost = self.channel._cost(item)
+                state = self.channel._offer(item, self.cost)
+                if state:
+                    self.position += 1
+                    self.done += 1
+                    self.cost = 0
+            if state == FULL:
+                return False
+            self.channel._ring_for(state)
+
+    cdef int tell(self, error) except -1:
+        return tell(error, self.done, list(self.drawn[self.position:]))
+
+
+@cython.no_gc_clear
+cdef class Passing(Waiting):
+    """What goes into a channel and comes out, without waiting; ``Channel`` adds the waits."""
+
+    cdef size_t _cost(self, object item) except 0:
+        """The units that ``item`` takes up: at least one, and never more than fit."""
+        if self.size is None:
+            return 1
+        size = self.size(item)
+        if not isinstance(size, int):
+            raise TypeError(f"size must return an int, got {type(size).__name__}")
+        if size < 0:
+            raise ValueError(f"size must not return a negative number, got {size}")
+        if size >= self.h.capacity:
+            return self.h.capacity
+        return max(<size_t>size, <size_t>1)
+
+    async def _wait_for_room(self):
+        """Until anything fits, for the bridge; raises on a closed channel."""
+        while not self._has_room():
+            await self._wait(self.putters, 1, NEVER, False)
+
+    cpdef bint _has_room(self) except -1:
+        """Whether anything fits; raises on a closed channel."""
+        cdef bint closed, fits
+        if self.forks != forks:
+            self._refuse_after_fork()
+        SIDE_LOCK(&self.putters.lock)
+        closed = handoff_is_closed(&self.h)
+        fits = handoff_room(&self.h, 1) > 0
+        SIDE_UNLOCK(&self.putters.lock)
+        if closed:
+            raise self._end("the channel is closed")
+        return fits
+
+    cdef int _offer(self, object item, size_t cost) except -1:
+        """Put ``item`` in: FULL, or INSIDE and whom to ring now."""
+        cdef int state = INSIDE
+        cdef int pushed
+        if self.forks != forks:
+            self._refuse_after_fork()
+        SIDE_LOCK(&self.putters.lock)
+        if handoff_is_closed(&self.h):
+            SIDE_UNLOCK(&self.putters.lock)
+            raise self._end("the channel is closed")
+        if handoff_room(&self.h, cost) < cost:
+            SIDE_UNLOCK(&self.putters.lock)
+            return FULL
+        pushed = handoff_push(&self.h, <void *>item, cost)
+        if pushed == 0:
+            Py_INCREF(item)
+            if handoff_publish(&self.h):
+                state |= RING_GETTER
+            if self.putters.first is not None and handoff_room(&self.h, 1) > 0:
+                state |= RING_PUTTER
+        SIDE_UNLOCK(&self.putters.lock)
+        if pushed < 0:
+            raise MemoryError()
+        return state
+
+    cdef int _offer_span(self, Sending sending) except -1:
+        """Put in as many of what ``sending`` has drawn as there is room for, one block's worth at most."""
+        cdef int state = INSIDE
+        cdef int pushed = 0
+        cdef Py_ssize_t left = PyTuple_GET_SIZE(sending.drawn) - sending.position
+        cdef size_t wanted = min(left, <Py_ssize_t>HANDOFF_BLOCK)
+        cdef size_t room, _
+        cdef PyObject *item
+        if self.forks != forks:
+            self._refuse_after_fork()
+        SIDE_LOCK(&self.putters.lock)
+        if handoff_is_closed(&self.h):
+            SIDE_UNLOCK(&self.putters.lock)
+            raise self._end("the channel is closed")
+        room = handoff_room(&self.h, wanted)
+        if room == 0:
+            SIDE_UNLOCK(&self.putters.lock)
+            return FULL
+        for _ in range(min(room, wanted)):
+            item = <PyObject *>PyTuple_GET_ITEM(sending.drawn, sending.position)
+            pushed = handoff_push(&self.h, item, 1)
+            if pushed < 0:
+                break
+            Py_INCREF(<object>item)
+            sending.position += 1
+            sending.done += 1
+        if handoff_publish(&self.h):
+            state |= RING_GETTER
+        if self.putters.first is not None and handoff_room(&self.h, 1) > 0:
+            state |= RING_PUTTER
+        SIDE_UNLOCK(&self.putters.lock)
+        if pushed < 0:
+            self._ring_for(state)
+            raise MemoryError()
+        return state
+
+    cdef list _take_many(self, size_t limit):
+        """Take up to ``limit`` items, or None if there are none."""
+        cdef bint closed, ring_putter, more
+        cdef size_t found, i
+        cdef list taken
+        if self.forks != forks:
+            self._refuse_after_fork()
+        closed = handoff_is_closed(&self.h)
+        if self.returned is not None:
+            taken = self._take_returned(limit)
+            if taken is not None:
+                return taken
+        limit = min(limit, handoff_length(&self.h))
+        taken = PyList_New(limit)  # may run the collector, and that anything: so before the look that counts
+        SIDE_LOCK(&self.getters.lock)
+        found = min(limit, handoff_available(&self.h, limit))
+        for i in range(found):
+            PyList_SET_ITEM(taken, i, <object>handoff_pop(&self.h))
+        ring_putter = found > 0 and handoff_release(&self.h)
+        more = self.getters.first is not None and handoff_available(&self.h, 1) > 0
+        SIDE_UNLOCK(&self.getters.lock)
+        if found < limit:
+            Py_SET_SIZE(taken, found)
+        if ring_putter or more:
+            self._ring_after(None, taken, ring_putter, more)
+        if found == 0:
+            if closed:
+                raise self._end("the channel is closed and empty")
+            return None
+        return taken
+
+    cdef list _take_returned(self, size_t limit):
+        SIDE_LOCK(&self.getters.lock)
+        cdef list returned = self.returned
+        self.returned = None
+        SIDE_UNLOCK(&self.getters.lock)
+        if returned is None or len(returned) <= <Py_ssize_t>limit:
+            return returned
+        self._give_back(returned[limit:])
+        return returned[:limit]
+
+    cdef int _give_back(self, list items) except -1:
+        SIDE_LOCK(&self.getters.lock)
+        cdef list later = self.returned
+        self.returned = None
+        SIDE_UNLOCK(&self.getters.lock)
+        if later is not None:
+            items = items + later
+        self.returned = items
+        return 0
+
+    cdef int _ring_after(self, object item, list items, bint ring_putter, bint more) except -1:
+        """Ring whom a get must ring; if a signal handler raises meanwhile, what the get took goes back."""
+        try:
+            if ring_putter:
+                self._ring(self.putters)
+            if more:
+                self._ring(self.getters)
+        except BaseException:
+            self._give_back([item] if items is None else items)
+            self._ring(self.getters)
+            raise
+        return 0
