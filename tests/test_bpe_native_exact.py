@@ -289,6 +289,7 @@ def test_several_threads_share_one_core(native):
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="set_nomemory is of CPython")
+@pytest.mark.fails_allocations
 def test_every_allocation_that_fails_is_survived(native):
     testcapi = pytest.importorskip("_testcapi")
     source = random.Random(6)

@@ -12,6 +12,7 @@ _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcap
 native = pytest.importorskip("streamcore._native.channel", reason="the native channel is not built")
 # Python itself may fail to get as far as awaiting a coroutine.
 pytestmark = [
+    pytest.mark.fails_allocations,
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -500,6 +500,7 @@ for name, make in kinds.items():
 """
 
 
+@pytest.mark.fails_allocations
 def test_every_allocation_that_fails_is_survived_and_nothing_is_lost(backend):
     if backend.name == "pure":
         pytest.skip("Python code itself cannot go on after each failed allocation")

@@ -226,6 +226,7 @@ def test_feeding_an_engine_whose_stream_is_in_the_middle_is_refused(backend, nam
     assert bytes(engine.feed(b"x\n")[0]) == b"x"
 
 
+@pytest.mark.shares_a_generator(backend="pure")
 def test_two_threads_on_one_stream_lose_nothing_in_memory(backend):
     lines = [b"line %d" % n for n in range(20000)]
     data = b"\n".join(lines)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
+pytestmark = pytest.mark.fails_allocations
 
 LONG = bytes(range(250)) * 4  # 1000 bytes, kept by reference
 TEXT = b"some line of text\r\n" * 30 + b"tail"

@@ -132,4 +132,4 @@ def test_a_closed_buffer_holds_nothing(backend) -> None:
         ring.close()
         return ring
 
-    assert traced(fill_and_close) < 30_000
+    assert traced(fill_and_close) < 50_000  # with the larger objects of a free-threaded build

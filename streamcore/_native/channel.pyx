@@ -222,6 +222,7 @@ cdef class Channel(Passing):
                 raise StreamTimeout(f"no item within {timeout} s")
             await self._wait(self.getters, 0, deadline, again)
             again = True
+
     def __iter__(self):
         return self
 

@@ -4,7 +4,7 @@
 cimport cython
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from streamcore._native.channel_waiting cimport FULL, INSIDE, NEVER, RING_GETTER, RING_PUTTER, Waiting, forks
