@@ -2,6 +2,7 @@
 #ifndef STREAMCORE_BPE_BUILD_H
 #define STREAMCORE_BPE_BUILD_H
 
+#include "bpe_pairs.h"
 #include "bpe_vocab.h"
 
 static void bpe_build_whole(bpe_vocab *v) {
@@ -32,13 +33,15 @@ typedef struct {
     uint32_t *priority;                  /* of the last merge of each token */
 } bpe_builder;
 
+static inline uint32_t bpe_merge_hash(uint64_t key) { return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32); }
+
 /* Priority at which two neighbours merge, BPE_NONE if they do not. p: the bytes of both. */
 static uint32_t bpe_priority(const bpe_vocab *v, const bpe_builder *w, uint32_t left, uint32_t right, const uint8_t *p,
                              size_t len) {
     uint64_t key = (uint64_t)left << BPE_INDEX_BITS | right;
     uint32_t at;
     if (!w->merges) return bpe_find_whole(v, p, len);
-    for (at = (uint32_t)(bpe_pair_hash(key) >> 32) & w->mask; w->keys[at] != key; at = (at + 1) & w->mask)
+    for (at = bpe_merge_hash(key) & w->mask; w->keys[at] != key; at = (at + 1) & w->mask)
         if (w->keys[at] == ~UINT64_C(0)) return BPE_NONE;
     return w->places[at];
 }
@@ -153,7 +156,7 @@ static int bpe_build_parts(bpe_vocab *v, const bpe_merges *merges) {
         w.mask = size - 1;
         for (i = 0; i < merges->count; i++) {
             uint64_t key = (uint64_t)merges->left[i] << BPE_INDEX_BITS | merges->right[i];
-            at = (uint32_t)(bpe_pair_hash(key) >> 32) & w.mask;
+            at = bpe_merge_hash(key) & w.mask;
             while (w.keys[at] != key && w.keys[at] != ~UINT64_C(0)) at = (at + 1) & w.mask;
             w.keys[at] = key;
             w.places[at] = i;
@@ -164,25 +167,6 @@ static int bpe_build_parts(bpe_vocab *v, const bpe_merges *merges) {
 done:
     bpe_builder_free(&w);
     return error;
-}
-
-static void bpe_build_pairs(bpe_vocab *v) {
-    v->monotone = 1;
-    v->unreachable = 0;
-    for (uint32_t t = 0; t < v->count; t++) {
-        uint32_t left = v->token[t].left, right = v->token[t].right;
-        if (left == BPE_NONE) {
-            v->unreachable++;
-        } else if (left != t) {
-            uint64_t key = (uint64_t)left << BPE_INDEX_BITS | right, hash = bpe_pair_hash(key) >> 32;
-            uint32_t at = (uint32_t)hash & v->filter_mask;
-            v->filter[at >> 6] |= UINT64_C(1) << (at & 63);
-            at = (uint32_t)hash & v->pair_mask;
-            while (v->pairs[at] != ~UINT64_C(0)) at = (at + 1) & v->pair_mask;
-            v->pairs[at] = key << BPE_INDEX_BITS | t;
-            if (left > t || right > t) v->monotone = 0;
-        }
-    }
 }
 
 static int bpe_compare_tokens(const bpe_vocab *v, uint32_t a, uint32_t b) {
@@ -354,17 +338,13 @@ done:
 /* All tables from count, ids, starts and bytes, which the caller has set: no token twice, each single byte a token.
  * merges: of tokens by their place in that order, or NULL. */
 static int bpe_vocab_build(bpe_vocab *v, const bpe_merges *merges) {
-    size_t size = bpe_table_size(v->count), i;
+    size_t size = bpe_table_size(v->count);
     int error;
     v->max_len = 0;
     v->token = (bpe_token *)PyMem_RawMalloc((size_t)v->count * sizeof *v->token);
     v->whole = (uint64_t *)PyMem_RawCalloc(size, sizeof(uint64_t));
-    v->pairs = (uint64_t *)PyMem_RawMalloc(size * sizeof(uint64_t));
-    v->filter = (uint64_t *)PyMem_RawCalloc(size / 16, sizeof(uint64_t));
-    if (!v->token || !v->whole || !v->pairs || !v->filter) return BPE_NO_MEMORY;
-    v->whole_mask = v->pair_mask = (uint32_t)size - 1;
-    v->filter_mask = (uint32_t)size * 4 - 1;
-    for (i = 0; i < size; i++) v->pairs[i] = ~UINT64_C(0);
+    if (!v->token || !v->whole) return BPE_NO_MEMORY;
+    v->whole_mask = (uint32_t)size - 1;
     for (uint32_t t = 0; t < v->count; t++) {
         uint32_t len = v->starts[t + 1] - v->starts[t];
         v->token[t].len = len;
@@ -380,7 +360,7 @@ static int bpe_vocab_build(bpe_vocab *v, const bpe_merges *merges) {
     v->identity = 1;
     for (uint32_t t = 0; t < v->count; t++)
         if (v->ids[t] != t) v->identity = 0;
-    bpe_build_pairs(v);
+    if ((error = bpe_build_pairs(v))) return error;
     return bpe_build_trie(v);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "bpe_merge.h"
 #include "bpe_simd.h"
 #include "bpe_unicode.h"
 
@@ -416,12 +417,7 @@ static inline uint64_t bpe_join_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, u
 
 #if defined(BPE_SSE2) && (defined(__GNUC__) || defined(_MSC_VER))
 #define BPE_AVX2 1
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
-#endif
+BPE_AVX2_BEGIN
 #define BPE_NAME(name) name##_avx2
 #define V_LOAD(p) \
     __m256i v0 = _mm256_loadu_si256((const __m256i *)(p)), v1 = _mm256_loadu_si256((const __m256i *)((p) + 32))
@@ -442,11 +438,7 @@ static inline uint64_t bpe_join_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, u
 #define V_EXPAND(x, mask) _pdep_u64(x, mask)
 #include "bpe_scan_body.h"
 #undef BPE_NAME
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+BPE_AVX2_END
 #endif
 
 /* Piece by piece, for processors without vectors, and as the reference of the others. */
@@ -484,17 +476,20 @@ static int bpe_choose_scanner(const char *name) {
 #endif
     if (avx2 && (!name || strcmp(name, "avx2") == 0)) {
         bpe_scan_many = bpe_scan_many_avx2;
+        bpe_merge_all = bpe_merge_all_avx2;
         return 1;
     }
 #endif
 #if defined(BPE_BASE)
     if (!name || strcmp(name, BPE_BASE) == 0) {
         bpe_scan_many = bpe_scan_many_base;
+        bpe_merge_all = bpe_merge_all_base;
         return 1;
     }
 #endif
     if (name && strcmp(name, "scalar") != 0) return 0;
     bpe_scan_many = bpe_scan_many_scalar;
+    bpe_merge_all = bpe_merge_all_base;
     return 1;
 }
 

@@ -1,4 +1,4 @@
-/* The vectors there are, and the few bit operations that compilers spell differently. */
+/* The vectors there are, and what compilers spell differently. */
 #ifndef STREAMCORE_BPE_SIMD_H
 #define STREAMCORE_BPE_SIMD_H
 
@@ -8,6 +8,19 @@
 
 #if defined(_MSC_VER)
 #include <intrin.h>
+#endif
+
+/* What lies between these two may use AVX2 and BMI, and is only called where bpe_use_avx2() says so. */
+#if defined(__clang__)
+#define BPE_AVX2_BEGIN                                                                                           \
+    _Pragma("clang attribute push(__attribute__((target(\"avx2,bmi,bmi2,lzcnt,popcnt\"))), apply_to = function)")
+#define BPE_AVX2_END _Pragma("clang attribute pop")
+#elif defined(__GNUC__)
+#define BPE_AVX2_BEGIN _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,bmi,bmi2,lzcnt,popcnt\")")
+#define BPE_AVX2_END _Pragma("GCC pop_options")
+#else
+#define BPE_AVX2_BEGIN
+#define BPE_AVX2_END
 #endif
 
 #if defined(__SSE2__) || defined(_M_X64)

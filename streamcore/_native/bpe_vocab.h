@@ -25,6 +25,7 @@
 #define BPE_INDEX_BITS 21 /* two tokens and their merge fit into 63 bits */
 #define BPE_MAX_TOKENS ((1u << BPE_INDEX_BITS) - 1)
 #define BPE_MAX_BASE (1u << 22)
+#define BPE_NO_MERGE ((int32_t)1 << 30)
 
 enum { BPE_OK = 0, BPE_NO_MEMORY = -1, BPE_TOO_LARGE = -2 };
 
@@ -41,11 +42,12 @@ typedef struct {
     uint8_t *bytes;
     uint32_t byte_token[256];
     bpe_token *token;
-    uint64_t *filter; /* one bit a pair, by the same hash as pairs; 8 to 16 times as many bits as pairs, so that most
-                         lookups of what is no pair end in the second-level cache */
-    uint64_t *whole;        /* open addressing by bytes: hash << 32 | index + 1, 0 for empty */
-    uint64_t *pairs;        /* open addressing: left, right, token of 21 bits each, all ones for empty */
-    uint32_t whole_mask, pair_mask, filter_mask;
+    uint64_t *whole;      /* open addressing by bytes: hash << 32 | index + 1, 0 for empty */
+    uint64_t *pairs;      /* left, right, token of 21 bits each, all ones for empty; each has one place (bpe_pairs.h) */
+    uint8_t *seeds;       /* what a pair's place depends on, by a part of its hash */
+    int32_t *byte_merges; /* by two bytes: the token that they merge into << 6, or BPE_NO_MERGE */
+    uint64_t pair_salt;
+    uint32_t whole_mask, pair_mask, seed_mask;
     uint32_t *units;  /* double-array trie of the reachable tokens: label 9 bits, has token 1 bit, base 22 bits */
     uint32_t *tokens; /* token of each unit */
     uint32_t units_size;
@@ -110,19 +112,20 @@ static uint32_t bpe_find_whole(const bpe_vocab *v, const uint8_t *p, size_t len)
     return BPE_NONE;
 }
 
-static inline uint64_t bpe_pair_hash(uint64_t key) { return key * UINT64_C(0x9E3779B97F4A7C15); }
+BPE_INLINE uint64_t bpe_pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << BPE_INDEX_BITS | right; }
+
+/* The only place where a pair can stand: its seed is chosen so that no two pairs share one (hash and displace). One
+ * place means that no branch depends on what is looked up, and that it can be fetched ahead. */
+BPE_INLINE const uint64_t *bpe_pair_place(const bpe_vocab *v, uint64_t key) {
+    uint64_t h = bpe_fold(key ^ v->pair_salt, UINT64_C(0x9E3779B97F4A7C15));
+    uint32_t seed = v->seeds[h & v->seed_mask];
+    return v->pairs + (((uint32_t)(h >> 20) + seed * ((uint32_t)(h >> 40) | 1)) & v->pair_mask);
+}
 
 /* Token that left and right merge into, or BPE_NONE. */
 BPE_INLINE uint32_t bpe_find_pair(const bpe_vocab *v, uint32_t left, uint32_t right) {
-    uint64_t key = (uint64_t)left << BPE_INDEX_BITS | right, slot, hash = bpe_pair_hash(key);
-    uint32_t at = (uint32_t)(hash >> 32) & v->filter_mask;
-    if (!(v->filter[at >> 6] >> (at & 63) & 1)) return BPE_NONE;
-    at = (uint32_t)(hash >> 32) & v->pair_mask;
-    while ((slot = v->pairs[at]) >> BPE_INDEX_BITS != key) {
-        if (slot == ~UINT64_C(0)) return BPE_NONE;
-        at = (at + 1) & v->pair_mask;
-    }
-    return (uint32_t)slot & BPE_MAX_TOKENS;
+    uint64_t key = bpe_pair_key(left, right), found = *bpe_pair_place(v, key);
+    return found >> BPE_INDEX_BITS == key ? (uint32_t)found & BPE_MAX_TOKENS : BPE_NONE;
 }
 
 /* Longest reachable token at p, and its end (there is one: all 256 bytes are tokens). */
@@ -194,7 +197,8 @@ static void bpe_vocab_free(bpe_vocab *v) {
     PyMem_RawFree(v->starts);
     PyMem_RawFree(v->bytes);
     PyMem_RawFree(v->token);
-    PyMem_RawFree(v->filter);
+    PyMem_RawFree(v->seeds);
+    PyMem_RawFree(v->byte_merges);
     PyMem_RawFree(v->whole);
     PyMem_RawFree(v->pairs);
     PyMem_RawFree(v->units);
