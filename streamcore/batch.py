@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     ItemType = type[bytes] | type[str] | str
 
 __all__ = ["Batch"]
+
+
+@cache
+def _to_int64() -> tuple[Callable[[bytes, np.dtype[np.int64]], npt.NDArray[np.int64]], np.dtype[np.int64]]:
+    """The function that makes bytes an array, and its dtype; to import both each time would double the time."""
+    import numpy as np
+
+    return np.frombuffer, np.dtype(np.int64)
 
 
 class Spans(Protocol):
@@ -100,9 +109,8 @@ class Batch(Sequence[Any]):
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """Where each item starts in ``data``, and as the last value the size of ``data``."""
-        import numpy as np
-
-        return np.frombuffer(self._raw_offsets(), dtype=np.int64)
+        make, dtype = _to_int64()
+        return make(self._raw_offsets(), dtype)
 
     def _raw_offsets(self) -> bytes:
         if self._offsets is None:
