@@ -223,6 +223,21 @@ def test_lines_equal_the_oracle_however_the_input_is_cut(backend, newline, keepe
         check(engine, "Lines", data, Oracle(keep=keepends, **policies), line_ends(data, newline), rng)
 
 
+@pytest.mark.parametrize("keepends", [False, True])
+def test_long_and_short_lines_in_turn_equal_the_oracle(backend, keepends):
+    # The native engine finds long lines one by one and short ones in blocks, and changes over as they come.
+    rng = random.Random(SEED)
+    for _ in range(int(60 * SCALE)):
+        policies = random_policies(rng) | {"as_": bytes, "max_size": rng.choice((None, None, 40, 200))}
+        data = b"".join(
+            b"x" * int(width * rng.random()) + rng.choice((b"\n", b"\r\n", b"\n\n", b"\r"))
+            for width in rng.choices((3, 30, 300), k=5)
+            for _ in range(rng.choice((1, 20, 70)))
+        )
+        engine = backend.LinesEngine(keepends=keepends, **policies)
+        check(engine, "Lines", data, Oracle(keep=keepends, **policies), line_ends(data, "lf"), rng)
+
+
 DELIMITERS = [
     (b"|",),
     (b"|", b";", b","),

@@ -11,7 +11,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memchr, memset
 
 from streamcore._native.engine cimport (
     AHEAD_BYTES, AHEAD_ITEMS, AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine,
@@ -61,6 +61,7 @@ cdef extern from "delimiters.h" nogil:
 cdef enum:
     BLOCK = 1024  # offsets found ahead: 4 KiB of them
     SPAN = 1 << 16  # bytes scanned ahead at most: what take() then copies is still in L2
+    LONG_LINE = 64  # bytes of a line from which memchr line by line beats a scan ahead: 18.4 against 21 ns at 100 bytes
     NOTHING = 0
     SWALLOW = 1  # a line ended with the CR at the end of a fragment: an LF that follows belongs to it
     HELD = 2  # the same with keepends: the line is emitted once the next byte is known
@@ -99,7 +100,7 @@ cdef class FixedSizeEngine(Engine):
 cdef class LinesEngine(Engine):
     """Cuts lines: at LF and CRLF (``newline="lf"``), or also at a lone CR (``"universal"``)."""
 
-    cdef bint keepends, universal
+    cdef bint keepends, universal, long_lines
     cdef Py_ssize_t scanned, block_base
     cdef size_t found, used
     cdef uint32_t block[BLOCK]
@@ -123,10 +124,18 @@ cdef class LinesEngine(Engine):
         """Fill the block from what is not yet scanned; False when all is."""
         cdef size_t done = 0
         cdef Py_ssize_t span = min(self.length - self.scanned, SPAN)
+        cdef const unsigned char *stop
         if span <= 0:
             return False
         self.block_base = self.scanned
         self.used = 0
+        if self.long_lines:  # only the next line end: take_long() finds the others
+            stop = <const unsigned char *>memchr(self.ptr + self.scanned, c"\n", self.length - self.scanned)
+            self.scanned = stop + 1 - self.ptr if stop != NULL else self.length
+            self.block_base = self.scanned - 1
+            self.block[0] = 0
+            self.found = stop != NULL
+            return True
         if self.universal:
             self.found = kernels().newline(self.ptr + self.scanned, span, &self.progress.flag, self.block, BLOCK, &done)
         else:
@@ -190,8 +199,11 @@ cdef class LinesEngine(Engine):
         cdef PyObject *item
         if self.universal or self.kind != AS_BYTES or start < 0 or self.progress.discard or self.ended:
             return Engine.take_some(self, items)
-        if self.used == self.found and not self.scan():
-            return Engine.take_some(self, items)
+        if self.used == self.found:
+            if self.long_lines and self.scanned <= start < self.length:
+                return self.take_long(items)
+            if not self.scan():
+                return Engine.take_some(self, items)
         used = self.used
         while used < self.found and count < AHEAD_ITEMS and total < AHEAD_BYTES:
             stop = self.block_base + self.block[used]
@@ -213,6 +225,43 @@ cdef class LinesEngine(Engine):
         self.progress.start = start
         self.used = used
         if count:
+            self.long_lines = total >= count * LONG_LINE
+            PyErr_Clear()  # out of memory after some items: the next call tries again
+            return count
+        return Engine.take_some(self, items)
+
+    cdef int take_long(self, PyObject **items) except -1:
+        # As take_some(), for lines that are best found one by one: each is still in L1 when it is copied.
+        cdef Py_ssize_t limit = self.max_size, size, total = 0
+        cdef const unsigned char *p = self.ptr + self.progress.start
+        cdef const unsigned char *last = self.ptr + self.length
+        cdef const unsigned char *stop = p
+        cdef int count = 0
+        cdef bint keepends = self.keepends
+        cdef PyObject *item
+        while count < AHEAD_ITEMS and total < AHEAD_BYTES:
+            stop = <const unsigned char *>memchr(p, c"\n", last - p)
+            if stop == NULL:
+                break
+            size = stop - p
+            if size and stop[-1] == c"\r":
+                size -= 1
+            if size > limit:
+                break
+            if keepends:
+                size = stop + 1 - p
+            item = sc_bytes(<const char *> p, size)
+            if item == NULL:
+                break
+            items[count] = item
+            count += 1
+            total += size
+            p = stop + 1
+        self.progress.start = p - self.ptr
+        self.scanned = self.length if stop == NULL else self.progress.start
+        self.used = self.found = 0
+        if count:
+            self.long_lines = total >= count * LONG_LINE
             PyErr_Clear()  # out of memory after some items: the next call tries again
             return count
         return Engine.take_some(self, items)
