@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pkgutil
 import signal
 import sysconfig
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -48,6 +50,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             backend = getattr(item, "callspec", None) and item.callspec.params.get("backend")
             if marker.kwargs.get("backend", backend) == backend:
                 pytest.skip(f"free-threaded CPython itself crashes: {what}")
+
+
+@pytest.fixture(autouse=True)
+def _no_collection_while_allocations_fail(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A collection would run the finalizers of other tests' garbage, without memory."""
+    if request.node.get_closest_marker("fails_allocations") is None:
+        yield
+        return
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 # What the native backend takes from the twin, over native parts: tested as it is shipped.
