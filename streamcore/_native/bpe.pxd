@@ -81,13 +81,7 @@ cdef extern from "bpe_text.h" nogil:
     size_t bpe_names_find(const bpe_names *names, const uint8_t *text, size_t start, size_t n, uint32_t *which)
     int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const bpe_names *names,
                         const uint8_t *text, size_t *pos, size_t n, size_t most, bpe_output *o)
-    enum: BPE_OPEN_MAX
-    enum: BPE_DEEPEST
     uint32_t bpe_token_len(const bpe_vocab *v, uint32_t t)
-    size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t earlier, uint32_t *tokens)
-    size_t bpe_stable_blank(const bpe_vocab *v, bpe_context *c, const bpe_spec *spec, const uint8_t *p, size_t n,
-                            uint32_t *tokens)
-    int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n, int *blank)
     size_t bpe_decoded_size(const bpe_decoder *d, const uint32_t *ids, size_t n, size_t *bad)
     void bpe_decode(const bpe_decoder *d, const uint32_t *ids, size_t n, uint8_t *out)
     void bpe_offsets(const bpe_decoder *d, const uint32_t *ids, size_t n, const uint8_t *text, int64_t *starts,

@@ -1,37 +1,24 @@
 /* What is final of a piece that has not ended: the tokens that the encodings of all its continuations share.
  *
- * The encoding of each prefix is that of an earlier one and one more token (bpe_vocab.h: two neighbours decide). A
- * continuation passes through the present end, or through a token that began earlier and ends later: through each start
- * where a longer token begins with the bytes since and fits after what comes before. What all of these share is final.
+ * The encoding of each prefix is that of an earlier one and one more token (bpe_vocab.h: two neighbours decide), so they
+ * form a tree. A continuation passes through the present end, or through a token that began earlier and ends later:
+ * through each start where a longer token begins with the bytes since and fits after what comes before. What all of these
+ * share is final. A window holds the tree from the last final token on: the last token of each prefix, and the starts.
  */
 #ifndef STREAMCORE_BPE_OPEN_H
 #define STREAMCORE_BPE_OPEN_H
 
 #include "bpe_encode.h"
 
-#define BPE_OPEN_MAX 256 /* bytes of an open piece that are looked at anew with each fragment */
-#define BPE_DEEPEST 256  /* length of the longest token of a vocabulary that this serves */
-
-/* Whether a token below the trie's unit, longer than what led to it, fits after `before`: tries them all. */
-static int bpe_extends_any(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit) {
-    uint32_t base = v->units[unit] >> 10;
-    if (base == 0) return 0;
-    for (uint32_t label = 0; label < 256; label++) {
-        uint32_t at = base + label;
-        if ((v->units[at] & 0x1FF) != label) continue;
-        if ((v->units[at] & 0x200) && bpe_compatible(v, c, before, v->tokens[at])) return 1;
-        if (bpe_extends_any(v, c, before, at)) return 1; /* as deep as the longest token at most */
-    }
-    return 0;
-}
+#define BPE_DEEPEST 512 /* left parts in one another; beyond, a token is taken to fit (none is given out too early) */
 
 /* The tokens that stand at the border as the token before it is merged together, from its last byte up; each until the
- * merge (by index) that makes the next. */
+ * merge (by index) that makes the next. Both arrays have room for max_len. */
 typedef struct {
-    uint32_t token[BPE_DEEPEST], until[BPE_DEEPEST];
+    uint32_t *token, *until;
 } bpe_edge;
 
-static void bpe_make_edge(const bpe_vocab *v, uint32_t token, bpe_edge *edge) {
+static void bpe_make_edge(const bpe_vocab *v, uint32_t token, const bpe_edge *edge) {
     uint32_t n = 0, t;
     for (t = token; v->token[t].right != t; t = v->token[t].right) n++;
     edge->until[n] = BPE_NONE;
@@ -52,26 +39,28 @@ static uint32_t bpe_pass(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, 
     }
 }
 
-static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n);
+static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n,
+                     int depth);
 
 static int bpe_grows_into(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, uint32_t token,
-                          const uint8_t *p, uint32_t n) {
+                          const uint8_t *p, uint32_t n, int depth) {
     uint32_t passed = bpe_pass(v, edge, at, right, token);
     if (passed == BPE_NONE) return 0;
     if (bpe_token_len(v, token) > n && bpe_pass(v, edge, passed, token, BPE_NONE) != BPE_NONE) return 1;
-    return bpe_grows(v, edge, passed, token, p, n);
+    return depth >= BPE_DEEPEST || bpe_grows(v, edge, passed, token, p, n, depth + 1);
 }
 
 /* Whether a token longer than p[0, n), which it begins with, fits after the edge's token, its left parts going through
  * `right`, which stands at the border while the edge is at `at`. Whole branches end where a part does not fit. */
-static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n) {
+static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint32_t right, const uint8_t *p, uint32_t n,
+                     int depth) {
     uint32_t low = v->grown_starts[right], high = v->grown_starts[right + 1], stop = high, len = bpe_token_len(v, right);
     if (len < n) {
         uint32_t unit = v->units[0], i, place;
         for (i = 0; i < n; i++) { /* tokens that the bytes begin with */
             unit = v->units[place = (unit >> 10) + p[i]];
             if ((unit & 0x200) && i + 1 > len && v->token[v->tokens[place]].left == right &&
-                bpe_grows_into(v, edge, at, right, v->tokens[place], p, n))
+                bpe_grows_into(v, edge, at, right, v->tokens[place], p, n, depth))
                 return 1;
         }
         while (low < stop) { /* the first that is not before them */
@@ -89,106 +78,204 @@ static int bpe_grows(const bpe_vocab *v, const bpe_edge *edge, uint32_t at, uint
             if (bpe_token_len(v, t) == n) continue; /* seen above */
             if (memcmp(v->bytes + v->starts[t], p, n) != 0) break;
         }
-        if (bpe_grows_into(v, edge, at, right, t, p, n)) return 1;
+        if (bpe_grows_into(v, edge, at, right, t, p, n, depth)) return 1;
+    }
+    return 0;
+}
+
+/* Whether a token below the trie's unit, longer than what led to it, fits after `before`: tries them all. */
+static int bpe_extends_any(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit, int depth) {
+    uint32_t base = v->units[unit] >> 10;
+    if (base == 0) return 0;
+    if (depth >= BPE_DEEPEST) return 1;
+    for (uint32_t label = 0; label < 256; label++) {
+        uint32_t at = base + label;
+        if ((v->units[at] & 0x1FF) != label) continue;
+        if ((v->units[at] & 0x200) && bpe_compatible(v, c, before, v->tokens[at])) return 1;
+        if (bpe_extends_any(v, c, before, at, depth + 1)) return 1;
     }
     return 0;
 }
 
 /* Whether a token longer than p[0, n), which leads to the trie's unit, begins with it and fits after `before`. */
-static int bpe_extends(const bpe_vocab *v, bpe_context *c, uint32_t before, uint32_t unit, const uint8_t *p, uint32_t n) {
-    bpe_edge edge;
-    if (!v->monotone) return bpe_extends_any(v, c, before, unit);
-    bpe_make_edge(v, before, &edge);
-    return bpe_grows(v, &edge, 0, v->byte_token[p[0]], p, n);
+static int bpe_extends(const bpe_vocab *v, bpe_context *c, const bpe_edge *edge, uint32_t before, uint32_t unit,
+                       const uint8_t *p, uint32_t n) {
+    if (before == BPE_NONE) return v->units[unit] >> 10 != 0;
+    if (!v->monotone) return bpe_extends_any(v, c, before, unit, 0);
+    bpe_make_edge(v, before, edge);
+    return bpe_grows(v, edge, 0, v->byte_token[p[0]], p, n, 0);
 }
 
-/* Where the paths of two ends meet; from: the end before each. */
-static size_t bpe_meet(const uint16_t *from, size_t a, size_t b) {
+/* Tokens in order, [first, count) of the array. */
+typedef struct {
+    uint32_t *ids;
+    size_t room;
+} bpe_list;
+
+typedef struct {
+    size_t first, count;
+} bpe_range;
+
+static int bpe_list_reserve(bpe_list *list, size_t room) {
+    uint32_t *grown;
+    if (room <= list->room) return BPE_OK;
+    room += room / 2 + 32;
+    grown = (uint32_t *)PyMem_RawRealloc(list->ids, room * sizeof *grown);
+    if (!grown) return BPE_NO_MEMORY;
+    list->ids = grown;
+    list->room = room;
+    return BPE_OK;
+}
+
+/* Where a window is: text[at, at + size) of a piece of which `taken` bytes lie before. `last` begins at `offset`. */
+typedef struct {
+    size_t at, size, taken, offset;
+    uint32_t before; /* the token that ends at `at`, BPE_NONE at the piece's start */
+    uint32_t count;  /* starts */
+} bpe_place;
+
+typedef struct {
+    bpe_list last;    /* token that ends after each byte; BPE_NONE: no encoding that passes through `at` ends there */
+    size_t *starts;   /* where (from `at` on) a token may begin that ends beyond the text, ascending; max_len + 1 */
+    uint32_t *nodes;  /* and the trie's unit that the bytes since lead to */
+    bpe_place now;
+} bpe_window;
+
+static void bpe_window_begin(bpe_window *w, size_t at, size_t taken, uint32_t before) {
+    w->now.at = at;
+    w->now.size = w->now.offset = 0;
+    w->now.taken = taken;
+    w->now.before = before;
+    w->now.count = 0;
+}
+
+/* Takes in text up to n. */
+static int bpe_window_push(bpe_window *w, const bpe_vocab *v, bpe_context *c, const uint8_t *text, size_t n) {
+    const uint8_t *p = text + w->now.at;
+    const uint32_t *units = v->units;
+    size_t size = w->now.size, stop = n - w->now.at;
+    uint32_t count = w->now.count, *last;
+    if (bpe_list_reserve(&w->last, w->now.offset + stop)) return BPE_NO_MEMORY;
+    last = w->last.ids + w->now.offset;
+    for (; size < stop; size++) {
+        uint32_t kept = 0, found = BPE_NONE, i;
+        uint8_t byte = p[size];
+        if (size == 0 || last[size - 1] != BPE_NONE) {
+            w->starts[count] = size;
+            w->nodes[count++] = 0;
+        }
+        for (i = 0; i < count; i++) {
+            uint32_t at = (units[w->nodes[i]] >> 10) + byte, unit = units[at];
+            if ((unit & 0x1FF) != byte) continue;
+            if (found == BPE_NONE && (unit & 0x200) &&
+                bpe_follows(v, c, w->starts[i] ? last[w->starts[i] - 1] : w->now.before, v->tokens[at]))
+                found = v->tokens[at];
+            if (unit >> 10) w->starts[kept] = w->starts[i], w->nodes[kept++] = at;
+        }
+        count = kept;
+        last[size] = found;
+    }
+    w->now.size = size;
+    w->now.count = count;
+    return BPE_OK;
+}
+
+/* Where the paths of two ends meet. */
+static size_t bpe_window_meet(const bpe_window *w, const bpe_vocab *v, size_t a, size_t b) {
+    const uint32_t *last = w->last.ids + w->now.offset;
     while (a != b) {
         if (a > b)
-            a = from[a];
+            a -= bpe_token_len(v, last[a - 1]);
         else
-            b = from[b];
+            b -= bpe_token_len(v, last[b - 1]);
     }
     return a;
 }
 
-/* The final tokens of the open piece p[0, n), n <= BPE_OPEN_MAX: their number, and themselves. earlier: another place where
- * the piece may end, or n. */
-static size_t bpe_stable(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, size_t earlier, uint32_t *tokens) {
-    uint32_t last[BPE_OPEN_MAX + 1], node[BPE_OPEN_MAX];
-    uint16_t active[BPE_OPEN_MAX], from[BPE_OPEN_MAX + 1];
-    size_t count = 0, i, end, made = 0;
-    for (end = 1; end <= n; end++) { /* starts from which a token may still come, and the last token of each prefix */
-        uint8_t byte = p[end - 1];
-        size_t kept = 0;
-        int found = 0;
-        active[count] = (uint16_t)(end - 1);
-        node[count++] = 0;
-        for (i = 0; i < count; i++) {
-            uint32_t at = (v->units[node[i]] >> 10) + byte, unit = v->units[at];
-            if ((unit & 0x1FF) != byte) continue;
-            if (!found && (unit & 0x200) && (active[i] == 0 || bpe_compatible(v, c, last[active[i]], v->tokens[at]))) {
-                found = 1;
-                last[end] = v->tokens[at];
-                from[end] = active[i];
-            }
-            if (unit >> 10) active[kept] = active[i], node[kept++] = at;
-        }
-        count = kept;
+/* How much of the window is behind tokens that all continuations share, where the piece may also end at `earlier`. */
+static size_t bpe_window_stable(const bpe_window *w, const bpe_vocab *v, bpe_context *c, const bpe_edge *edge,
+                                const uint8_t *text, size_t earlier) {
+    const uint32_t *last = w->last.ids + w->now.offset;
+    size_t end = bpe_window_meet(w, v, w->now.size, earlier - w->now.at);
+    for (uint32_t i = 0; i < w->now.count && end; i++) { /* only a start whose path leaves the shared one matters */
+        size_t start = w->starts[i], meet = bpe_window_meet(w, v, end, start);
+        if (meet < end && bpe_extends(v, c, edge, start ? last[start - 1] : w->now.before, w->nodes[i],
+                                      text + w->now.at + start, (uint32_t)(w->now.size - start)))
+            end = meet;
     }
-    if (count && active[0] == 0) return 0; /* a longer token begins with the whole piece */
-    end = bpe_meet(from, n, earlier);
-    for (i = 0; i < count && end; i++) { /* only a start whose path leaves the shared one before its end matters */
-        size_t meet = bpe_meet(from, end, active[i]);
-        if (meet < end && bpe_extends(v, c, last[active[i]], node[i], p + active[i], (uint32_t)(n - active[i]))) end = meet;
-    }
-    for (i = end; i > 0; i = from[i]) made++;
-    for (i = made; i > 0; end = from[end]) tokens[--i] = last[end];
-    return made;
+    return end;
 }
 
-/* The final tokens of an open piece of white space. It may still take in a further line end; if it does not, it ends
- * after its last one, and what follows is a piece of its own whose last character may go with a word. Without a line end
- * (or in GPT-2) it ends where it ends now, or one character before. */
-static size_t bpe_stable_blank(const bpe_vocab *v, bpe_context *c, const bpe_spec *spec, const uint8_t *p, size_t n,
-                               uint32_t *tokens) {
-    uint32_t other[BPE_OPEN_MAX];
-    size_t line = 0, i, len = 0, chars = 0, tail = 0, made, head, k;
-    for (i = 0; i < n; i += len, chars++) {
-        (void)bpe_flags(p + i, &len);
-        tail = i;
-        if (spec->family != BPE_GPT2 && (p[i] == '\n' || p[i] == '\r')) line = i + 1, chars = (size_t)-1;
+/* Moves the tokens of the window's first `end` bytes to the list. */
+static int bpe_window_take(bpe_window *w, const bpe_vocab *v, size_t end, bpe_list *list, bpe_range *range) {
+    const uint32_t *last = w->last.ids + w->now.offset;
+    size_t made = 0, i;
+    uint32_t kept = 0, k, *out;
+    if (end == 0) return BPE_OK;
+    for (i = end; i; i -= bpe_token_len(v, last[i - 1])) made++;
+    if (bpe_list_reserve(list, range->count + made)) return BPE_NO_MEMORY;
+    range->count += made;
+    out = list->ids + range->count;
+    for (i = end; i; i -= bpe_token_len(v, last[i - 1])) *--out = last[i - 1];
+    for (k = 0; k < w->now.count; k++) { /* no continuation passes through a start whose path goes by `end` */
+        for (i = w->starts[k]; i > end; i -= bpe_token_len(v, last[i - 1])) {
+        }
+        if (i == end) w->starts[kept] = w->starts[k] - end, w->nodes[kept++] = w->nodes[k];
     }
-    if (line == 0) return bpe_stable(v, c, p, n, chars > 1 ? tail : n, tokens);
-    made = bpe_stable(v, c, p, n, n, tokens);
-    if (line == n || made == 0) return made;
-    head = bpe_encode_bytes(v, c, p, line, other);
-    if (head == 0) return 0;
-    head += bpe_stable(v, c, p + line, n - line, chars > 1 ? tail - line : n - line, other + head);
-    for (k = 0; k < made && k < head && tokens[k] == other[k]; k++) {
+    w->now.count = kept;
+    w->now.before = last[end - 1];
+    w->now.at += end;
+    w->now.taken += end;
+    w->now.size -= end;
+    w->now.offset += end;
+    if (w->now.offset > w->now.size) {
+        memmove(w->last.ids, w->last.ids + w->now.offset, w->now.size * sizeof *last);
+        w->now.offset = 0;
     }
-    return k;
+    return BPE_OK;
 }
 
-/* Whether an open piece can end nowhere but at its present end or later: no contraction begun, no capitals after letters
- * without case, and more than the one character that may come before letters. *blank: whether it is white space. */
-static int bpe_plain_end(const bpe_spec *spec, const uint8_t *p, size_t n, int *blank) {
-    size_t i, len = 0, chars = 0;
-    int caseless = 0;
-    *blank = 1;
-    for (i = 0; i < n; i += len, chars++) {
-        unsigned f = bpe_flags(p + i, &len);
-        if (!(f & BPE_SPACE)) *blank = 0;
-        if (p[i] == '\'' && (i + 3 >= n || i == 0)) return 0;
-        if (spec->family == BPE_O200K) {
-            if ((f & BPE_BOTH) == BPE_BOTH)
-                caseless = 1;
-            else if ((f & BPE_BOTH) == BPE_UPPER_LIKE && caseless)
-                return 0;
+/* Whether all ends that a continuation may pass through (`earlier` is one) are known in the window. */
+static int bpe_window_knows(const bpe_window *w, const bpe_vocab *v, const uint8_t *text, size_t earlier) {
+    const uint32_t *last = w->last.ids + w->now.offset;
+    size_t end = w->now.size, from = end > v->max_len ? end - v->max_len : 1;
+    if (earlier < w->now.at || (earlier > w->now.at && last[earlier - w->now.at - 1] == BPE_NONE)) return 0;
+    for (; from < end; from++) {
+        uint32_t unit = 0;
+        size_t i = from;
+        if (last[from - 1] != BPE_NONE) continue;
+        do { /* does a longer token begin with the bytes since? */
+            uint8_t byte = text[w->now.at + i];
+            unit = (v->units[unit] >> 10) + byte;
+            if ((v->units[unit] & 0x1FF) != byte) break;
+        } while (++i < end);
+        if (i == end && v->units[unit] >> 10) return 0;
+    }
+    return 1;
+}
+
+/* Takes in much text at once: encodes all of it as if it ended at n, moves to a border near its end that all
+ * continuations pass through, and the tokens before that to the list. A border is tried by making the window from there
+ * alone: two neighbours decide, so an end that has an encoding there has this one in the whole text. */
+static int bpe_window_jump(bpe_window *w, const bpe_vocab *v, bpe_context *c, const uint8_t *text, size_t n,
+                           size_t earlier, bpe_list *list, bpe_range *range) {
+    bpe_place old = w->now;
+    size_t len = n - old.at, reach = 2 * (size_t)v->max_len, made;
+    uint32_t *tokens;
+    if (bpe_list_reserve(list, range->count + len)) return BPE_NO_MEMORY;
+    tokens = list->ids + range->count;
+    made = bpe_encode_after(v, c, old.before, text + old.at, len, tokens);
+    if (made == 0) return BPE_NO_MEMORY;
+    for (;; reach *= 4) {
+        size_t border = len, count = made;
+        while (count && len - border < reach) border -= bpe_token_len(v, tokens[--count]);
+        bpe_window_begin(w, old.at + border, old.taken + border, count ? tokens[count - 1] : old.before);
+        if (bpe_window_push(w, v, c, text, n)) return BPE_NO_MEMORY;
+        if (border == 0 || bpe_window_knows(w, v, text, earlier)) {
+            range->count += count;
+            return BPE_OK;
         }
     }
-    return chars > 2;
 }
 
 #endif

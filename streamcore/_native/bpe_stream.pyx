@@ -1,202 +1,338 @@
 # cython: language_level=3, freethreading_compatible=True
 """Streaming byte-pair encoder (twin: ``_pure.bpe_stream``).
 
-Goals: the ids of the twin, at the same calls, at nearly the speed of encoding at once. Plan: the scanner of the core
-takes the pieces that surely end in a fragment; of the piece that does not, bpe_open.h finds the tokens that are final.
-Its text is kept and looked at anew with the next fragment, so this serves pieces of up to BPE_OPEN_MAX bytes. Longer
-ones, and ends that text far ahead decides, are left to the state machine of the twin, which this class extends.
+Goals: the ids of the twin, at the same calls, at the speed of encoding at once; no Python object a piece; nothing lost
+when memory runs out. Plan: a fragment is appended to the text that is held, as UTF-8, and bpe_stream.h does the rest, up
+to the ids, which become one array a fragment. Its state is kept when making that array fails, and then set back. What is
+rare takes the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
 """
 
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy
 
 from .bpe cimport (
-    BPE_DEEPEST,
-    BPE_OPEN_MAX,
     BPECore,
     Names,
     bpe_context,
-    bpe_encode,
-    bpe_names_find,
+    bpe_names,
     bpe_output,
     bpe_output_free,
     bpe_output_reserve,
-    bpe_plain_end,
-    bpe_stable,
-    bpe_stable_blank,
-    bpe_token_len,
+    bpe_spec,
+    bpe_vocab,
     check_memory,
     take_array,
-    take_list,
 )
 
 from .._pure import bpe_stream
 from .._pure.bpe_input import raise_disallowed
-from .._pure.open_piece import OpenPieces
-from .._pure.text_stream import Composer, NameFinder, TextDecoder
+from .._pure.text_stream import Composer
+from ..errors import ItemTooLarge
 
 __all__ = ["BPEEncoder"]
 
 
-class NativePieces(OpenPieces):
-    """The pieces of one text without special tokens.
+cdef extern from "bpe_fragment.h" nogil:
+    size_t bpe_count_chars(const uint8_t *p, size_t n)
+    size_t bpe_whole_chars(const uint8_t *p, size_t n, size_t *chars)
 
-    ``_pending`` is the text of a piece that has not ended and that the state machine does not have, of which ``_taken``
-    ids for ``_taken_bytes`` bytes were given out. When the machine is given such a piece, it makes these ids once more
-    and ``_skip`` says how many are to be left out.
+
+cdef extern from "bpe_stream.h" nogil:
     """
+    /* An empty name is found everywhere. */
+    static void bpe_names_everywhere(bpe_names *names) {
+        memset(names->first, 1, sizeof names->first);
+        names->only = -1;
+    }
+    """
+    enum: BPE_MORE
 
-    def __init__(self, core, family):
-        self._pending = ""
-        self._taken = self._taken_bytes = self._skip = 0
-        super().__init__(core, family)
+    ctypedef struct bpe_place:
+        size_t at, size
+
+    ctypedef struct bpe_range:
+        size_t first, count
+
+    ctypedef struct bpe_list:
+        uint32_t *ids
+
+    ctypedef struct bpe_progress:
+        size_t start
+
+    ctypedef struct bpe_state:
+        size_t size, checked, released, pos, skip
+        int open, made, forked
+        bpe_progress progress
+        bpe_place main
+        bpe_range finals, other_finals
+
+    ctypedef struct bpe_stream_t "bpe_stream":
+        uint8_t *text
+        bpe_list finals
+        bpe_state now, before
+
+    int bpe_stream_init(bpe_stream_t *s, const bpe_vocab *v)
+    void bpe_stream_free(bpe_stream_t *s)
+    size_t bpe_stream_bytes(const bpe_stream_t *s, const bpe_vocab *v)
+    uint8_t *bpe_stream_room(bpe_stream_t *s, size_t more)
+    int bpe_stream_pieces(bpe_stream_t *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, size_t n, int final,
+                          bpe_output *o)
+    int bpe_stream_encode(bpe_stream_t *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c,
+                          const bpe_names *disallowed, const bpe_names *allowed, int final, bpe_output *o, size_t *hit,
+                          uint32_t *which)
+    size_t bpe_stream_held(const bpe_stream_t *s)
+    void bpe_stream_undo(bpe_stream_t *s, const bpe_vocab *v, bpe_context *c)
+    void bpe_stream_commit(bpe_stream_t *s)
+    void bpe_names_everywhere(bpe_names *names)
+    size_t bpe_token_size "bpe_token_len"(const bpe_vocab *v, uint32_t t)
+
+
+cdef enum:
+    RELEASE = 16384  # bytes of a fragment from which on the GIL is released
+
+
+@cython.final
+cdef class Stream:
+    """The state of an encoder: held text, open piece, special tokens to look for. Also the pieces of the twin."""
+
+    cdef BPECore core
+    cdef Names disallowed, allowed
+    cdef bpe_stream_t s
+    cdef size_t chars   # characters of the text taken in
+    cdef size_t hit     # where in the text held the disallowed token `which` begins, BPE_MORE for nowhere
+    cdef uint32_t which
+    cdef bytes tail     # of the last fragment: the beginning of a character
+    cdef size_t decoded # bytes of the fragments that were valid, or made so
+    cdef bint odd       # whether the last fragment ended with half a pair of surrogates
+    cdef object kind    # str or bytes, what the fragments are
+    cdef size_t max_size
+    cdef bint busy      # a call is using it
+
+    def __cinit__(self, BPECore core not None, disallowed, allowed, max_size):
+        self.core = core
+        self.max_size = <size_t>-1 if max_size is None else min(max_size, <size_t>-1)
+        self.tail = b""
+        check_memory(bpe_stream_init(&self.s, &core.vocab))
+        if disallowed:
+            self.disallowed = Names(disallowed, {})
+            if "" in disallowed:
+                bpe_names_everywhere(&self.disallowed.names)
+        if allowed:
+            self.allowed = Names(allowed, core.special_tokens)
+
+    def __dealloc__(self):
+        bpe_stream_free(&self.s)
+
+    def __sizeof__(self):
+        return object.__sizeof__(self) + bpe_stream_bytes(&self.s, &self.core.vocab)
+
+    cdef int enter(self) except -1:
+        cdef bint busy
+        with cython.critical_section(self):
+            busy = self.busy
+            self.busy = True
+        if busy:
+            raise ValueError("BPEEncoder is already executing")
+        return 0
+
+    def begin(self):
+        """Back to new."""
+        cdef bpe_state *now = &self.s.now
+        self.enter()
+        now.size = now.checked = now.released = now.pos = now.skip = 0
+        now.open = now.made = now.forked = 0
+        now.finals.first = now.finals.count = now.other_finals.first = now.other_finals.count = 0
+        self.chars, self.decoded, self.tail, self.odd, self.kind = 0, 0, b"", False, None
+        bpe_stream_commit(&self.s)
+        self.busy = False
 
     @property
     def held_size(self):
-        if self._pending:
-            return len(self._pending.encode()) - self._taken_bytes
-        return OpenPieces.held_size.fget(self)
+        """Bytes of the text whose ids were not given out."""
+        return bpe_stream_held(&self.s)
 
     def held(self):
         """The text whose ids were not given out."""
-        if self._pending:
-            return self._pending.encode()[self._taken_bytes:]
-        return super().held()
+        cdef const bpe_state *now = &self.s.now
+        cdef const bpe_vocab *v = &self.core.vocab
+        cdef const uint8_t *text = self.s.text
+        cdef uint32_t token
+        cdef size_t i
+        if not now.open:
+            return b""
+        if not now.made:
+            return text[now.progress.start:now.released]
+        parts = []
+        for i in range(now.finals.first, now.finals.count):
+            token = self.s.finals.ids[i]
+            parts.append(v.bytes[v.starts[token]:v.starts[token] + bpe_token_size(v, token)])
+        parts.append(text[now.main.at:now.main.at + now.main.size])
+        return b"".join(parts)
 
-    def feed(self, text, final):
-        """The ids that ``text`` makes final; ``final`` ends the text."""
-        out = []
-        if not self._open:
-            text = take_pieces(self._core, self, text, final, False, out)
-        if text or self._open:
-            out += self._not_again(super().feed(text, final))
-        return out
+    cdef int append(self, const uint8_t *data, size_t n) except -1:
+        cdef uint8_t *to = bpe_stream_room(&self.s, n)
+        if to == NULL:
+            raise MemoryError
+        if n:
+            memcpy(to, data, n)
+        self.s.now.size += n
+        return 0
 
-    def feed_array(self, text, final):
-        """The same as an array."""
-        out = []
-        if not self._open:
-            text = take_pieces(self._core, self, text, final, True, out)
-            if not text:
-                return out[0]
-        import numpy as np
-        ids = self._not_again(super().feed(text, final))
-        return np.concatenate([*out, np.array(ids, np.uint32)])
-
-    def _bulk(self, text, final, out):
-        return take_pieces(self._core, self, text, final, False, out)
-
-    def _not_again(self, ids):
-        skipped = min(self._skip, len(ids))
-        self._skip -= skipped
-        return ids[skipped:] if skipped else ids
-
-
-cdef str take_pieces(BPECore core, object pieces, str text, bint final, bint as_array, list out):
-    """Append the ids of the pieces that end in ``text`` to ``out`` (or one array of them), and those of the open piece
-    that are final. What is left for the state machine."""
-    cdef bpe_output o
-    cdef bpe_context *context
-    cdef Py_ssize_t size = 0
-    cdef size_t pos = 0, n, need = 0, skip, tokens, covered = 0, i
-    cdef uint32_t stable[BPE_OPEN_MAX]
-    cdef bint plain
-    cdef int blank = 0
-    cdef const uint8_t *data
-    cdef int error
-    cdef object rest = ""
-    if pieces._pending:
-        text = pieces._pending + text
-        pieces._pending = ""
-    data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
-    n = size
-    skip = pieces._taken
-    pieces._taken = pieces._taken_bytes = 0
-    o.ids, o.count, o.room, o.own = NULL, 0, 0, 1
-    context = core.take_context()
-    try:
-        check_memory(bpe_output_reserve(&o, n // 3 + 64))
-        while pos < n:
-            error = bpe_encode(&core.vocab, &core.spec, context, data, &pos, n, final, o.ids, o.room, &o.count, &need)
-            check_memory(error)
-            if need == 0:
-                break
-            check_memory(bpe_output_reserve(&o, need))
-        if pos < n:
-            tokens, plain = BPE_OPEN_MAX + 1, False
-            if n - pos <= BPE_OPEN_MAX and core.vocab.max_len < BPE_DEEPEST:
-                plain = bpe_plain_end(&core.spec, data + pos, n - pos, &blank)
-                if blank:
-                    tokens = bpe_stable_blank(&core.vocab, context, &core.spec, data + pos, n - pos, stable)
-                else:
-                    tokens = bpe_stable(&core.vocab, context, data + pos, n - pos, n - pos, stable)
-            rest = PyUnicode_DecodeUTF8(<const char *>data + pos, n - pos, NULL)
-            if tokens == 0 or (tokens <= BPE_OPEN_MAX and core.vocab.unreachable == 0 and (plain or blank)):
-                check_memory(bpe_output_reserve(&o, tokens))
-                for i in range(tokens):
-                    covered += bpe_token_len(&core.vocab, stable[i])
-                    o.ids[o.count] = core.vocab.ids[stable[i]]
-                    o.count += 1
-                pieces._pending, rest = rest, ""
-                # what was given out of this piece, already before it began too (it was the other end of white space)
-                pieces._taken = max(tokens, skip - (o.count - tokens) if skip + tokens > o.count else 0)
-                pieces._taken_bytes = covered
+    cdef object encode(self, bpe_context *context, size_t n, bint final, bint named):
+        """An array of the ids that became final with the last ``n`` bytes appended, None for none."""
+        cdef const bpe_names *disallowed = &self.disallowed.names if named and self.disallowed is not None else NULL
+        cdef const bpe_names *allowed = &self.allowed.names if named and self.allowed is not None else NULL
+        cdef BPECore core = self.core
+        cdef bpe_output o
+        cdef int error
+        o.ids, o.count, o.room, o.own = NULL, 0, 0, 1
+        try:
+            check_memory(bpe_output_reserve(&o, n // 3 + 64))
+            if n < RELEASE:
+                error = bpe_stream_encode(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, final, &o,
+                                          &self.hit, &self.which)
             else:
-                if skip > o.count:  # not set to 0 here: _bulk() comes this way once more with the same piece
-                    pieces._skip = skip - o.count
-        if skip > o.count:
-            skip = o.count
-        give(&o, skip, as_array, out)
-    finally:
-        core.give_context(context)
-        bpe_output_free(&o)
-    return rest
+                with nogil:
+                    error = bpe_stream_encode(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, final, &o,
+                                              &self.hit, &self.which)
+            check_memory(error)
+            return take_array(&o) if o.count else None
+        finally:
+            bpe_output_free(&o)
 
+    def feed_array(self, str text, bint final):
+        """The ids that ``text`` makes final, as the twin's pieces give them; None for none."""
+        cdef bpe_context *context
+        cdef Py_ssize_t n = 0
+        cdef const uint8_t *data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n)
+        self.enter()
+        self.s.before = self.s.now
+        context = NULL
+        try:
+            context = self.core.take_context()
+            self.append(data, n)
+            ids = self.encode(context, n, final, False)
+            bpe_stream_commit(&self.s)
+            return ids
+        except BaseException:
+            self.undo(context)
+            raise
+        finally:
+            self.leave(context)
 
-cdef int give(bpe_output *o, size_t skip, bint as_array, list out) except -1:
-    if as_array:
-        array = take_array(o)
-        out.append(array[skip:] if skip else array)
-    else:
-        ids = take_list(o)
-        out += ids[skip:] if skip else ids
-    return 0
+    cdef int undo(self, bpe_context *context) except -1:
+        if context != NULL:
+            bpe_stream_undo(&self.s, &self.core.vocab, context)
+        return 0
 
+    cdef int leave(self, bpe_context *context) except -1:
+        if context != NULL:
+            self.core.give_context(context)
+        self.busy = False
+        return 0
 
-class NativeFinder(NameFinder):
-    """``NameFinder`` that passes on at once text with no name, and no beginning of one at its end."""
-
-    def __init__(self, names):
-        super().__init__(names)
-        self._names = Names(names, {}) if names and "" not in names else None
-
-    def feed(self, text, final):
-        """Pairs of text and the name after it, the last one with None: what follows is not known yet."""
-        cdef Names names = self._names
-        cdef uint32_t which = 0
+    cdef bint take_str(self, object text, size_t *chars) except -1:
+        """Append ``text``; False if it is not valid as it is."""
+        cdef Py_ssize_t n = 0
         cdef const uint8_t *data
-        cdef Py_ssize_t size = 0
-        if names is not None and not self._held:
-            data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
-            if bpe_names_find(&names.names, data, 0, size, &which) == <size_t>size:
-                if final or self._first_beginning(text) == len(text):
-                    self.position += len(text)
-                    return ((text, None),)
-        return super().feed(text, final)
+        if self.kind is bytes or self.odd:
+            return False
+        try:
+            data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n)
+        except UnicodeEncodeError:
+            return False
+        self.append(data, n)
+        chars[0] = PyUnicode_GET_LENGTH(text)
+        return True
 
+    cdef bint take_bytes(self, object data, bint final, size_t *chars, size_t *cut) except -1:
+        """Append ``data`` and what was held of a character, but for its last ``cut`` bytes, which begin a character.
 
-class NativeText(TextDecoder):
-    """``TextDecoder`` that leaves ``str`` without surrogates as it is; its UTF-8 is then at hand for the scanner."""
+        False if that is not valid as it is.
+        """
+        cdef size_t n = PyBytes_GET_SIZE(data), held = PyBytes_GET_SIZE(self.tail), size = self.s.now.size, whole
+        if self.kind is str:
+            return False
+        if held:
+            self.append(<const uint8_t *>PyBytes_AS_STRING(self.tail), held)
+        self.append(<const uint8_t *>PyBytes_AS_STRING(data), n)
+        n += held
+        whole = bpe_whole_chars(self.s.text + size, n, chars) if n else 0
+        if whole > n or (final and whole < n):
+            self.s.now.size = size
+            return False
+        cut[0] = n - whole
+        self.s.now.size = size + whole
+        return True
 
-    def _join(self, text):
-        cdef Py_ssize_t size = 0
-        if not self._surrogate:
-            try:
-                PyUnicode_AsUTF8AndSize(text, &size)
-            except UnicodeEncodeError:
-                return super()._join(text)
-            return text
-        return super()._join(text)
+    cdef object take(self, engine, fragment, bint final):
+        """Take in a fragment, or with ``final`` the end, and give the list of what ``feed`` gives."""
+        cdef bpe_context *context = NULL
+        cdef size_t chars = 0, cut = 0, decoded = self.decoded, size
+        cdef Py_ssize_t n = 0
+        cdef bint odd = False
+        decoder, offset = engine._text, engine.offset
+        surrogate = decoder._surrogate if self.odd else ""
+        if final:
+            fragment = "" if self.kind is str else b""
+        self.enter()
+        self.s.before = self.s.now
+        size = self.s.now.size
+        try:
+            context = self.core.take_context()
+            kind = str if isinstance(fragment, str) else bytes
+            if kind is bytes and not isinstance(fragment, bytes):
+                fragment = engine._as_bytes(fragment)
+            tail = b""
+            if self.take_str(fragment, &chars) if kind is str else self.take_bytes(fragment, final, &chars, &cut):
+                if cut:
+                    tail = (self.tail + fragment)[-<Py_ssize_t>cut:]
+                decoded += self.s.now.size - size
+            else:
+                decoder.kind, decoder._bytes, decoder._decoded = self.kind, self.tail, self.decoded
+                text = decoder.feed(fragment, final)
+                tail, decoded, odd = decoder._bytes, decoder._decoded, decoder._surrogate != ""
+                self.append(<const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n), n)
+                chars = PyUnicode_GET_LENGTH(text)
+            failed = decoder.error
+            ids = self.encode(context, self.s.now.size - size, final or failed is not None, True)
+            given = [] if ids is None else [ids]
+            engine.offset = offset + len(fragment)
+            if self.hit != BPE_MORE:
+                failed = self.error_at_hit(self.chars + chars)
+            if failed is not None:
+                engine._fail(failed)
+            elif bpe_stream_held(&self.s) > self.max_size:
+                engine._fail(self.too_large(engine.offset, kind))
+            bpe_stream_commit(&self.s)
+            self.chars += chars
+            self.tail, self.decoded, self.odd, self.kind = tail, decoded, odd, kind
+            return given
+        except BaseException:
+            engine.offset = offset
+            decoder.error, decoder._surrogate = None, surrogate
+            self.undo(context)
+            raise
+        finally:
+            self.leave(context)
+
+    cdef object error_at_hit(self, size_t chars):
+        """The error for the disallowed token that was found; ``chars`` of the text lie before its end."""
+        try:
+            raise_disallowed(
+                self.disallowed.texts[self.which],
+                chars - bpe_count_chars(self.s.text + self.hit, self.s.now.size - self.hit),
+            )
+        except ValueError as error:
+            return error
+
+    cdef object too_large(self, offset, kind):
+        held = self.held()
+        start = len(held.decode("utf-8", "ignore")) if kind is str else len(held)
+        return ItemTooLarge(len(held), self.max_size, offset - start)
 
 
 class BPEEncoder(bpe_stream.BPEEncoder):
@@ -210,22 +346,60 @@ class BPEEncoder(bpe_stream.BPEEncoder):
 
     def __init__(self, core, *, allowed_special=frozenset(), disallowed_special="all", errors="replace",
                  max_size=1 << 26):
+        self._stream = None
+        self._plain = core._family is not None and core.normalization is None
         super().__init__(core, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors,
                          max_size=max_size)
-        self._text = NativeText(errors)
-        self._disallowed = NativeFinder(self._disallowed.names)
-        self._allowed = NativeFinder(self._allowed.names)
 
     def _begin_text(self):
         core = self._core
-        if core._family is None or not isinstance(core, BPECore):
+        if core._family is None:
             super()._begin_text()
             return
+        if self._stream is None:
+            self._stream = Stream(core, self._disallowed.names, self._allowed.names, self._max_size)
         self._composer = Composer() if core.normalization else None
-        self._pieces = NativePieces(core, core._family)
+        self._pieces = self._stream
+
+    def _clear(self):
+        if self._stream is not None:
+            (<Stream>self._stream).begin()
+        super()._clear()
+
+    def feed(self, fragment):
+        """Take in one fragment and give the list of items that are final now.
+
+        An error in the input is raised once every item before it was given, and by every further call until
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
+        """
+        if self.error is not None or self._ended:
+            self._check_open("feed")
+        items = self._take(fragment)
+        return items if items else self._raise_unless(items)
+
+    def finish(self):
+        """End the input and give the list of items that this completes; a second call gives an empty list."""
+        if self._ended and self.error is None:
+            return []
+        self._check_open("finish")
+        items = self._end()
+        self._ended = True
+        return self._raise_unless(items)
+
+    def _take(self, fragment):
+        if self._plain:
+            return (<Stream>self._stream).take(self, fragment, False)
+        return super()._take(fragment)
+
+    def _end(self):
+        if self._plain:
+            return (<Stream>self._stream).take(self, None, True)
+        return super()._end()
+
+    # Normalization goes the way of the twin, but for arrays in the place of lists.
 
     def _encode(self, text, final):
-        if not isinstance(self._pieces, NativePieces):
+        if self._stream is None:
             return super()._encode(text, final)
         out = []
         final = final or self._text.error is not None
@@ -248,15 +422,13 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         return out
 
     def _encode_allowed(self, text, final, out):
-        if not isinstance(self._pieces, NativePieces):
+        if self._stream is None:
             super()._encode_allowed(text, final, out)
             return
         for part, name in self._allowed.feed(text, final):
             ends = final or name is not None
-            if self._composer is not None:
-                part = self._composer.feed(part, ends)
-            ids = self._pieces.feed_array(part, ends)
-            if len(ids):
+            ids = (<Stream>self._stream).feed_array(self._composer.feed(part, ends), ends)
+            if ids is not None:
                 out.append(ids)
             if name is not None:
                 import numpy as np

@@ -3,7 +3,6 @@
 #define STREAMCORE_BPE_TEXT_H
 
 #include "bpe_encode.h"
-#include "bpe_open.h"
 
 /* Ids being made. ids may be a buffer of the caller's (own == 0) until it is too small. */
 typedef struct {

@@ -104,16 +104,19 @@ class BPEEncoder(TokenEngine):
         self._pieces = UnknownPattern(core) if core._family is None else OpenPieces(core, core._family)
 
     def _take(self, fragment: Any) -> list[Any]:
-        if not isinstance(fragment, str):
-            try:
-                fragment = fragment if isinstance(fragment, bytes) else memoryview(fragment).tobytes()
-            except TypeError:
-                raise TypeError(
-                    f"{self._name} takes str or bytes-like fragments, not {type(fragment).__name__}"
-                ) from None
+        if not isinstance(fragment, (str, bytes)):
+            fragment = self._as_bytes(fragment)
         text = self._text.feed(fragment)
         self.offset += len(fragment)
         return self._encode(text, False)
+
+    def _as_bytes(self, fragment: Any) -> bytes:
+        try:
+            return memoryview(fragment).tobytes()
+        except TypeError:
+            raise TypeError(
+                f"{self._name} takes str or bytes-like fragments, not {type(fragment).__name__}"
+            ) from None
 
     def _end(self) -> list[Any]:
         return self._encode(self._text.feed("" if self._text.kind is str else b"", True), True)

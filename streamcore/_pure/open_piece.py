@@ -153,8 +153,8 @@ class OpenPieces:
         scanner, encodings = self._scanner, self._encodings
         assert encodings is not None
         if scanner.phase == START:
-            text = "".join(self._held)
-            return [len(text[:i].encode()) for i in range(1, len(text))]
+            # "'l" may be "'ll" begun; else the apostrophe is a piece alone in r50k, and part of a word elsewhere
+            return [1] if self._family.name == "r50k" and len("".join(self._held)) > 1 else []
         if scanner.phase == SUFFIX or (scanner.phase == BLANK and scanner.gap < 0 and scanner.size > 1):
             return [encodings.size - len("".join(self._held).encode())]
         return []

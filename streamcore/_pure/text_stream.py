@@ -92,20 +92,20 @@ class NameFinder:
             yield text, None
             return
         text, self._held = self._held + text, ""
-        start, sure = 0, len(text) if final else self._first_beginning(text)
+        start, sure = 0, len(text) if final else self._first_beginning(text, 0)
         while (match := self._finder.search(text, start)) and match.start() < sure:
             self.position += match.start() - start
             yield text[start : match.start()], match[0]
             self.position += len(match[0])
             start = match.end()
-        sure = max(sure, start)
+            sure = len(text) if final else self._first_beginning(text, start)
         self._held = text[sure:]
         self.position += sure - start
         yield text[start:sure], None
 
-    def _first_beginning(self, text: str) -> int:
-        """Where the first name may begin that does not lie in ``text`` as a whole."""
-        for i in range(max(0, len(text) - self._longest + 1), len(text)):
+    def _first_beginning(self, text: str, start: int) -> int:
+        """Where from ``start`` on the first name may begin that does not lie in ``text`` as a whole."""
+        for i in range(max(start, len(text) - self._longest + 1), len(text)):
             if text[i:] in self._beginnings:
                 return i
         return len(text)
