@@ -7,6 +7,8 @@ to the ids, which become one array a fragment. Its state is kept when making tha
 rare takes the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
 """
 
+from os import environ
+
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
@@ -16,6 +18,7 @@ from libc.string cimport memcpy
 from .bpe cimport (
     BPECore,
     Names,
+    bpe_choose_scanner,
     bpe_context,
     bpe_names,
     bpe_output,
@@ -33,6 +36,15 @@ from .._pure.text_stream import Composer
 from ..errors import ItemTooLarge
 
 __all__ = ["BPEEncoder"]
+
+
+def _use_kernel(str name):
+    """As ``bpe._use_kernel``, for this module's scanner."""
+    encoded = name.encode()
+    return bool(bpe_choose_scanner(NULL if name == "auto" else <const char *>PyBytes_AS_STRING(encoded)))
+
+
+_use_kernel(environ.get("STREAMCORE_KERNEL", "auto"))
 
 
 cdef extern from "bpe_fragment.h" nogil:
