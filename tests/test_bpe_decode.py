@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
+import ctypes
+import inspect
 import os
+import pickle
 import random
+import sys
+import threading
 from array import array
+from enum import IntEnum
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from streamcore import InvalidEncoding
+from streamcore import BPE, InvalidEncoding
 from streamcore.vocab.gpt2 import load_gpt2
 
 SCALE = float(os.environ.get("STREAMCORE_TEST_SCALE", "1"))
@@ -33,6 +42,62 @@ def decode(backend, core, fragments, **options):
     """The pieces of text of a stream."""
     engine = backend.BPEDecoder(core, **options)
     return [text for fragment in fragments for text in engine.feed(fragment)] + engine.finish()
+
+
+# Tokens that end inside characters, begin there, are no UTF-8, are long, or are many characters.
+CUTS = [
+    *(bytes((value,)) for value in range(256)),
+    "é".encode()[1:] + b"a",
+    "中".encode()[:2],
+    "中".encode()[1:],
+    "中".encode(),
+    SMILE.encode()[:3],
+    SMILE.encode()[2:] + SMILE.encode()[:2],
+    SMILE.encode(),
+    "é中".encode() * 30,
+    b"\xe0\xa0",
+    b"\xed\xa0",
+    b"\xf4\x90",
+    b"ab" + "中".encode()[:1],
+    b"x" * 15,
+    b"x" * 16,
+    b"x" * 17,
+    b"y" * 300 + SMILE.encode()[:1],
+    b"<|",
+    b"|>",
+    b"STOP",
+]
+FEW = [*range(256, 256 + len(CUTS) - 256), *b"a<|>\x80\xa0\xe4\xf0\xff", 999]
+
+
+@pytest.fixture(scope="module", params=["dense", "far apart"])
+def cuts(backend, request):
+    """A vocabulary of ``CUTS``, by their place; the ids of the other one leave so large holes that no table is made."""
+    special = {END: 999 if request.param == "dense" else 4_000_000_000}
+    return backend.BPECore({token: i for i, token in enumerate(CUTS)}, load_gpt2().pattern, special)
+
+
+def token(number):
+    """The bytes of an id of ``FEW``."""
+    return END.encode() if number == 999 else CUTS[number]
+
+
+def slow_stop(text, stop):
+    """``text`` up to the stop string that begins first, and the shortest that begins there."""
+    found = sorted((text.find(each), len(each), each) for each in stop if each in text)
+    return (text[: found[0][0]], found[0][2]) if found else (text, None)
+
+
+def grouped(ids, sizes):
+    """The ids in fragments of these sizes over and over; a size of 0 is an int by itself."""
+    fragments, at = [], 0
+    for i in range(len(ids)):
+        size = sizes[i % len(sizes)]
+        fragments.append(ids[at] if size == 0 else ids[at : at + size])
+        at += size or 1
+        if at >= len(ids):
+            break
+    return fragments
 
 
 # ---- characters
@@ -111,6 +176,97 @@ def test_special_tokens_are_text(backend, gpt2):
     assert decode(backend, gpt2, [64, 50256, 65]) == ["a", END, "b"]
 
 
+@settings(max_examples=int(150 * SCALE), deadline=None)
+@given(st.data())
+def test_text_is_that_of_the_codec_for_any_tokens_and_cuts(backend, cuts, data):
+    few = [number for number in FEW if number != 999 or number in cuts.special_tokens.values()]
+    ids = data.draw(st.lists(st.sampled_from(few), max_size=40))
+    sizes = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    for errors in ("replace", "ignore"):
+        codec = codecs.getincrementaldecoder("utf-8")(errors)
+        engine = backend.BPEDecoder(cuts, errors=errors)
+        taken = 0
+        for fragment in grouped(ids, sizes):
+            numbers = [fragment] if isinstance(fragment, int) else fragment
+            assert "".join(engine.feed(fragment)) == codec.decode(b"".join(map(token, numbers)))
+            taken += len(numbers)
+            assert engine.offset == taken
+        assert "".join(engine.finish()) == codec.decode(b"", True)
+
+
+@settings(max_examples=int(150 * SCALE), deadline=None)
+@given(st.data())
+def test_strict_gives_the_text_before_the_first_error_and_its_offset(backend, cuts, data):
+    some = [number for number in FEW if number != 999]
+    ids = data.draw(st.lists(st.sampled_from(some), max_size=12))
+    sizes = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    whole = b"".join(map(token, ids))
+    engine = backend.BPEDecoder(cuts, errors="strict")
+    got = []
+    try:
+        for fragment in [*grouped(ids, sizes), []]:
+            got += engine.feed(fragment)
+        got += engine.finish()
+    except InvalidEncoding as error:
+        result = (error.offset, error.reason, error.object)
+    else:
+        result = None
+    try:
+        wanted = whole.decode()
+    except UnicodeDecodeError as error:
+        wanted = whole[: error.start].decode()
+        bad = whole[error.start : error.end]
+        assert result == (error.start, error.reason, bad)  # noqa: PT017 - there may be none
+    else:
+        assert result is None
+    assert "".join(got) == wanted
+
+
+@settings(max_examples=int(100 * SCALE), deadline=None)
+@given(st.data())
+def test_prompt_and_rest_make_the_whole(backend, cuts, data):
+    # vllm-project/vllm#48853
+    some = [number for number in FEW if number != 999]
+    ids = data.draw(st.lists(st.sampled_from(some), max_size=20))
+    shown = data.draw(st.integers(0, len(ids)))
+    before = codecs.getincrementaldecoder("utf-8")("replace").decode(b"".join(map(token, ids[:shown])))
+    rest = decode(backend, cuts, ids[shown:], prompt=ids[:shown])
+    assert before + "".join(rest) == b"".join(map(token, ids)).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace", "ignore"])
+def test_every_cut_of_every_pair_of_tokens(backend, cuts, errors):
+    some = [i for i in FEW if i != 999]
+    for left in some:
+        for right in some:
+            data = CUTS[left] + CUTS[right]
+            results = []
+            for fragments in (
+                [[left, right]],
+                [left, right],
+                [[left], [], [right]],
+                [np.array([left, right], np.uint16)],
+            ):
+                try:
+                    results.append("".join(decode(backend, cuts, fragments, errors=errors)))
+                except InvalidEncoding as error:
+                    results.append((error.offset, error.reason))
+            try:
+                wanted = data.decode("utf-8", errors)
+            except UnicodeDecodeError as error:
+                wanted = (error.start, error.reason)
+            assert results == [wanted] * 4
+
+
+def test_every_id_of_the_vocabulary_alone_gives_the_text_of_its_bytes(backend, gpt2):
+    engine = backend.BPEDecoder(gpt2)
+    for number in range(50257):
+        data = gpt2.decode_bytes([number])
+        for _ in range(2 if number % 50 == 0 else 1):  # the second time it is known
+            assert "".join(engine.feed(number) + engine.finish()) == data.decode("utf-8", "replace")
+            engine.reset()
+
+
 # ---- fragments
 
 
@@ -124,6 +280,15 @@ def test_special_tokens_are_text(backend, gpt2):
         lambda ids: np.array(ids, np.int64)[::1],
         lambda ids: array("I", ids),
         lambda ids: memoryview(array("q", ids)),
+        lambda ids: (ctypes.c_uint32 * len(ids))(*ids),
+        lambda ids: np.array(ids, ">u4"),
+        lambda ids: np.array(ids, "<i8"),
+        lambda ids: np.array(ids, np.uint16),
+        lambda ids: np.array(ids, object),
+        lambda ids: np.array([ids[::-1], ids[::-1]], np.int32)[0, ::-1],
+        lambda ids: [np.uint32(number) for number in ids],
+        lambda ids: [*ids[:-1], np.int64(ids[-1])],
+        lambda ids: (number for number in ids),
         iter,
     ],
 )
@@ -139,6 +304,66 @@ def test_fragment_is_an_id_of_any_integer_kind(backend, gpt2):
         "!",
         ",",
     ]
+
+
+@pytest.mark.parametrize("kind", "bBhHiIlLqQ")
+def test_array_of_each_integer_type(backend, plain, kind):
+    for data in (
+        array(kind, list(b"Hello")),
+        np.array(list(b"Hello"), kind),
+        np.array(list(b"Hello"), np.dtype(kind).newbyteorder()),
+    ):
+        assert decode(backend, plain, [data]) == ["Hello"]
+    if kind.islower():
+        with pytest.raises(ValueError, match="unknown id -1 at position 0"):
+            backend.BPEDecoder(plain).feed(np.array([-1], kind))
+    assert decode(backend, plain, [np.dtype(kind).type(72), np.array(105, kind)]) == ["H", "i"]
+
+
+def test_ids_that_are_ints_of_another_class(backend, plain):
+    class Id(IntEnum):
+        H = 72
+
+    assert decode(backend, plain, [Id.H, [Id.H, 105], True, np.array([True, False])]) == [
+        "H",
+        "Hi",
+        "\x01",
+        "\x01\x00",
+    ]
+
+
+def test_array_larger_than_any_buffer(backend, plain):
+    data = ("Größe 中文 \U0001f600 " * 5000).encode()
+    for fragments in ([np.frombuffer(data, np.uint8)], [list(data)], [tuple(data)]):
+        assert decode(backend, plain, fragments) == [data.decode()]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.array([1.0]),
+        np.array([[1, 2]]),
+        np.array(["a"]),
+        [[1]],
+        [None],
+        np.float32(1),
+        [1, "2"],
+        [np.int64(1), 2.5],
+    ],
+)
+def test_what_holds_no_ids_is_refused_and_changes_nothing(backend, plain, bad):
+    engine = backend.BPEDecoder(plain)
+    assert engine.feed([72, 0xE4]) == ["H"]
+    with pytest.raises(TypeError, match="ids must be int, not "):
+        engine.feed(bad)
+    assert (engine.feed([0xB8, 0xAD]), engine.offset) == (["中"], 4)
+
+
+def test_released_memory_is_refused(backend, plain):
+    view = memoryview(b"abc")
+    view.release()
+    with pytest.raises(ValueError, match="released memoryview"):
+        backend.BPEDecoder(plain).feed(view)
 
 
 def test_every_other_element_of_an_array(backend, gpt2):
@@ -178,6 +403,19 @@ def test_unknown_id_raises_with_its_position_after_the_text_before_it(backend, g
             engine.finish()
         engine.reset()
         assert engine.feed(0) == ["!"]
+
+
+@pytest.mark.parametrize("bad", [1000, 2**31, 2**32, 2**64, -1, -(2**70)])
+@pytest.mark.parametrize("errors", ["strict", "replace", "ignore"])
+def test_what_is_held_is_shown_before_an_unknown_id(backend, cuts, bad, errors):
+    half = "中".encode()[0]
+    for fragments in ([[97, half, bad]], [97, half, bad], [[97, half], (bad, 98)]):
+        engine = backend.BPEDecoder(cuts, errors=errors)
+        got = []
+        with pytest.raises(ValueError, match=f"unknown id {bad} at position 2"):
+            for fragment in [*fragments, []]:
+                got += engine.feed(fragment)
+        assert "".join(got) == {"strict": "a", "replace": "a\ufffd", "ignore": "a"}[errors]
 
 
 # ---- prompt
@@ -267,6 +505,66 @@ def test_shortest_of_stop_strings_that_begin_at_one_place_ends_the_text(backend,
     assert engine.stopped == "ab"
 
 
+@settings(max_examples=int(150 * SCALE), deadline=None)
+@given(st.data())
+def test_stop_strings_against_a_search_in_the_whole_text(backend, cuts, data):
+    stop = data.draw(st.lists(st.text("ab<中\ufffd|", min_size=1, max_size=5), max_size=4))
+    few = [97, 98, *b"<|>", 258, 257, 259, 272, 273, 274, 0x80]
+    ids = data.draw(st.lists(st.sampled_from(few), max_size=30))
+    sizes = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=3))
+    whole = b"".join(map(token, ids)).decode("utf-8", "replace")
+    wanted, found = slow_stop(whole, stop)
+    engine = backend.BPEDecoder(cuts, stop=stop)
+    shown = ""
+    fragments = grouped(ids, sizes)
+    sofar = []
+    for fragment in fragments:
+        shown += "".join(engine.feed(fragment))
+        sofar += [fragment] if isinstance(fragment, int) else fragment
+        assert engine.offset == len(sofar)
+        # what is held back is at most the beginning of a stop string, or of a character
+        codec = codecs.getincrementaldecoder("utf-8")("replace")
+        text = codec.decode(b"".join(map(token, sofar)))
+        before, stopped = slow_stop(text, stop)
+        # a stop string is certain once none that began earlier can come
+        earliest = next(
+            (
+                i
+                for i in range(len(text))
+                if any(each.startswith(text[i:]) for each in stop if each != text[i:])
+            ),
+            len(text),
+        )
+        if stopped is not None and len(before) <= earliest:
+            assert (shown, engine.stopped) == (before, stopped)
+            break
+        assert (shown, engine.stopped) == (text[:earliest], None)
+    shown += "".join(engine.finish())
+    assert (shown, engine.stopped) == (wanted, found)
+
+
+def test_long_stop_strings_cost_no_more_than_short_ones(backend, plain):
+    # the work for each character is constant: 20,000 beginnings of the stop string are compared with none of them twice
+    stop = "a" * 20_000 + "b"
+    engine = backend.BPEDecoder(plain, stop=stop)
+    assert engine.feed(list(b"a" * 60_000)) == ["a" * 40_000]
+    assert engine.feed(list(b"c")) == ["a" * 20_000 + "c"]
+    assert engine.feed(list(b"x" + stop.encode())) == ["x"]
+    assert engine.stopped == stop
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+def test_what_comes_after_the_stop_string_is_no_error_however_it_is_cut(backend, plain, errors):
+    for bad in ([0xFF], [999999], [0xE4, 999999]):
+        ids = [*b"ab.\n", *bad]
+        for fragments in ([ids], ids, [ids[:3], ids[3:]]):
+            assert "".join(decode(backend, plain, fragments, stop=".\n", errors=errors)) == "ab"
+    engine = backend.BPEDecoder(plain, stop=["abcd", "b"], errors="strict")
+    assert engine.feed(list(b"xab")) == ["x"]  # "abcd" would come first
+    assert engine.feed([0xFF]) == ["a"]
+    assert (engine.stopped, engine.error) == ("b", None)
+
+
 @pytest.mark.parametrize(
     ("stop", "error", "message"),
     [
@@ -330,6 +628,111 @@ def test_iterate_pulls_nothing_after_the_stop_string(backend, gpt2):
     source = Source([15496, 0, 995, 995])
     assert list(backend.BPEDecoder(gpt2, stop="!").iterate(source)) == ["Hello"]
     assert (source.pulled, source.closed) == (2, 1)
+
+
+def test_iterate_tells_of_an_error_of_its_source_and_of_a_bad_fragment(backend, gpt2):
+    def broken():
+        yield 15496
+        raise OSError("lost")
+
+    run = backend.BPEDecoder(gpt2).iterate(broken())
+    assert next(run) == "Hello"
+    with pytest.raises(OSError, match="lost") as caught:
+        next(run)
+    assert caught.value.__notes__ == ["in BPEDecoder, at id 1 of its input"]
+    assert list(run) == []
+    source = Source([15496, 1.5, 995])
+    run = backend.BPEDecoder(gpt2).iterate(source)
+    assert next(run) == "Hello"
+    with pytest.raises(TypeError, match="BPEDecoder takes ids, not float"):
+        next(run)
+    assert source.closed == 1
+
+
+def test_iterate_gives_what_is_held_at_the_end(backend, plain):
+    assert list(backend.BPEDecoder(plain, stop="ab").iterate([97, 0xE4, 97])) == ["a\ufffd", "a"]
+    with pytest.raises(InvalidEncoding):
+        list(backend.BPEDecoder(plain, errors="strict").iterate([97, 0xE4]))
+
+
+def test_iterate_while_its_source_runs_is_refused(backend, gpt2):
+    def source():
+        yield 0
+        with pytest.raises(ValueError, match="generator already executing"):
+            next(run)
+        yield 0
+
+    run = backend.BPEDecoder(gpt2).iterate(source())
+    assert list(run) == ["!", "!"]
+
+
+def test_feed_within_feed_harms_nothing(backend, plain):
+    engine = backend.BPEDecoder(plain)
+
+    def ids():
+        yield 97
+        assert engine.feed([98, 99]) == ["bc"]
+        yield 100
+
+    assert engine.feed(ids()) == ["ad"]
+    assert engine.offset == 4
+
+
+def test_several_threads_share_one_vocabulary(backend):
+    ranks, pattern, special, *_ = load_gpt2()
+    core = backend.BPECore(ranks, pattern, special)
+    text = f"Several threads, one table of texts: {SMILE} 中文 \u0301 and so on. " * 20
+    ids = core.encode_to_list(text)
+    wrong = []
+
+    def work():
+        wrong.extend(i for i in range(5) if "".join(decode(backend, core, ids)) != text)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_texts_are_shared_and_nothing_leaks(backend, gpt2):
+    if backend.name == "pure":
+        pytest.skip("the table of texts is native")
+    first, second = (backend.BPEDecoder(gpt2).feed(15496)[0] for _ in range(2))
+    assert first is second
+    before = sys.getrefcount(first)
+    for _ in range(100):
+        engine = backend.BPEDecoder(gpt2)
+        engine.feed(15496)
+        list(engine.iterate([15496] * 10))
+    assert sys.getrefcount(first) == before
+
+
+def test_both_backends_show_the_same_face(backend):
+    from streamcore._pure.bpe_decode import BPEDecoder as Twin
+
+    ours = backend.BPEDecoder
+    assert inspect.getdoc(ours) == inspect.getdoc(Twin)
+    assert [*inspect.signature(ours).parameters] == [*inspect.signature(Twin).parameters]
+    names = {name for name in dir(Twin) if not name.startswith("_")}
+    # what the instances of the twin get in _clear()
+    assert {name for name in dir(ours) if not name.startswith("_")} - {"error", "offset"} == names
+    for name in names:
+        assert inspect.getdoc(getattr(ours, name)) == inspect.getdoc(getattr(Twin, name))
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace", "ignore"])
+def test_stage_gives_the_text_of_the_engine(errors):
+    bpe = BPE.gpt2()
+    text = f"A stage over ints: {SMILE} 中文. END and more"
+    ids = bpe.encode_to_list(text)
+    stage = bpe.decoder(errors=errors, stop=" END", prompt=ids[:2])
+    wanted = text[len(bpe.decode(ids[:2])) :].partition(" END")[0]
+    ids = ids[2:]
+    for source in (ids, tuple(ids), bpe.encode(text)[2:], iter(ids), [ids[:5], ids[5:]]):
+        assert "".join(stage.stream(source)) == stage.invoke(iter(ids)) == wanted
+    assert "".join(pickle.loads(pickle.dumps(stage)).transform(iter(ids))) == wanted
 
 
 def test_note_names_the_engine_and_the_place(backend, gpt2):

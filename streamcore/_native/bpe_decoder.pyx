@@ -19,13 +19,13 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_DecodeUTF8Stateful
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from streamcore._native.bpe cimport BPE_SLACK, BPECore, bpe_decoder, bpe_valid_utf8
+from streamcore._native.stop_strings cimport StopFinder
 
 from streamcore._pure.bpe_decode import as_list, unfinished
 from streamcore._pure.bpe_input import check_errors, invalid_utf8
-from streamcore._pure.stop_strings import StopFinder
 
 cdef extern from "bpe_ids.h" nogil:
     enum: BPE_IDS_DONE
@@ -55,10 +55,6 @@ cdef extern from *:
     PyObject *PyIter_Next(object iterator) except? NULL
     bint PyLong_CheckExact(object number)
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    uint32_t PyUnicode_READ(int kind, void *data, Py_ssize_t index)
 
 cdef enum:
     HELD = 4      # more bytes than an unfinished character has
@@ -138,10 +134,8 @@ cdef TokenTexts texts_of(BPECore core):
 
 @cython.final
 cdef class BPEDecoder:
-    """BPEDecoder(core, *, errors='replace', prompt=(), stop=())
-    --
-
-    Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array and gives a list of str (one, or
+    """BPEDecoder(core, *, errors='replace', prompt=(), stop=())\n--\n\n\
+Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array and gives a list of str (one, or
     none).
 
     A character whose bytes have not all come is held back and nothing else is; bytes that are no UTF-8 are treated as
@@ -154,17 +148,14 @@ cdef class BPEDecoder:
     cdef readonly object error   # what stopped the engine, else None
     cdef BPECore core
     cdef TokenTexts texts        # None where the ids are far apart
-    cdef object stop
+    cdef StopFinder stop
     cdef bytes errors
     cdef Progress progress, start
     cdef const bpe_decoder *tokens
     cdef PyObject **known        # the table of texts
     cdef bint strict
-    cdef bint stops              # whether there are stop strings
-    cdef uint8_t entrance[32]    # a bit for each lowest byte of a character that a stop string begins with
     cdef bint ended
-    cdef bint ready              # whether one id may go the short way: the table is there, nothing ended or failed, and
-                                 # no beginning of a stop string is held
+    cdef bint ready              # whether one id may go the short way: the table is there, and nothing ended or failed
 
     def __cinit__(self, BPECore core not None, *, errors="replace", prompt=(), stop=()):
         check_errors(errors)
@@ -175,10 +166,6 @@ cdef class BPEDecoder:
         self.tokens = &core.decoder
         self.texts = texts_of(core)
         self.known = NULL if self.texts is None else self.texts.texts
-        memset(self.entrance, 0, sizeof(self.entrance))
-        for char in self.stop.first_characters:
-            self.stops = True
-            self.entrance[(ord(char) & 0xFF) >> 3] |= 1 << (ord(char) & 7)
         left = unfinished(core.decode_bytes(prompt))
         self.start.offset = 0
         self.start.decoded = -PyBytes_GET_SIZE(left)
@@ -187,7 +174,7 @@ cdef class BPEDecoder:
         self.clear()
 
     cdef int clear(self) except -1:
-        self.stop.reset()
+        self.stop.clear()
         self.error = None
         self.ended = False
         self.progress = self.start
@@ -195,9 +182,9 @@ cdef class BPEDecoder:
 
     cdef int settle(self) except -1:
         """Find out whether the next id may go the short way."""
-        self.ready = self.texts is not None and self.error is None and not self.ended
-        if self.ready and self.stops:
-            self.ready = self.stop.found is None and not self.stop.holds
+        self.ready = (
+            self.texts is not None and self.error is None and not self.ended and self.stop.found is None
+        )
         return 0
 
     # ---- the public face ----
@@ -278,7 +265,7 @@ cdef class BPEDecoder:
             if found == NULL:
                 found = self.texts.fill(d, <uint32_t>value)
             if found != <PyObject *>NO_TEXT:
-                if self.stops and self.may_stop(<object>found):
+                if not self.stop.passes(<object>found):
                     return False
                 if self.strict:
                     self.progress.decoded += d.starts[value + 1] - d.starts[value]
@@ -303,7 +290,7 @@ cdef class BPEDecoder:
             if not bpe_valid_utf8(data, size - left):
                 return False
             found = PyUnicode_DecodeUTF8(<const char *>data, size - left, NULL)
-            if self.stops and self.may_stop(found):
+            if not self.stop.passes(found):
                 return False
             Py_INCREF(found)
             text[0] = <PyObject *>found
@@ -313,18 +300,6 @@ cdef class BPEDecoder:
         self.progress.held_size = <int>left
         self.progress.offset += 1
         return True
-
-    cdef bint may_stop(self, object text) noexcept:
-        """Whether a stop string may begin in ``text``."""
-        cdef int kind = PyUnicode_KIND(text)
-        cdef void *data = PyUnicode_DATA(text)
-        cdef Py_ssize_t i
-        cdef uint32_t char
-        for i in range(PyUnicode_GET_LENGTH(text)):
-            char = PyUnicode_READ(kind, data, i)
-            if self.entrance[(char & 0xFF) >> 3] >> (char & 7) & 1:
-                return True
-        return False
 
     # ---- anything else ----
 
@@ -461,8 +436,8 @@ cdef class BPEDecoder:
     cdef list give(self, Output *out, size_t known, size_t all_, object unknown):
         """The text of what was made of ``known`` of ``all_`` ids, before the error ``unknown`` if there is one."""
         cdef Progress saved = self.progress
-        cdef object state = self.stop.state
         cdef list items = [None]
+        cdef str text
         if self.stop.found is not None:
             items.clear()
             self.progress.offset += all_
@@ -470,56 +445,51 @@ cdef class BPEDecoder:
         try:
             self.progress.offset += known
             text = self.decode(out.data, out.made, False)
-            if self.stops and (self.stop.holds or self.may_stop(text)):
-                text = self.stop.feed(text, self.error is not None)
-            if unknown is not None and self.error is None and self.stop.found is None:
+            if unknown is not None and self.error is None:
                 # what is held is shown as it is, as in front of any error
-                rest = self.decode(self.progress.held, self.progress.held_size, True)
-                text += self.stop.feed(rest, True)
+                text += self.decode(self.progress.held, self.progress.held_size, True)
                 self.fail(unknown)
-            if self.stop.found is not None:  # what came after the stop string does not matter
-                self.progress.offset = saved.offset + <long long>all_
-                self.error = None
-            if not text:
-                items.clear()
-            else:
-                items[0] = text
-            self.settle()
-            return items
+            return self.stopped_text(items, text, self.error is not None, saved.offset + <long long>all_)
         except BaseException:
-            self.undo(saved, state)
+            self.undo(&saved)
             raise
 
     cdef list end(self):
         """What the end of the input completes; nothing is changed if this raises."""
         cdef Progress saved = self.progress
-        cdef object state = self.stop.state
         cdef list items = [None]
+        cdef str text
         if self.stop.found is not None:
             items.clear()
             self.ended = True
             return items
         try:
             self.ended = True
-            text = self.stop.feed(self.decode(self.progress.held, self.progress.held_size, True), True)
-            if self.stop.found is not None:
-                self.error = None
-            if not text:
-                items.clear()
-            else:
-                items[0] = text
-            self.settle()
-            return items
+            text = self.decode(self.progress.held, self.progress.held_size, True)
+            return self.stopped_text(items, text, True, saved.offset)
         except BaseException:
             self.ended = False
-            self.undo(saved, state)
+            self.undo(&saved)
             raise
 
-    cdef int undo(self, Progress saved, object state) except -1:
-        self.progress = saved
+    cdef list stopped_text(self, list items, str text, bint final, long long offset):
+        """``items`` with what the stop strings leave of ``text``. It changes their state after the last thing that can
+        fail, so it is called last."""
+        if not self.stop.passes(text):
+            text = self.stop.cut(text, final)
+            if self.stop.found is not None:  # what came after the stop string does not matter
+                self.progress.offset = offset
+                self.error = None
+        if text:
+            items[0] = text
+        else:
+            items.clear()
+        self.settle()
+        return items
+
+    cdef int undo(self, Progress *saved) except -1:
+        self.progress = saved[0]
         self.error = None
-        self.stop.state = state
-        self.stop.found = None
         return self.settle()
 
     cdef str decode(self, const uint8_t *data, size_t n, bint final):
@@ -657,7 +627,7 @@ cdef class Pieces:
         cdef PyObject *fragment
         try:
             PyErr_CheckSignals()
-            if self.decoder.stops and self.decoder.stop.found is not None:
+            if self.decoder.stop.found is not None:
                 return False
             fragment = PyIter_Next(self.fragments)
         except BaseException as error:
