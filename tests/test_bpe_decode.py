@@ -678,6 +678,27 @@ def test_feed_within_feed_harms_nothing(backend, plain):
     assert engine.offset == 4
 
 
+def test_lists_belong_to_those_who_got_them(backend, gpt2):
+    engine = backend.BPEDecoder(gpt2)
+    first = engine.feed(15496)
+    second = engine.feed(995)
+    first.append("more")
+    assert (first, second, engine.feed(0)) == (["Hello", "more"], [" world"], ["!"])
+    engine.feed(0).clear()
+    assert engine.feed(0) == ["!"]
+    engine.feed(0).extend("abc")
+    assert engine.feed(0) == ["!"]
+    engine.feed(0).pop()
+    assert engine.feed(0) == ["!"]
+    kept = [engine.feed(number) for number in gpt2.encode_to_list(f"{SMILE} Hello")]
+    assert (
+        kept == [[], [], [], [SMILE], [" Hello"]]
+        or "".join(x for each in kept for x in each) == f"{SMILE} Hello"
+    )
+    copies = [list(engine.feed(number)) for number in (15496, 47249, 995)]
+    assert copies[0] == ["Hello"]
+
+
 def test_several_threads_share_one_vocabulary(backend):
     ranks, pattern, special, *_ = load_gpt2()
     core = backend.BPECore(ranks, pattern, special)
@@ -706,6 +727,7 @@ def test_texts_are_shared_and_nothing_leaks(backend, gpt2):
         engine = backend.BPEDecoder(gpt2)
         engine.feed(15496)
         list(engine.iterate([15496] * 10))
+    del engine
     assert sys.getrefcount(first) == before
 
 

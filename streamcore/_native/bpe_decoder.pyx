@@ -12,7 +12,6 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.list cimport PyList_New
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
@@ -45,7 +44,8 @@ cdef extern from "bpe_ids.h" nogil:
 cdef extern from "bpe_ids.h":
     PyObject *bpe_slot_get(PyObject **slot)
     int bpe_slot_set(PyObject **slot, PyObject *object)
-    void bpe_list_set(object made, PyObject *item)
+    bint bpe_list_idle(PyObject *last)  # no object: the call itself would hold a reference
+    void bpe_list_set(PyObject *last, PyObject *item)
 
 cdef extern from *:
     """
@@ -76,6 +76,13 @@ cdef struct Output:      # bytes that are made, those held first
     uint8_t *data
     size_t made, room
     bint own
+
+
+cdef list new_list():
+    """An empty list with room for one item."""
+    cdef list made = [None]
+    bpe_list_set(<PyObject *>made, NULL)
+    return made
 
 
 cdef int grow(Output *out) except -1:
@@ -154,6 +161,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     cdef const bpe_decoder *tokens
     cdef PyObject **known        # the table of texts
     cdef bint strict
+    cdef list last               # what feed() gave last
     cdef bint ended
     cdef bint ready              # whether one id may go the short way: the table is there, and nothing ended or failed
 
@@ -208,10 +216,11 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         cdef list items
         cdef PyObject *text = NULL
         if self.ready and PyLong_CheckExact(fragment):
-            items = PyList_New(1)  # before the id is taken in: it may fail
+            if not bpe_list_idle(<PyObject *>self.last):
+                self.last = new_list()  # before the id is taken in: it may fail
             if self.step(fragment, &text):
-                bpe_list_set(items, text)
-                return items
+                bpe_list_set(<PyObject *>self.last, text)
+                return self.last
         self.check_open("feed")
         items = self.take(fragment)
         if self.error is not None and not items:
@@ -265,7 +274,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
             if found == NULL:
                 found = self.texts.fill(d, <uint32_t>value)
             if found != <PyObject *>NO_TEXT:
-                if not self.stop.passes(<object>found):
+                if self.stop.stops and not self.stop.passes(<object>found):
                     return False
                 if self.strict:
                     self.progress.decoded += d.starts[value + 1] - d.starts[value]
@@ -290,7 +299,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
             if not bpe_valid_utf8(data, size - left):
                 return False
             found = PyUnicode_DecodeUTF8(<const char *>data, size - left, NULL)
-            if not self.stop.passes(found):
+            if self.stop.stops and not self.stop.passes(found):
                 return False
             Py_INCREF(found)
             text[0] = <PyObject *>found

@@ -101,10 +101,24 @@ static size_t bpe_unfinished(const uint8_t *p, size_t n) {
     return 0;
 }
 
-/* Gives a list made by PyList_New(1) its item (the reference is handed over), or makes it empty. */
+/* Whether nobody but its keeper has a list of at most one item any more, so that it may be given out again: making and
+ * freeing one is 18 of the 45 ns that an id costs. (zip does the same with its tuples.) */
+static inline int bpe_list_idle(PyObject *list) {
+#ifdef Py_GIL_DISABLED
+    (void)list;
+    return 0;
+#else
+    return PyList_CheckExact(list) && Py_REFCNT(list) == 1 && PyList_GET_SIZE(list) <= 1 &&
+           ((PyListObject *)list)->allocated > 0;
+#endif
+}
+
+/* Makes a list of at most one item, with room for one, one of this item (whose reference is handed over), or empty. */
 static inline void bpe_list_set(PyObject *list, PyObject *item) {
-    if (item != NULL) PyList_SET_ITEM(list, 0, item);
-    else Py_SET_SIZE((PyVarObject *)list, 0);
+    PyObject *old = PyList_GET_SIZE(list) ? PyList_GET_ITEM(list, 0) : NULL;
+    Py_SET_SIZE((PyVarObject *)list, item != NULL);
+    ((PyListObject *)list)->ob_item[0] = item;
+    Py_XDECREF(old);
 }
 
 /* A place for an object that is set once and never changed after that, by whichever thread comes first. */
