@@ -34,8 +34,8 @@ typedef struct {
 } bpe_slot;
 
 typedef struct {
-    uint64_t low, high, line;
-    size_t end;
+    uint64_t low, high; /* key; of a piece that is longer than a key: its hash by bytes, and what is in no line */
+    bpe_line *line;
 } bpe_piece;
 
 /* A piece that is put off: its ids belong before out[place]. */
@@ -58,9 +58,10 @@ typedef struct bpe_context {
     void *line_block;
     int compat_shift;
     size_t bytes; /* of the tables above */
-    size_t ends[BPE_BATCH];
+    size_t ends[BPE_BATCH]; /* of the pieces */
     bpe_piece pieces[BPE_BATCH];
-    uint16_t longs[BPE_BATCH];
+    bpe_slot *longs[BPE_BATCH]; /* sets of the long ones among them */
+    uint32_t tags[BPE_BATCH];
     unsigned waiting; /* pieces that are put off */
     uint32_t merge_used;
     bpe_late late[BPE_PENDING];
@@ -72,19 +73,19 @@ typedef struct bpe_context {
 #define BPE_LENGTH(k) ((uint64_t)(k) << 56)
 #define BPE_KEY_MASK (~(UINT64_C(7) << 60))
 #define BPE_IN_RING (UINT64_C(1) << 63)
-#define BPE_COUNT(high) ((high) >> 60 & 7)
+#define BPE_COUNT(high) ((high) >> 60) /* of an entry that is not in the ring */
+#define BPE_LONG_KEY (UINT64_C(1) << 60) /* the high half of no entry's key */
 
-static const uint64_t bpe_low_mask[17] = {
+static const uint64_t bpe_low_mask[16] = {
     0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF, ~UINT64_C(0), ~UINT64_C(0),
-    ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), 0};
-static const uint64_t bpe_high_mask[17] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF, 0};
+    ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+static const uint64_t bpe_high_mask[16] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF};
 
-/* Key of a piece of at most 15 bytes, 16 of which can be read; a longer one gets a key that no entry has. */
+/* Key of a piece of at most 15 bytes; 16 can be read. */
 BPE_INLINE void bpe_key(const uint8_t *p, size_t len, uint64_t *low, uint64_t *high) {
-    size_t k = len < 16 ? len : 16;
-    *low = bpe_load64(p) & bpe_low_mask[k];
-    *high = (bpe_load64(p + 8) & bpe_high_mask[k]) | BPE_LENGTH(k);
+    *low = bpe_load64(p) & bpe_low_mask[len];
+    *high = (bpe_load64(p + 8) & bpe_high_mask[len]) | BPE_LENGTH(len);
 }
 
 BPE_INLINE uint64_t bpe_hash_key(uint64_t low, uint64_t high) {
@@ -150,15 +151,14 @@ static void bpe_insert_slot(bpe_context *c, const uint8_t *p, size_t len, uint64
 
 /* Remembers the ids of a piece of at most BPE_LONG_MAX bytes, if there is room for such. */
 static void bpe_insert(bpe_context *c, const uint8_t *p, size_t len, const bpe_piece *piece, const uint32_t *ids, size_t count) {
-    bpe_line *line = c->lines + piece->line;
     if (len > BPE_SHORT) {
         if (c->slots) bpe_insert_slot(c, p, len, piece->low, ids, count);
     } else if (count <= 4) {
-        bpe_insert_short(line, piece->low, piece->high | (uint64_t)count << 60, ids, count);
+        bpe_insert_short(piece->line, piece->low, piece->high | (uint64_t)count << 60, ids, count);
     } else if (c->slots) {
         uint64_t at = bpe_record(c, NULL, 0, ids, count);
         uint32_t where[3] = {(uint32_t)at, (uint32_t)(at >> 32), (uint32_t)count};
-        bpe_insert_short(line, piece->low, piece->high | BPE_IN_RING, where, 3);
+        bpe_insert_short(piece->line, piece->low, piece->high | BPE_IN_RING, where, 3);
     }
 }
 
@@ -172,7 +172,7 @@ static inline size_t bpe_find_far(const bpe_context *c, const uint8_t *p, size_t
         if (!slot) return 0;
         at = slot->at, count = slot->count, bytes = len;
     } else {
-        const bpe_line *line = c->lines + piece->line;
+        const bpe_line *line = piece->line;
         for (int way = 0; way < 2 && !count; way++) {
             at = line->ids[way][0] | (uint64_t)line->ids[way][1] << 32;
             if (line->key[way][0] == piece->low && line->key[way][1] == (piece->high | BPE_IN_RING) &&

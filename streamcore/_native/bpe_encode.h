@@ -96,7 +96,7 @@ static size_t bpe_encode_piece(const bpe_vocab *v, bpe_context *c, const uint8_t
 /* Ids of one piece, from the cache or made and put into it; out has room for len + 4. 0 without memory. */
 static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t len, uint32_t *out) {
     uint8_t copy[16] = {0};
-    bpe_piece piece = {0, 0, 0, 0};
+    bpe_piece piece = {0, 0, NULL};
     size_t count;
     if (len > BPE_LONG_MAX) return bpe_encode_piece(v, c, p, len, out);
     if (len > BPE_SHORT) {
@@ -105,8 +105,7 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
         const bpe_line *line;
         memcpy(copy, p, len);
         bpe_key(copy, len, &piece.low, &piece.high);
-        piece.line = bpe_hash_key(piece.low, piece.high) & c->line_mask;
-        line = c->lines + piece.line;
+        line = piece.line = c->lines + (bpe_hash_key(piece.low, piece.high) & c->line_mask);
         for (int way = 0; way < 2; way++) {
             if (((line->key[way][0] ^ piece.low) | ((line->key[way][1] & BPE_KEY_MASK) ^ piece.high)) != 0) continue;
             memcpy(out, line->ids[way], sizeof line->ids[way]);
@@ -120,24 +119,52 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
     return count;
 }
 
-/* Hashes the long ones among the pieces (into low, which nothing else uses for them) and fetches what they will be looked
- * up in. */
-static void bpe_prepare_long(const bpe_context *c, const uint8_t *text, size_t at, bpe_piece *pieces, const uint16_t *longs,
-                             int count) {
-    int i;
-    if (!c->slots) return;
-    for (i = 0; i < count; i++) {
-        size_t start = longs[i] ? pieces[longs[i] - 1].end : at, len = pieces[longs[i]].end - start;
-        uint64_t hash = len <= BPE_LONG_MAX ? bpe_hash_bytes(text + start, len) : 0;
-        pieces[longs[i]].low = hash;
-        BPE_PREFETCH(c->slots + (hash & c->slot_mask) * 4);
+BPE_INLINE void bpe_prepare_short(const bpe_context *c, const uint8_t *p, size_t len, bpe_piece *piece) {
+    bpe_key(p, len, &piece->low, &piece->high);
+    piece->line = c->lines + (bpe_hash_key(piece->low, piece->high) & c->line_mask);
+    BPE_PREFETCH(piece->line);
+}
+
+static void bpe_prepare_long(bpe_context *c, const uint8_t *p, size_t len, bpe_piece *piece, int *longs) {
+    piece->low = 0;
+    piece->high = BPE_LONG_KEY;
+    piece->line = c->lines;
+    if (len > BPE_LONG_MAX || !c->slots) return;
+    piece->low = bpe_hash_bytes(p, len);
+    c->longs[*longs] = c->slots + (piece->low & c->slot_mask) * 4;
+    c->tags[*longs] = (uint32_t)(piece->low >> 32);
+    BPE_PREFETCH(c->longs[*longs]);
+    ++*longs;
+}
+
+/* Makes the keys of the pieces of text[at, n) that end at c->ends, and fetches what they will be looked up in. */
+static void bpe_prepare(bpe_context *c, const uint8_t *text, size_t at, size_t n, int pieces) {
+    int near = pieces, longs = 0, i; /* near: the first of those whose beginning has not 16 bytes after it */
+    size_t start = at, base = n > 16 ? n - 16 : 0;
+    while (near > 0 && (near > 1 ? c->ends[near - 2] : at) + 16 > n) near--;
+    for (i = 0; i < near; i++) {
+        size_t end = c->ends[i], len = end - start;
+        if (BPE_LIKELY(len <= BPE_SHORT))
+            bpe_prepare_short(c, text + start, len, c->pieces + i);
+        else
+            bpe_prepare_long(c, text + start, len, c->pieces + i, &longs);
+        start = end;
     }
-    for (i = 0; i < count; i++) {
-        uint64_t hash = pieces[longs[i]].low;
-        const bpe_slot *set = c->slots + (hash & c->slot_mask) * 4;
+    if (near < pieces) {
+        uint8_t copy[32] = {0};
+        memcpy(copy, text + base, n - base);
+        for (; i < pieces; i++) {
+            size_t end = c->ends[i], len = end - start;
+            if (len <= BPE_SHORT)
+                bpe_prepare_short(c, copy + (start - base), len, c->pieces + i);
+            else
+                bpe_prepare_long(c, text + start, len, c->pieces + i, &longs);
+            start = end;
+        }
+    }
+    for (i = 0; i < longs; i++)
         for (int w = 0; w < 4; w++)
-            if (set[w].tag == (uint32_t)(hash >> 32)) BPE_PREFETCH(c->ring + (set[w].at & (c->ring_size - 1)));
-    }
+            if (c->longs[i][w].tag == c->tags[i]) BPE_PREFETCH(c->ring + (c->longs[i][w].at & (c->ring_size - 1)));
 }
 
 /* Puts a piece off, to be merged with others; 0 if there are too many of them by now. */
@@ -185,11 +212,11 @@ static size_t bpe_settle(const bpe_vocab *v, bpe_context *c, uint32_t *out, size
 /* Finds or prepares the ids of the pieces of a batch that begin at text[*at]; moves *at and *count. */
 static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *text, size_t *from, int pieces, uint32_t *out,
                             size_t *count) {
-    size_t at = *from, k = *count;
+    size_t k = *count, at;
     int error = BPE_OK, i;
     for (i = 0; i < pieces; i++) {
         const bpe_piece *piece = c->pieces + i;
-        const bpe_line *line = c->lines + piece->line;
+        const bpe_line *line = piece->line;
         uint64_t low = piece->low, high = piece->high;
         int way = ((line->key[0][0] ^ low) | ((line->key[0][1] & BPE_KEY_MASK) ^ high)) != 0;
         uint64_t found = line->key[way][1];
@@ -197,10 +224,10 @@ static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *t
         if (BPE_LIKELY(((line->key[way][0] ^ low) | ((found & BPE_KEY_MASK) ^ high)) == 0)) {
             memcpy(out + k, line->ids[way], sizeof line->ids[way]);
             k += BPE_COUNT(found);
-            at = piece->end;
             continue;
         }
-        len = piece->end - at;
+        at = i ? c->ends[i - 1] : *from;
+        len = c->ends[i] - at;
         made = len <= BPE_LONG_MAX ? bpe_find_far(c, text + at, len, piece, out + k) : 0;
         if (!made && len <= BPE_MERGED_MAX && !v->unreachable) {
             if (!bpe_put_off(v, c, text + at, len, piece, k)) {
@@ -217,10 +244,9 @@ static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *t
             if (len <= BPE_LONG_MAX) bpe_insert(c, text + at, len, piece, out + k, made);
         }
         k += made;
-        at = piece->end;
     }
     if (c->waiting) k = bpe_settle(v, c, out, k);
-    *from = at;
+    if (i) *from = c->ends[i - 1];
     *count = k;
     return error;
 }
@@ -233,31 +259,14 @@ static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, 
     size_t at = *pos;
     *need = 0;
     while (at < n) {
-        size_t next = at, start = at;
-        int pieces = bpe_scan_many(spec, text, &next, n, final, c->ends, BPE_BATCH), i, longs = 0, error;
+        size_t next = at;
+        int pieces = bpe_scan_many(spec, text, &next, n, final, c->ends, BPE_BATCH), error;
         if (pieces == 0) break;
         if (room - *count < next - at + 4) {
             *need = next - at + 4;
             break;
         }
-        for (i = 0; i < pieces; i++) {
-            bpe_piece *piece = c->pieces + i;
-            size_t end = c->ends[i];
-            if (BPE_LIKELY(n - start >= 16)) {
-                bpe_key(text + start, end - start, &piece->low, &piece->high);
-            } else {
-                uint8_t copy[16] = {0};
-                memcpy(copy, text + start, n - start);
-                bpe_key(copy, end - start, &piece->low, &piece->high);
-            }
-            piece->line = bpe_hash_key(piece->low, piece->high) & c->line_mask;
-            BPE_PREFETCH(c->lines + piece->line);
-            piece->end = end;
-            c->longs[longs] = (uint16_t)i;
-            longs += end - start > BPE_SHORT;
-            start = end;
-        }
-        if (longs) bpe_prepare_long(c, text, at, c->pieces, c->longs, longs);
+        bpe_prepare(c, text, at, n, pieces);
         error = bpe_encode_batch(v, c, text, &at, pieces, out, count);
         *pos = at;
         if (error) return error;

@@ -436,6 +436,7 @@ BPE_AVX2_BEGIN
 #define V_WIDER(x) _mm256_cmpgt_epi8(x, _mm256_set1_epi8(-17))
 #define V_COMPRESS(x, mask) _pext_u64(x, mask)
 #define V_EXPAND(x, mask) _pdep_u64(x, mask)
+#define V_FIRST(x) _tzcnt_u64(x) /* 64 for none */
 #include "bpe_scan_body.h"
 #undef BPE_NAME
 BPE_AVX2_END

@@ -1,7 +1,7 @@
 /* bpe_scan_many() and what it classifies windows with, for one kind of vectors: included by bpe_scan.h, which defines
  * BPE_NAME (the function's name for this kind) and the V_ macros: V_LOAD loads 64 bytes as vectors, V_MASK(V_X) has one
  * bit a byte for which V_X holds, V_COMPRESS and V_EXPAND (where there are such instructions) gather the bits of a mask that
- * lie under another, and spread them again. */
+ * lie under another, and spread them again; V_FIRST is the place of the lowest bit, and something for none. */
 
 static inline void BPE_NAME(bpe_classify)(const uint8_t *p, bpe_masks *m, int words) {
     V_LOAD(p);
@@ -121,6 +121,20 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
 
 #endif
 
+/* Appends pos + i to the list of count ends for each bit i; room for 64. Returns the new count. */
+static inline int BPE_NAME(bpe_list_ends)(size_t *ends, int count, size_t pos, uint64_t bits) {
+#if defined(V_FIRST)
+    /* Always 16, as more are rare: a loop that ends with the bits is mispredicted in nearly every window. */
+    int all = count + (int)bpe_count64(bits);
+    for (int i = 0; i < 16; i++, bits &= bits - 1) ends[count + i] = pos + V_FIRST(bits);
+    for (count += 16; bits; bits &= bits - 1) ends[count++] = pos + V_FIRST(bits);
+    return all;
+#else
+    for (; bits; bits &= bits - 1) ends[count++] = pos + bpe_ctz64(bits);
+    return count;
+#endif
+}
+
 /* Ends of the pieces from *at on, at most max of them; moves *at. Less than n is reached after max pieces or, if the
  * text goes on (final == 0), before the first piece whose end depends on that. */
 static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, size_t *at, size_t n, int final, size_t *ends,
@@ -187,10 +201,10 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
         }
 #if defined(V_COMPRESS)
         if (places) {
-            
             leads = V_EXPAND(starts, leads);
-            for (; leads; leads &= leads - 1) ends[count++] = pos + bpe_ctz64(leads);
+            count = BPE_NAME(bpe_list_ends)(ends, count, pos, leads);
             if (end) ends[count++] = n;
+            pos = end ? n : pos + bpe_top64(leads);
         } else
 #else
         if (places) {
@@ -198,15 +212,13 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
                 ends[count++] = pos + places[bpe_ctz64(starts)];
                 starts &= starts - 1;
             } while (starts);
+            pos = ends[count - 1];
         } else
 #endif
         {
-            do {
-                ends[count++] = pos + bpe_ctz64(starts);
-                starts &= starts - 1;
-            } while (starts);
+            count = BPE_NAME(bpe_list_ends)(ends, count, pos, starts);
+            pos += bpe_top64(starts); /* not ends[count - 1]: the next window need not wait for the list */
         }
-        pos = ends[count - 1];
         continue;
     slow:
         left = bpe_scan_one(spec, text, pos, n, final);
