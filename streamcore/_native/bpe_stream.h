@@ -16,6 +16,7 @@
 #include "bpe_text.h"
 
 #define BPE_KEPT 8192      /* bytes of memory that each array may keep between two fragments */
+#define BPE_BORROWED 1024  /* bytes of a fragment from which on it is not copied */
 #define BPE_JUMP_FROM 256  /* bytes that are taken in one by one; of more, most need not be (and 4 times the longest token) */
 
 /* What a fragment changes besides the arrays. Positions are in the held text. */
@@ -39,8 +40,10 @@ typedef struct {
 } bpe_state;
 
 typedef struct {
-    uint8_t *text;
+    const uint8_t *text; /* the held text: in `own`, or while a large fragment is taken in, this fragment */
+    uint8_t *own;
     size_t room;
+    int paused;          /* what the open piece has is not looked at yet */
     bpe_window main, fork;
     bpe_list finals, other_finals;
     bpe_edge edge;
@@ -50,7 +53,7 @@ typedef struct {
 } bpe_stream;
 
 static void bpe_stream_free(bpe_stream *s) {
-    PyMem_RawFree(s->text);
+    PyMem_RawFree(s->own);
     PyMem_RawFree(s->main.last.ids);
     PyMem_RawFree(s->main.starts);
     PyMem_RawFree(s->fork.last.ids);
@@ -86,18 +89,23 @@ static size_t bpe_stream_bytes(const bpe_stream *s, const bpe_vocab *v) {
                sizeof(uint32_t);
 }
 
-/* Makes room for `more` bytes after the held text; where they go, or NULL. */
-static uint8_t *bpe_stream_room(bpe_stream *s, size_t more) {
-    size_t room = s->now.size + more;
-    if (room > s->room || !s->text) {
-        uint8_t *grown;
-        room += s->now.size / 2 + 64;
-        grown = (uint8_t *)PyMem_RawRealloc(s->text, room);
-        if (!grown) return NULL;
-        s->text = grown;
-        s->room = room;
-    }
-    return s->text + s->now.size;
+static int bpe_stream_reserve(bpe_stream *s, size_t room) {
+    uint8_t *grown;
+    if (room <= s->room) return BPE_OK;
+    grown = (uint8_t *)PyMem_RawRealloc(s->own, room + 64);
+    if (!grown) return BPE_NO_MEMORY;
+    if (s->text == s->own) s->text = grown;
+    s->own = grown;
+    s->room = room + 64;
+    return BPE_OK;
+}
+
+static int bpe_stream_append(bpe_stream *s, const uint8_t *p, size_t n) {
+    if (n == 0) return BPE_OK;
+    if (s->now.size + n > s->room && bpe_stream_reserve(s, s->now.size + s->now.size / 2 + n)) return BPE_NO_MEMORY;
+    memcpy(s->own + s->now.size, p, n);
+    s->now.size += n;
+    return BPE_OK;
 }
 
 /* Whether a piece that begins with p[0, n) may turn out to be a token that merging cannot make. */
@@ -150,7 +158,7 @@ static size_t bpe_earlier_end(const bpe_spec *spec, const bpe_progress *s, size_
 }
 
 /* Begins to follow the future in which the piece ends at its other end. */
-static int bpe_fork(bpe_stream *s, const bpe_vocab *v, bpe_context *c) {
+static int bpe_stream_fork(bpe_stream *s, const bpe_vocab *v, bpe_context *c) {
     bpe_state *now = &s->now;
     size_t at = now->progress.other, made, waiting = now->finals.count - now->finals.first;
     bpe_range *range = &now->other_finals;
@@ -176,7 +184,7 @@ static int bpe_fork(bpe_stream *s, const bpe_vocab *v, bpe_context *c) {
 }
 
 /* Gives out the tokens that both futures begin with. */
-static int bpe_agree(bpe_stream *s, const bpe_vocab *v, bpe_output *o) {
+static int bpe_stream_agree(bpe_stream *s, const bpe_vocab *v, bpe_output *o) {
     bpe_state *now = &s->now;
     while (now->finals.first < now->finals.count && now->other_finals.first < now->other_finals.count &&
            s->finals.ids[now->finals.first] == s->other_finals.ids[now->other_finals.first]) {
@@ -192,7 +200,7 @@ static int bpe_agree(bpe_stream *s, const bpe_vocab *v, bpe_output *o) {
 }
 
 /* Gives out what is final of the open piece, of which text up to n is known. */
-static int bpe_settle(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, size_t n, bpe_output *o) {
+static int bpe_stream_settle(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, size_t n, bpe_output *o) {
     bpe_state *now = &s->now;
     int split = now->progress.other != BPE_MORE && now->progress.other < n;
     size_t earlier = bpe_earlier_end(spec, &now->progress, n), i;
@@ -207,7 +215,7 @@ static int bpe_settle(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, b
         now->made = 1;
     }
     if (split && !(now->forked && now->fork_at == now->progress.other)) {
-        if (bpe_fork(s, v, c)) return BPE_NO_MEMORY;
+        if (bpe_stream_fork(s, v, c)) return BPE_NO_MEMORY;
     } else if (!split) {
         now->forked = 0;
         now->other_finals.first = now->other_finals.count;
@@ -221,11 +229,11 @@ static int bpe_settle(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, b
     }
     earlier = now->progress.phase == BPE_AT_BLANK && now->progress.blank > now->fork_at ? now->progress.blank : n;
     if (bpe_advance(s, &s->fork, &now->fork, v, c, n, earlier, &s->other_finals, &now->other_finals)) return BPE_NO_MEMORY;
-    return bpe_agree(s, v, o);
+    return bpe_stream_agree(s, v, o);
 }
 
 /* Gives out the rest of the open piece, which ends at `end`. */
-static int bpe_close(bpe_stream *s, const bpe_vocab *v, bpe_context *c, size_t end, bpe_output *o) {
+static int bpe_stream_close(bpe_stream *s, const bpe_vocab *v, bpe_context *c, size_t end, bpe_output *o) {
     bpe_state *now = &s->now;
     size_t from = now->made ? now->main.at : now->progress.start, made, i;
     if (!now->made || now->main.taken == 0) {
@@ -271,10 +279,10 @@ static int bpe_stream_pieces(bpe_stream *s, const bpe_vocab *v, const bpe_spec *
         }
         end = bpe_resume(spec, &now->progress, s->text, n, final);
         if (end == BPE_MORE) {
-            error = bpe_settle(s, v, spec, c, n, o);
+            if (!s->paused) error = bpe_stream_settle(s, v, spec, c, n, o);
             break;
         }
-        if ((error = bpe_close(s, v, c, end, o))) break;
+        if ((error = bpe_stream_close(s, v, c, end, o))) break;
         if (now->skip) again = o->count;
     }
     if (!error && now->skip && o->count > again) {
@@ -351,8 +359,53 @@ static int bpe_stream_encode(bpe_stream *s, const bpe_vocab *v, const bpe_spec *
     return bpe_stream_allowed(s, v, spec, c, allowed, sure, final, o);
 }
 
+/* The least position that is needed again. */
+static size_t bpe_stream_floor(const bpe_stream *s) {
+    const bpe_state *now = &s->now;
+    size_t floor = bpe_progress_floor(&now->progress);
+    if (!now->open) return now->pos;
+    if (!now->made) return now->progress.start;
+    return now->main.at < floor ? now->main.at : floor;
+}
+
+/* Takes in the fragment p[0, n) of whole characters. A large one is not copied to the held text: as soon as a piece begins
+ * in it, it becomes the text. */
+static int bpe_stream_take(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c,
+                           const bpe_names *disallowed, const bpe_names *allowed, const uint8_t *p, size_t n, int final,
+                           bpe_output *o, size_t *hit, uint32_t *which) {
+    bpe_state *now = &s->now;
+    size_t held = now->size, head = 0, floor;
+    int error = BPE_OK;
+    if (n >= BPE_BORROWED) {
+        if (held) {
+            head = BPE_BORROWED / 4;
+            while ((p[head] & 0xC0) == 0x80) head--;
+            if (bpe_stream_append(s, p, head)) return BPE_NO_MEMORY;
+            s->paused = 1;
+            error = bpe_stream_encode(s, v, spec, c, disallowed, allowed, 0, o, hit, which);
+            s->paused = 0;
+            if (error) return error;
+            if (*hit != BPE_MORE) return bpe_stream_append(s, p + head, n - head);
+        }
+        floor = bpe_stream_floor(s);
+        if (floor >= held && !now->made) {
+            s->text = p;
+            now->size = n;
+            now->checked -= held;
+            now->released -= held;
+            now->pos = floor - held;
+            now->open = 0;
+            error = bpe_stream_encode(s, v, spec, c, disallowed, allowed, final, o, hit, which);
+            return error ? error : bpe_stream_reserve(s, now->size - bpe_stream_floor(s));
+        }
+    }
+    if (bpe_stream_append(s, p + head, n - head)) return BPE_NO_MEMORY;
+    return bpe_stream_encode(s, v, spec, c, disallowed, allowed, final, o, hit, which);
+}
+
 /* Back to what was before the fragment. */
 static void bpe_stream_undo(bpe_stream *s, const bpe_vocab *v, bpe_context *c) {
+    s->text = s->own;
     s->now = s->before;
     if (s->now.made) { /* no memory is asked for: the arrays had room for it before */
         bpe_window_begin(&s->main, s->now.main.at, s->now.main.taken, s->now.main.before);
@@ -383,16 +436,10 @@ static void bpe_list_keep(bpe_list *list, bpe_range *range) {
 static void bpe_stream_commit(bpe_stream *s) {
     bpe_state *now = &s->now;
     bpe_range range;
-    size_t keep = now->pos;
-    if (now->open) {
-        keep = bpe_progress_floor(&now->progress);
-        if (!now->made)
-            keep = now->progress.start;
-        else if (now->main.at < keep)
-            keep = now->main.at;
-    }
-    if (keep && keep >= now->size - keep) { /* what is moved is never more than what goes */
-        memmove(s->text, s->text + keep, now->size - keep);
+    size_t keep = bpe_stream_floor(s);
+    if (s->text != s->own || (keep && keep >= now->size - keep)) { /* what is moved is never more than what goes */
+        if (now->size > keep) memmove(s->own, s->text + keep, now->size - keep);
+        s->text = s->own;
         now->size -= keep;
         now->checked -= keep;
         now->released -= keep;
@@ -403,8 +450,8 @@ static void bpe_stream_commit(bpe_stream *s) {
         if (now->forked) now->fork.at -= keep, now->fork_at -= keep;
     }
     if (s->room > BPE_KEPT && now->size < s->room / 4) {
-        uint8_t *less = (uint8_t *)PyMem_RawRealloc(s->text, 2 * now->size + 64);
-        if (less) s->text = less, s->room = 2 * now->size + 64;
+        uint8_t *less = (uint8_t *)PyMem_RawRealloc(s->own, 2 * now->size + 64);
+        if (less) s->text = s->own = less, s->room = 2 * now->size + 64;
     }
     bpe_list_keep(&s->finals, &now->finals);
     bpe_list_keep(&s->other_finals, &now->other_finals);

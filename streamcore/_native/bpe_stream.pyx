@@ -13,7 +13,6 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy
 
 from .bpe cimport (
     BPECore,
@@ -82,19 +81,16 @@ cdef extern from "bpe_stream.h" nogil:
         bpe_range finals, other_finals
 
     ctypedef struct bpe_stream_t "bpe_stream":
-        uint8_t *text
+        const uint8_t *text
         bpe_list finals
         bpe_state now, before
 
     int bpe_stream_init(bpe_stream_t *s, const bpe_vocab *v)
     void bpe_stream_free(bpe_stream_t *s)
     size_t bpe_stream_bytes(const bpe_stream_t *s, const bpe_vocab *v)
-    uint8_t *bpe_stream_room(bpe_stream_t *s, size_t more)
-    int bpe_stream_pieces(bpe_stream_t *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, size_t n, int final,
-                          bpe_output *o)
-    int bpe_stream_encode(bpe_stream_t *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c,
-                          const bpe_names *disallowed, const bpe_names *allowed, int final, bpe_output *o, size_t *hit,
-                          uint32_t *which)
+    int bpe_stream_take(bpe_stream_t *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c,
+                        const bpe_names *disallowed, const bpe_names *allowed, const uint8_t *p, size_t n, int final,
+                        bpe_output *o, size_t *hit, uint32_t *which)
     size_t bpe_stream_held(const bpe_stream_t *s)
     void bpe_stream_undo(bpe_stream_t *s, const bpe_vocab *v, bpe_context *c)
     void bpe_stream_commit(bpe_stream_t *s)
@@ -103,7 +99,16 @@ cdef extern from "bpe_stream.h" nogil:
 
 
 cdef enum:
+    SMALL = 2048     # ids that are made on the stack
     RELEASE = 16384  # bytes of a fragment from which on the GIL is released
+
+
+cdef const uint8_t *utf8_of(object text, Py_ssize_t *size) except? NULL:
+    """The UTF-8 of ``text``, NULL for text with surrogates."""
+    try:
+        return <const uint8_t *>PyUnicode_AsUTF8AndSize(text, size)
+    except UnicodeEncodeError:
+        return NULL
 
 
 @cython.final
@@ -184,32 +189,25 @@ cdef class Stream:
         parts.append(text[now.main.at:now.main.at + now.main.size])
         return b"".join(parts)
 
-    cdef int append(self, const uint8_t *data, size_t n) except -1:
-        cdef uint8_t *to = bpe_stream_room(&self.s, n)
-        if to == NULL:
-            raise MemoryError
-        if n:
-            memcpy(to, data, n)
-        self.s.now.size += n
-        return 0
-
-    cdef object encode(self, bpe_context *context, size_t n, bint final, bint named):
-        """An array of the ids that became final with the last ``n`` bytes appended, None for none."""
+    cdef object encode(self, bpe_context *context, const uint8_t *data, size_t n, bint final, bint named):
+        """An array of the ids that ``data`` makes final, None for none."""
         cdef const bpe_names *disallowed = &self.disallowed.names if named and self.disallowed is not None else NULL
         cdef const bpe_names *allowed = &self.allowed.names if named and self.allowed is not None else NULL
         cdef BPECore core = self.core
+        cdef uint32_t small[SMALL]
         cdef bpe_output o
         cdef int error
-        o.ids, o.count, o.room, o.own = NULL, 0, 0, 1
+        o.ids, o.count, o.room, o.own = small, 0, SMALL, 0
         try:
-            check_memory(bpe_output_reserve(&o, n // 3 + 64))
+            if n > 2 * SMALL:
+                check_memory(bpe_output_reserve(&o, n // 3))
             if n < RELEASE:
-                error = bpe_stream_encode(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, final, &o,
-                                          &self.hit, &self.which)
+                error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n, final, &o,
+                                        &self.hit, &self.which)
             else:
                 with nogil:
-                    error = bpe_stream_encode(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, final, &o,
-                                              &self.hit, &self.which)
+                    error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n,
+                                            final, &o, &self.hit, &self.which)
             check_memory(error)
             return take_array(&o) if o.count else None
         finally:
@@ -225,8 +223,7 @@ cdef class Stream:
         context = NULL
         try:
             context = self.core.take_context()
-            self.append(data, n)
-            ids = self.encode(context, n, final, False)
+            ids = self.encode(context, data, n, final, False)
             bpe_stream_commit(&self.s)
             return ids
         except BaseException:
@@ -246,45 +243,12 @@ cdef class Stream:
         self.busy = False
         return 0
 
-    cdef bint take_str(self, object text, size_t *chars) except -1:
-        """Append ``text``; False if it is not valid as it is."""
-        cdef Py_ssize_t n = 0
-        cdef const uint8_t *data
-        if self.kind is bytes or self.odd:
-            return False
-        try:
-            data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n)
-        except UnicodeEncodeError:
-            return False
-        self.append(data, n)
-        chars[0] = PyUnicode_GET_LENGTH(text)
-        return True
-
-    cdef bint take_bytes(self, object data, bint final, size_t *chars, size_t *cut) except -1:
-        """Append ``data`` and what was held of a character, but for its last ``cut`` bytes, which begin a character.
-
-        False if that is not valid as it is.
-        """
-        cdef size_t n = PyBytes_GET_SIZE(data), held = PyBytes_GET_SIZE(self.tail), size = self.s.now.size, whole
-        if self.kind is str:
-            return False
-        if held:
-            self.append(<const uint8_t *>PyBytes_AS_STRING(self.tail), held)
-        self.append(<const uint8_t *>PyBytes_AS_STRING(data), n)
-        n += held
-        whole = bpe_whole_chars(self.s.text + size, n, chars) if n else 0
-        if whole > n or (final and whole < n):
-            self.s.now.size = size
-            return False
-        cut[0] = n - whole
-        self.s.now.size = size + whole
-        return True
-
     cdef object take(self, engine, fragment, bint final):
         """Take in a fragment, or with ``final`` the end, and give the list of what ``feed`` gives."""
         cdef bpe_context *context = NULL
-        cdef size_t chars = 0, cut = 0, decoded = self.decoded, size
-        cdef Py_ssize_t n = 0
+        cdef const uint8_t *data = NULL
+        cdef size_t n = 0, chars = 0, whole, decoded = self.decoded
+        cdef Py_ssize_t length = 0, size = 0
         cdef bint odd = False
         decoder, offset = engine._text, engine.offset
         surrogate = decoder._surrogate if self.odd else ""
@@ -292,27 +256,40 @@ cdef class Stream:
             fragment = "" if self.kind is str else b""
         self.enter()
         self.s.before = self.s.now
-        size = self.s.now.size
         try:
             context = self.core.take_context()
             kind = str if isinstance(fragment, str) else bytes
-            if kind is bytes and not isinstance(fragment, bytes):
-                fragment = engine._as_bytes(fragment)
             tail = b""
-            if self.take_str(fragment, &chars) if kind is str else self.take_bytes(fragment, final, &chars, &cut):
-                if cut:
-                    tail = (self.tail + fragment)[-<Py_ssize_t>cut:]
-                decoded += self.s.now.size - size
+            if kind is str:
+                length = PyUnicode_GET_LENGTH(fragment)
+                if self.kind is not bytes and not self.odd:
+                    data = utf8_of(fragment, &size)
+                    n, chars = size, length
             else:
+                if not isinstance(fragment, bytes):
+                    fragment = engine._as_bytes(fragment)
+                length = PyBytes_GET_SIZE(fragment)
+                if self.kind is not str:
+                    joined = self.tail + fragment if self.tail else fragment
+                    n = PyBytes_GET_SIZE(joined)
+                    data = <const uint8_t *>PyBytes_AS_STRING(joined)
+                    whole = bpe_whole_chars(data, n, &chars)
+                    if whole > n or (final and whole < n):
+                        data = NULL
+                    elif whole < n:
+                        tail = joined[whole:]
+                    n = whole
+                    decoded += whole
+            if data == NULL:
                 decoder.kind, decoder._bytes, decoder._decoded = self.kind, self.tail, self.decoded
                 text = decoder.feed(fragment, final)
                 tail, decoded, odd = decoder._bytes, decoder._decoded, decoder._surrogate != ""
-                self.append(<const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n), n)
-                chars = PyUnicode_GET_LENGTH(text)
+                data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
+                n, chars = size, PyUnicode_GET_LENGTH(text)
             failed = decoder.error
-            ids = self.encode(context, self.s.now.size - size, final or failed is not None, True)
+            ids = self.encode(context, data, n, final or failed is not None, True)
             given = [] if ids is None else [ids]
-            engine.offset = offset + len(fragment)
+            engine.offset = offset + length
             if self.hit != BPE_MORE:
                 failed = self.error_at_hit(self.chars + chars)
             if failed is not None:
