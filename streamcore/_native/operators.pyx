@@ -32,6 +32,26 @@ cdef class Operator:
     def __iter__(self):
         return self
 
+    def __next__(self):
+        cdef bint ended = False
+        source = self.source
+        if source is None:
+            raise StopIteration
+        if self.running:
+            raise ValueError("stream already executing")
+        self.running = True
+        try:
+            item = self.step(source, &ended)
+        except BaseException as error:
+            self.running = False
+            self.end(error)
+            raise
+        self.running = False
+        if ended:
+            self.end(None)
+            raise StopIteration
+        return item
+
     def close(self):
         """Close the source; a second call does nothing."""
         if self.running:
@@ -48,11 +68,9 @@ cdef class Operator:
         self.source = source
         return 0
 
-    cdef int enter(self) except -1:
-        if self.running:
-            raise ValueError("stream already executing")
-        self.running = True
-        return 0
+    cdef object step(self, source, bint* ended):
+        """The next item to give; sets ``ended`` instead where there is none."""
+        return self.pull(source, ended)
 
     cdef object pull(self, source, bint* ended):
         """The next item of ``source``; sets ``ended`` instead where there is none."""
@@ -94,24 +112,11 @@ cdef class map_iterator(Operator):
         self.name = name
         self.own(source)
 
-    def __next__(self):
-        cdef bint ended = False
-        source = self.source
-        if source is None:
-            raise StopIteration
-        self.enter()
-        try:
-            item = self.pull(source, &ended)
-            if not ended:
-                result = call(self.fn, item, self.name, self.at)
-        except BaseException as error:
-            self.running = False
-            self.end(error)
-            raise
-        self.running = False
-        if ended:
-            self.end(None)
-            raise StopIteration
+    cdef object step(self, source, bint* ended):
+        item = self.pull(source, ended)
+        if ended[0]:
+            return None
+        result = call(self.fn, item, self.name, self.at)
         self.at += 1
         return result
 
@@ -129,32 +134,17 @@ cdef class filter_iterator(Operator):
         self.name = name
         self.own(source)
 
-    def __next__(self):
-        cdef bint ended = False
-        source = self.source
-        if source is None:
-            raise StopIteration
-        self.enter()
-        try:
-            while True:
-                item = self.pull(source, &ended)
-                if ended:
-                    break
-                kept = call(self.keep, item, self.name, self.at)
-                self.at += 1
-                if kept:
-                    break
-                if not self.at & 0xFFF:
-                    PyErr_CheckSignals()  # nothing else would, where source and function are C
-        except BaseException as error:
-            self.running = False
-            self.end(error)
-            raise
-        self.running = False
-        if ended:
-            self.end(None)
-            raise StopIteration
-        return item
+    cdef object step(self, source, bint* ended):
+        while True:
+            item = self.pull(source, ended)
+            if ended[0]:
+                return None
+            kept = call(self.keep, item, self.name, self.at)
+            self.at += 1
+            if kept:
+                return item
+            if not self.at & 0xFFF:
+                PyErr_CheckSignals()  # nothing else would, where source and function are C
 
 
 @cython.final
@@ -167,25 +157,11 @@ cdef class take_iterator(Operator):
         self.left = count
         self.own(source)
 
-    def __next__(self):
-        cdef bint ended = False
-        source = self.source
-        if source is None:
-            raise StopIteration
+    cdef object step(self, source, bint* ended):
         if self.left <= 0:
-            self.end(None)
-            raise StopIteration
-        self.enter()
-        try:
-            item = self.pull(source, &ended)
-        except BaseException as error:
-            self.running = False
-            self.end(error)
-            raise
-        self.running = False
-        if ended:
-            self.end(None)
-            raise StopIteration
+            ended[0] = True
+            return None
+        item = self.pull(source, ended)
         self.left -= 1
         return item
 
