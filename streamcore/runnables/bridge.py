@@ -93,23 +93,26 @@ class ThreadStream(Generic[T]):
         if self._feed is not None:
             self._feed.close()
         raised: list[BaseException] = []
+        cancelled: list[BaseException] = []
         while self._thread is not None:
             try:
                 async for failure in self._ended:
                     raised += [failure] if failure is not None else []
                 self._thread.join()
                 break
-            except asyncio.CancelledError as cancelled:
-                raised.insert(0, cancelled)
+            except asyncio.CancelledError as error:  # anyio cancels again at every turn of the loop
+                cancelled = [error]
         if self._feed is not None:
             try:
                 await self._feed.aclose()
+            except asyncio.CancelledError as error:
+                cancelled = [error]
             except BaseException as failure:  # noqa: BLE001 - raised below
                 raised.append(failure)
         while len(self._channel):
             self._channel.get_many()
-        if raised:
-            raise raised[0]
+        if cancelled or raised:
+            raise [*cancelled, *raised][0]
 
     def __del__(self) -> None:
         if self.__dict__.get("_thread") is not None:
