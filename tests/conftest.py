@@ -7,6 +7,7 @@ import os
 import pkgutil
 import signal
 import sysconfig
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -101,3 +102,23 @@ def find(backend: str, name: str) -> object:
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Session scope, because Hypothesis refuses function-scoped fixtures in its tests."""
     return Backend(request.param)
+
+
+@pytest.fixture
+def bridge(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> object:
+    """The bridge between sync and async over the channel of ``backend``."""
+    from streamcore.runnables import bridge
+
+    monkeypatch.setattr(bridge, "Channel", backend.Channel)
+    return bridge
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Every worker thread of a stream has ended after the test."""
+    yield
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "streamcore-stream":
+            thread.join(60)
+            assert not thread.is_alive()

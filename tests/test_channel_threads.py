@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import itertools
 import os
 import random
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections import Counter
 
@@ -16,6 +18,7 @@ import pytest
 from streamcore.errors import ChannelClosed, StreamTimeout
 
 LONG = 60  # seconds until a test that hangs fails
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 class Worker(threading.Thread):
@@ -193,6 +196,7 @@ class TestHandOff:
 
     @pytest.mark.parametrize("error", [None, LookupError("gone")])
     def test_close_wakes_every_waiting_consumer(self, backend, error):
+        """aio-libs/janus#2, #237, #294, #715: the other side slept on."""
         """janus #237, #294, #715, #2."""
         for _ in range(50):
             channel = backend.Channel(1)
@@ -244,6 +248,61 @@ class TestHandOff:
             else:
                 channel.put(round_)
             assert patient.result() == round_
+
+    @pytest.mark.skipif(FREE_THREADED, reason="there is no GIL")
+    def test_what_need_not_wait_does_not_let_go_of_the_gil(self, backend):
+        """slaclab/rogue PR 1263: let go on every short call, 16 s instead of 0.05."""
+        channel = backend.Channel(100)
+        interval = sys.getswitchinterval()
+        held, ran = threading.Lock(), []
+        held.acquire()
+        waiter = threading.Thread(target=lambda: (held.acquire(), ran.append(True)))
+        waiter.start()
+        try:
+            sys.setswitchinterval(1000)  # seconds until a thread that wants the GIL may insist on it
+            held.release()
+            for number in range(5000):
+                channel.put(number)
+                channel.put_many([number, number])
+                channel.get()
+                assert channel.get_many() == [number, number]
+            assert not ran
+        finally:
+            sys.setswitchinterval(interval)
+            waiter.join(LONG)
+
+    def test_every_method_from_many_threads_at_once(self, backend):
+        """python/cpython#132551, #129107, #130977: crashes of containers shared by free-threaded code."""
+        channel = backend.Channel(16)
+        put, taken = [], []
+
+        def churn(seed):
+            choose = random.Random(seed)
+            for number in range(300):
+                try:
+                    match choose.randrange(6):
+                        case 0 | 1:
+                            channel.put((seed, number), timeout=0)
+                            put.append((seed, number))
+                        case 2:
+                            taken.append(channel.get(timeout=0))
+                        case 3:
+                            taken.extend(channel.get_many(choose.randrange(1, 20), timeout=0))
+                        case 4:
+                            put.extend([(seed, number)] * channel.put_many([(seed, number)] * 3, timeout=0))
+                        case 5:
+                            assert "16" in repr(channel)
+                            assert 0 <= len(channel) <= channel.capacity
+                            gc.collect(0)
+                except StreamTimeout as error:
+                    put.extend([(seed, number)] * getattr(error, "items_put", 0))
+
+        threads = [Worker(churn, seed) for seed in range(6)]
+        for thread in threads:
+            thread.result()
+        while len(channel):
+            taken.extend(channel.get_many())
+        assert sorted(taken) == sorted(put)
 
     def test_a_producer_that_raises_ends_the_consumer_at_once(self, backend):
         channel = backend.Channel(3)

@@ -1,0 +1,110 @@
+"""``async_closing_iterator``: blocks of items at hand, and the steps that are done with each."""
+
+from __future__ import annotations
+
+import pytest
+from paused_sources import Source, collected, pause, run
+
+
+async def each(items):
+    for item in items:
+        await pause()
+        yield item
+
+
+@pytest.mark.parametrize("blocks", [[], [[1, 2, 3]], [[], [1], [], [2, 3], []], [[None, (1, 2)]]])
+def test_blocks_are_given_item_by_item(backend, blocks):
+    source = Source([list(block) for block in blocks])
+    stream = backend.async_closing_iterator(source, (source,), blocks=True)
+    assert run(collected(stream)) == [item for block in blocks for item in block]
+    assert source.closed == 1
+
+
+def test_items_at_hand_come_without_a_wait(backend):
+    source = Source([[1, 2, 3], [4]])
+    stream = backend.async_closing_iterator(source, (source,), blocks=True)
+    assert run(stream.__anext__()) == 1
+    for wanted in (2, 3):
+        with pytest.raises(StopIteration) as got:
+            stream.__anext__().send(None)
+        assert got.value.value == wanted
+    assert stream.__anext__().send(None) == "paused"
+
+
+def test_aclose_forgets_the_items_at_hand(backend):
+    source = Source([[1, 2, 3]])
+    stream = backend.async_closing_iterator(source, (source,), blocks=True)
+    assert run(stream.__anext__()) == 1
+    run(stream.aclose())
+    with pytest.raises(StopAsyncIteration):
+        run(stream.__anext__())
+    assert source.closed == 1
+
+
+STEPS = [("map", lambda number: number * 2, "twice"), ("filter", lambda number: number % 3, "thirds")]
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_steps_are_done_with_each_item(backend, blocks):
+    source = Source([[1, 2, 3], [], [4, 5, 6, 7]] if blocks else range(1, 8))
+    stream = backend.async_closing_iterator(source, (source,), blocks=blocks, steps=STEPS)
+    assert run(collected(stream)) == [2, 4, 8, 10, 14]
+    assert source.closed == 1
+
+
+def test_steps_over_a_stream_of_blocks(backend):
+    source = Source([[1, 2, 3], [], [4, 5, 6, 7]])
+    inner = backend.async_closing_iterator(source, (source,), blocks=True)
+    stream = backend.async_closing_iterator(inner, (inner,), steps=STEPS)
+    assert run(collected(stream)) == [2, 4, 8, 10, 14]
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_stream_that_has_taken_enough_pulls_no_more(backend, count):
+    source = Source(range(10))
+    steps = [("filter", lambda number: number % 2, "odd"), ("take", count, "take")]
+    stream = backend.async_closing_iterator(source, (source,), steps=steps)
+    assert run(collected(stream)) == [1, 3, 5][:count]
+    assert next(source.items) == 2 * count
+    assert source.closed == 1
+
+
+def test_an_error_in_a_step_ends_the_stream_after_the_items_before_it(backend):
+    source = Source([[4, 2], [0, 1]])
+    notes = []
+    stream = backend.async_closing_iterator(
+        source, (source,), notes.append, blocks=True, steps=[("map", lambda number: 8 // number, "share")]
+    )
+    got = []
+
+    async def main():
+        with pytest.raises(ZeroDivisionError) as caught:
+            async for item in stream:
+                got.append(item)  # noqa: PERF401
+        assert caught.value.__notes__ == ["in share, at item 2"]
+        assert notes == [caught.value]
+
+    run(main())
+    assert (got, source.closed) == ([2, 4], 1)
+    assert run(collected(stream)) == []
+
+
+def test_a_step_that_raises_stopiteration_does_not_end_the_stream_in_silence(backend):
+    source = Source([1])
+    stream = backend.async_closing_iterator(
+        source, (source,), steps=[("map", lambda _: next(iter(())), "next")]
+    )
+    with pytest.raises(RuntimeError, match="generator raised StopIteration"):
+        run(collected(stream))
+    assert source.closed == 1
+
+
+def test_a_step_that_pulls_its_own_stream_is_refused(backend):
+    source = Source([[1, 2]])
+    stream = backend.async_closing_iterator(
+        source, (source,), blocks=True, steps=[("map", lambda _: run(stream.__anext__()), "again")]
+    )
+    with pytest.raises(RuntimeError, match="already being pulled"):
+        run(collected(stream))
+    assert source.closed == 1
