@@ -13,7 +13,8 @@ What it checks, and on what:
   them up to 10 elements, else every cut in two, single elements, empty fragments and ``cuts`` random ones;
 - order: ``batch`` gives its outputs in the order of the inputs;
 - eagerness: an item comes when no continuation out of the elements of the samples can change it, and not before (short
-  samples only; the continuations are a choice, so a stage with a long lookahead needs samples that show it);
+  samples only; the continuations are a choice, so a stage with a long lookahead needs samples that show it); the same
+  on an event loop, while the source waits with the next element;
 - cleanup: the source is closed exactly once when the stream is exhausted, closed at once, closed half-way, dropped, or
   ended by an exception, before the call that ended it returns; in an async stream also when it is cancelled;
 - errors: what was complete before the source raised is delivered first, and the exception arrives as it is;
@@ -32,6 +33,7 @@ from importlib import import_module
 from itertools import pairwise, product
 from typing import Any
 
+from ._endings import ASYNC_ENDINGS, ENDINGS, AsyncSource, GatedSource
 from .runnables.base import Runnable
 from .runnables.sequence import RunnableSequence
 
@@ -40,6 +42,9 @@ __all__ = ["LAWS", "LawReport", "LawViolation", "RecordingSource", "check_laws",
 LAWS = ("completeness", "fragmentation", "order", "eagerness", "cleanup", "errors", "twins")
 EXHAUSTIVE = 10
 """Samples of up to this many elements are cut in every way: 2 ** 9 of them."""
+LATE = 10.0
+"""Seconds after which a chunk that was due on an event loop is missing."""
+_END = object()
 EAGER = 48
 """Samples beyond this many elements are too long for the check of eagerness, which is quadratic."""
 
@@ -252,6 +257,31 @@ class _Check:
                 [self.flat(self.runnable.transform([prefix, end])) for end in endings_here]
             )
             self.same("eagerness", emitted[length], decided, f"after {_short(prefix)}")
+        asyncio.run(self.async_eagerness(sample, emitted))
+
+    async def async_eagerness(self, sample: Any, emitted: list[Any]) -> None:
+        """``atransform`` gives what ``transform`` gives, while its source waits with the next element."""
+        source = GatedSource(sample)
+        stream: Any = self.runnable.atransform(source)
+        pull = asyncio.ensure_future(_next_or_failure(stream))
+        held: list[Any] = []
+        try:
+            for length in range(1, len(sample)):
+                source.allow_one()
+                wanted = emitted[length]
+                while not (held and held[-1] is _END):
+                    late = len(self.flat(held)) < len(wanted)
+                    await asyncio.wait([pull], timeout=LATE if late else 0)
+                    if not pull.done():
+                        break
+                    held.append(pull.result())
+                    pull = asyncio.ensure_future(_next_or_failure(stream))
+                got = self.flat(held[:-1] if held and held[-1] is _END else held)
+                self.same("eagerness", got, wanted, f"on an event loop, after {_short(sample[:length])}")
+        finally:
+            pull.cancel()
+            await asyncio.wait([pull])
+            await stream.aclose()
 
     def emitted_by_prefix(self, sample: Any) -> list[Any]:
         """What has come out by the time that the stage asks for more than the first n elements, for each n."""
@@ -270,7 +300,7 @@ class _Check:
     def cleanup(self, sample: Any) -> None:
         if not self.streams():
             return
-        for name, end in _ENDINGS.items():
+        for name, end in ENDINGS.items():
             source = RecordingSource(self.pieces(sample))
             try:
                 end(self.runnable.transform(source))
@@ -279,12 +309,12 @@ class _Check:
             except Exception:  # noqa: BLE001 - bad input: the other laws judge it, the source is closed all the same
                 name = f"{name}, after an error"
             self.same("cleanup", source.closed, 1, f"times the source of {_short(sample)} was closed, {name}")
-        for name, aend in _ASYNC_ENDINGS.items():
-            asource = _AsyncSource(RecordingSource(self.pieces(sample)))
+        for name, aend in ASYNC_ENDINGS.items():
+            asource = AsyncSource(RecordingSource(self.pieces(sample)))
             closed = asyncio.run(self._closed_by(aend, asource))
             self.same("cleanup", closed, 1, f"times the async source of {_short(sample)} was closed, {name}")
 
-    async def _closed_by(self, end: Callable[[Any], Awaitable[None]], source: _AsyncSource) -> int:
+    async def _closed_by(self, end: Callable[[Any], Awaitable[None]], source: AsyncSource) -> int:
         """How often ``source`` had been closed when ``end`` returned."""
         stream = self.runnable.atransform(source)
         try:
@@ -292,8 +322,8 @@ class _Check:
         except LawViolation:
             raise
         except Exception:  # noqa: BLE001 - bad input, as above; an error has closed the source already
-            return source.counts.closed
-        return source.counts.closed
+            return int(source.counts.closed)
+        return int(source.counts.closed)
 
     def errors(self, sample: Any) -> None:
         if not self.streams():
@@ -340,86 +370,6 @@ class _Check:
             )
 
 
-def _exhaust(stream: Iterator[Any]) -> None:
-    for _ in stream:
-        pass
-
-
-def _close_at_once(stream: Any) -> None:
-    stream.close()
-    stream.close()
-
-
-def _close_half_way(stream: Any) -> None:
-    next(stream, None)
-    stream.close()
-
-
-def _drop(stream: Iterator[Any]) -> None:
-    next(stream, None)
-    del stream
-
-
-_ENDINGS: dict[str, Callable[[Any], None]] = {
-    "exhausted": _exhaust,
-    "closed at once": _close_at_once,
-    "closed after one chunk": _close_half_way,
-    "dropped after one chunk": _drop,
-}
-
-
-class _AsyncSource:
-    """A ``RecordingSource`` for async streams; each pull takes a turn of the loop."""
-
-    def __init__(self, counts: RecordingSource) -> None:
-        self.counts = counts
-
-    def __aiter__(self) -> _AsyncSource:
-        return self
-
-    async def __anext__(self) -> Any:
-        await asyncio.sleep(0)
-        try:
-            return next(self.counts)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    async def aclose(self) -> None:
-        self.counts.close()
-        await asyncio.sleep(0)
-
-
-async def _aexhaust(stream: Any) -> None:
-    async for _ in stream:
-        pass
-
-
-async def _aclose_at_once(stream: Any) -> None:
-    await stream.aclose()
-    await stream.aclose()
-
-
-async def _aclose_half_way(stream: Any) -> None:
-    await anext(stream, None)
-    await stream.aclose()
-
-
-async def _cancel(stream: Any) -> None:
-    task = asyncio.ensure_future(_aexhaust(stream))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    await stream.aclose()
-
-
-_ASYNC_ENDINGS: dict[str, Callable[[Any], Awaitable[None]]] = {
-    "exhausted": _aexhaust,
-    "closed at once": _aclose_at_once,
-    "closed after one chunk": _aclose_half_way,
-    "cancelled, then closed": _cancel,
-}
-
-
 class _Core:
     """The engines of one backend by name, for ``Stage._core``."""
 
@@ -452,6 +402,16 @@ class _Failure:
 
     kind: type[Exception]
     text: str
+
+
+async def _next_or_failure(stream: Any) -> Any:
+    """The next chunk, the error that ends the stream as a last one, or ``_END``."""
+    try:
+        return await anext(stream, _END)
+    except LawViolation:
+        raise
+    except Exception as error:  # noqa: BLE001 - an outcome like any other
+        return _Failure(type(error), str(error))
 
 
 def _with_error(chunks: Iterable[Any]) -> Iterator[Any]:

@@ -88,6 +88,30 @@ def test_an_early_item_is_found():
         check_laws(Early(early, collect=list), ["ab", "b"], laws=("eagerness",))
 
 
+class OnlyLateOnALoop(RunnableGenerator):
+    async def atransform(self, input, config=None, **kwargs):
+        whole = "".join([chunk async for chunk in input])
+        for line in self.transform([whole]):
+            yield line
+
+
+class OnlyEarlyOnALoop(RunnableGenerator):
+    async def atransform(self, input, config=None, **kwargs):
+        async for chunk in input:
+            yield chunk
+
+
+@pytest.mark.parametrize("kind", [OnlyLateOnALoop, OnlyEarlyOnALoop])
+def test_an_item_that_is_late_or_early_on_a_loop_only_is_found(kind, monkeypatch):
+    monkeypatch.setattr("streamcore.testing.LATE", 0.05)
+    with pytest.raises(LawViolation, match="^eagerness: .*on an event loop"):
+        check_laws(kind(split_lines, collect=list), ["one\ntwo\nthree"], laws=("eagerness",))
+
+
+def test_a_stage_that_runs_in_a_thread_under_a_loop_is_eager_enough():
+    assert check_laws(lines(), ["one\ntwo\nthree"], laws=("eagerness",)).checked["eagerness"] == 24
+
+
 def test_a_source_left_open_is_found():
     class Leaves(Runnable[str, str]):
         def transform(self, input, config=None):

@@ -112,7 +112,10 @@ class ThreadStream(Generic[T]):
         while len(self._channel):
             self._channel.get_many()
         if cancelled or raised:
-            raise [*cancelled, *raised][0]
+            first, *others = [*cancelled, *raised]
+            for other in others:
+                first.add_note(f"and closing the stream failed: {other!r}")
+            raise first
 
     def __del__(self) -> None:
         if self.__dict__.get("_thread") is not None:
