@@ -187,7 +187,7 @@ static int bpe_put_off(const bpe_vocab *v, bpe_context *c, const uint8_t *p, siz
 }
 
 /* Merges the pieces that were put off and brings their ids to where they belong among the k of out; returns the new k. */
-static size_t bpe_settle(const bpe_vocab *v, bpe_context *c, uint32_t *out, size_t k) {
+static size_t bpe_place_late(const bpe_vocab *v, bpe_context *c, uint32_t *out, size_t k) {
     size_t more = 0, end = k;
     unsigned i;
     bpe_merge_all(v, c->merging, c->waiting);
@@ -231,11 +231,11 @@ static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *t
         made = len <= BPE_LONG_MAX ? bpe_find_far(c, text + at, len, piece, out + k) : 0;
         if (!made && len <= BPE_MERGED_MAX && !v->unreachable) {
             if (!bpe_put_off(v, c, text + at, len, piece, k)) {
-                k = bpe_settle(v, c, out, k);
+                k = bpe_place_late(v, c, out, k);
                 bpe_put_off(v, c, text + at, len, piece, k);
             }
         } else if (!made) {
-            k = bpe_settle(v, c, out, k);
+            k = bpe_place_late(v, c, out, k);
             made = bpe_encode_piece(v, c, text + at, len, out + k);
             if (made == 0) {
                 error = BPE_NO_MEMORY;
@@ -245,7 +245,7 @@ static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *t
         }
         k += made;
     }
-    if (c->waiting) k = bpe_settle(v, c, out, k);
+    if (c->waiting) k = bpe_place_late(v, c, out, k);
     if (i) *from = c->ends[i - 1];
     *count = k;
     return error;
