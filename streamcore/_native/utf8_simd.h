@@ -1,8 +1,8 @@
 /* The vector kernels of utf8.h (which includes this file): NEON, and on x86-64 one that needs a byte shuffle (SSSE3)
  * and so stands behind a run-time check, for AVX2 as in scan.h; SSE2 alone gets only the ASCII copy.
  *
- * The code is written once on 16-byte vectors; the few operations that differ by machine stand first. 32-byte vectors
- * are not worth a second version: at 16 bytes the check is already several times faster than the widening.
+ * The code is written once on 16-byte vectors; the few operations that differ by machine stand first. utf8_avx2.h has
+ * the check and the widening on 32 bytes.
  */
 #ifndef STREAMCORE_UTF8_SIMD_H
 #define STREAMCORE_UTF8_SIMD_H
@@ -222,17 +222,21 @@ UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *cha
 
 /* Which bytes of eight 16-bit lanes to keep, by a bit for each lane, packed to the front. */
 static uint8_t utf8_pack[256][16];
+/* The same for eight bytes. */
+static uint8_t utf8_pack8[256][8];
 
-/* Fills the table; called once, at import, under the import lock. */
+/* Fills the tables; called once, at import, under the import lock. */
 static void utf8_prepare(void) {
     int bits, lane;
     for (bits = 0; bits < 256; bits++) {
-        uint8_t *to = utf8_pack[bits];
+        uint8_t *to = utf8_pack[bits], *to8 = utf8_pack8[bits];
         memset(to, 0x80, 16);
+        memset(to8, 0x80, 8);
         for (lane = 0; lane < 8; lane++)
             if (bits >> lane & 1) {
                 *to++ = (uint8_t)(2 * lane);
                 *to++ = (uint8_t)(2 * lane + 1);
+                *to8++ = (uint8_t)lane;
             }
     }
 }
@@ -310,16 +314,14 @@ UTF8_TARGET static inline void utf8_widen_vec(const uint8_t *p, size_t n, int wi
     memcpy(out, units, (size_t)(end - units));
 }
 
-UTF8_TARGET static void utf8_widen1_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 0, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen2_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 1, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen4_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 2, (uint8_t *)out); }
-
 #if defined(UTF8_X86)
-static const utf8_kernel utf8_avx2 = {
-    "avx2", utf8_check_vec, utf8_ascii_vec, {utf8_widen1_vec, utf8_widen2_vec, utf8_widen4_vec}};
+#include "utf8_avx2.h"
 static const utf8_kernel utf8_sse2 = {
     "sse2", utf8_check_scalar, utf8_ascii_vec, {utf8_widen1_scalar, utf8_widen2_scalar, utf8_widen4_scalar}};
 #else
+UTF8_TARGET static void utf8_widen1_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 0, (uint8_t *)out); }
+UTF8_TARGET static void utf8_widen2_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 1, (uint8_t *)out); }
+UTF8_TARGET static void utf8_widen4_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 2, (uint8_t *)out); }
 static const utf8_kernel utf8_neon = {
     "neon", utf8_check_vec, utf8_ascii_vec, {utf8_widen1_vec, utf8_widen2_vec, utf8_widen4_vec}};
 #endif
