@@ -1,5 +1,5 @@
-/* The check and the widening of utf8_simd.h (which includes this file) on 32-byte vectors, where they gain: 64 KiB of
- * French in 9 us in place of 18, of Latin, Han and emoji in 16 in place of 31 (Zen 4).
+/* The check and the widening of utf8_simd.h (which includes this file) on 32-byte vectors: a fragment of 4 KiB takes
+ * 1.1 us in place of 1.5 in Han, and 1.5 in place of 2.0 in Latin, Han and emoji by turns (Zen 4).
  */
 #ifndef STREAMCORE_UTF8_AVX2_H
 #define STREAMCORE_UTF8_AVX2_H
