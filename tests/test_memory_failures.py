@@ -5,12 +5,15 @@ A new native class adds its scenarios to ``SCENARIOS``. The twins are not tried:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
+
+from streamcore.vocab.gpt2 import load_gpt2
 
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 pytestmark = pytest.mark.fails_allocations
@@ -116,6 +119,34 @@ def filled_channel(backend):
     return channel
 
 
+@cache
+def byte_core(backend):
+    """Ids are bytes, and a few that begin and end inside characters."""
+    tokens = [
+        *(bytes((value,)) for value in range(256)),
+        b"\xe4\xb8",
+        b"\xad" + b"x" * 20,
+        "é".encode() * 300,
+    ]
+    ranks = {token: number for number, token in enumerate(tokens)}
+    return backend.BPECore(ranks, load_gpt2().pattern, {}, cache_bytes=0)
+
+
+def decoder(*ids: int, **options: Any) -> Callable[[Any], Any]:
+    """Makes a decoder that took these ids already."""
+
+    def make(backend):
+        engine = backend.BPEDecoder(byte_core(backend), **options)
+        engine.feed(list(ids))
+        return engine
+
+    return make
+
+
+def decoder_state(engine) -> tuple[Any, ...]:
+    return engine.offset, engine.stopped, repr(engine.error)
+
+
 SCENARIOS = {
     # View
     "view of bytes": Scenario(lambda b: b.View, lambda kind: bytes(kind(LONG))),
@@ -206,6 +237,31 @@ SCENARIOS = {
     ),
     "words": Scenario(fed("WordsEngine", b"abc"), lambda engine: engine.feed(TEXT), offset),
     "text": Scenario(fed("UTF8Engine", b"abc\xc3"), lambda engine: engine.feed(b"\xa9" + TEXT), offset),
+    # tokens
+    "decoder": Scenario(
+        lambda b: (b.BPEDecoder, byte_core(b)), lambda s: s[0](s[1], prompt=[0xE4], stop=["ab", "é"]).stopped
+    ),
+    "decoder: an id": Scenario(decoder(), lambda engine: engine.feed(97), decoder_state),
+    "decoder: an id inside a character": Scenario(
+        decoder(256), lambda engine: engine.feed(257), decoder_state
+    ),
+    "decoder: an id of many characters": Scenario(decoder(), lambda engine: engine.feed(258), decoder_state),
+    "decoder: a list": Scenario(
+        decoder(0xE4), lambda engine: engine.feed([0xB8, 0xAD] + [258, 97] * 900), decoder_state
+    ),
+    "decoder: an array": Scenario(
+        decoder(0xE4), lambda engine: engine.feed(array("H", [0xB8, 0xAD] + [258, 97] * 900)), decoder_state
+    ),
+    "decoder: the end": Scenario(decoder(97, 0xE4), lambda engine: engine.finish(), decoder_state),
+    "decoder: a beginning of a stop string": Scenario(
+        decoder(97, stop="abc"), lambda engine: engine.feed([120, 97, 98]), decoder_state
+    ),
+    "decoder: a stop string": Scenario(
+        decoder(97, stop=["abc", "bx"]), lambda engine: engine.feed([98, 120, 97]), decoder_state
+    ),
+    "decoder: the end in a stop string": Scenario(
+        decoder(97, 98, stop=["abc", "b"]), lambda engine: engine.finish(), decoder_state
+    ),
     # Channel
     "channel": Scenario(lambda b: b.Channel, lambda kind: kind(3).capacity),
     "channel: put": Scenario(filled_channel, lambda channel: channel.put(b"y"), len),

@@ -21,7 +21,7 @@ cdef class StopFinder:
     cdef uint32_t at               # the beginning that it ends with; 0: nothing is held
     cdef object match              # the first stop string in it, or ""
     cdef Py_ssize_t start          # and where that begins
-    cdef int _build(self, list edges, list sizes, list shorter) except -1
+    cdef int _build(self, list edges) except -1
     cdef int clear(self) except -1
     cdef bint passes(self, object text) noexcept
     cdef uint32_t step(self, uint32_t at, uint32_t char) noexcept nogil

@@ -1,15 +1,14 @@
 # cython: language_level=3, freethreading_compatible=True
 """``StopFinder``: ends a stream of text before the first of some strings (twin: ``_pure.stop_strings``).
 
-The twin makes the automaton; its edges lie here in one array, so that a step is a search among those of one node.
+The beginnings of all strings are numbered as in the twin; the edges between them lie in one array, so that a step is a
+search among those of one node.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
-
-from streamcore._pure.stop_strings import StopFinder as Twin
 
 cdef extern from *:
     int PyUnicode_KIND(object text)
@@ -28,22 +27,30 @@ cdef class StopFinder:
     """
 
     def __cinit__(self, stop):
-        twin = Twin(stop)
-        self.first_characters = twin.first_characters
-        self.whole = twin._whole
+        cdef list texts = [stop] if isinstance(stop, str) else list(stop)
+        cdef list edges = [{}]
         memset(self.entrance, 0, sizeof(self.entrance))
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"stop must hold str, not {type(text).__name__}")
+            if not text:
+                raise ValueError("stop must not hold an empty str")
+        self.first_characters = frozenset([text[0] for text in texts])
         for char in self.first_characters:
             self.stops = True
             self.entrance[(ord(char) & 0xFF) >> 3] |= 1 << (ord(char) & 7)
-        self._build(twin._next, twin._size, twin._shorter)
+        self.whole = [""]
+        for text in texts:
+            self.whole[add(edges, self.whole, text)] = text
+        self._build(edges)
         self.clear()
 
     def __dealloc__(self):
         PyMem_RawFree(self.nodes)
 
-    cdef int _build(self, list edges, list sizes, list shorter) except -1:
-        cdef uint32_t n = len(sizes), i, edge = 0
-        self.nodes = <uint32_t *>PyMem_RawMalloc((6 * <size_t>n + 1) * sizeof(uint32_t))
+    cdef int _build(self, list edges) except -1:
+        cdef uint32_t n = <uint32_t>len(edges), i, edge = 0, longer
+        self.nodes = <uint32_t *>PyMem_RawCalloc(6 * <size_t>n + 1, sizeof(uint32_t))
         if self.nodes == NULL:
             raise MemoryError
         self.size = self.nodes
@@ -53,15 +60,25 @@ cdef class StopFinder:
         self.longer = self.characters + n
         self.first_edge = self.longer + n
         for i in range(n):
-            self.size[i] = sizes[i]
-            self.whole_size[i] = len(self.whole[i])
-            self.shorter[i] = shorter[i]
             self.first_edge[i] = edge
-            for char, longer in sorted(edges[i].items()):
-                self.characters[edge] = ord(char)
-                self.longer[edge] = longer
+            for char, number in sorted((<dict>edges[i]).items()):
+                self.characters[edge], self.longer[edge] = ord(char), number
                 edge += 1
         self.first_edge[n] = edge
+        row = [0]  # by length, so that what is shorter is ready
+        while row:
+            longer_ones = []
+            for number in row:
+                i = number
+                if not self.whole[i]:
+                    self.whole[i] = self.whole[self.shorter[i]]
+                self.whole_size[i] = <uint32_t>len(self.whole[i])
+                for edge in range(self.first_edge[i], self.first_edge[i + 1]):
+                    longer = self.longer[edge]
+                    self.size[longer] = self.size[i] + 1
+                    self.shorter[longer] = self.step(self.shorter[i], self.characters[edge]) if i else 0
+                    longer_ones.append(longer)
+            row = longer_ones
         return 0
 
     cdef int clear(self) except -1:
@@ -156,3 +173,16 @@ cdef class StopFinder:
             given, rest = text[:sure], text[sure:]
         self.held, self.at, self.match, self.start = rest, at, match, start - sure
         return given
+
+
+cdef int add(list edges, list whole, str text) except -1:
+    """Number the beginnings of ``text``; the number of all of it."""
+    cdef uint32_t at = 0
+    for char in text:
+        found = (<dict>edges[at]).get(char)
+        if found is None:
+            (<dict>edges[at])[char] = found = len(edges)
+            edges.append({})
+            whole.append("")
+        at = found
+    return at
