@@ -107,10 +107,13 @@ cdef class BPECore:
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours
     cdef object texts         # what the streams of ids of this vocabulary share (bpe_decoder.pyx)
     cdef dict _names
+    cdef Names _every         # all special tokens
     cdef readonly dict special_tokens
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes
     cdef bpe_context *take_context(self) except NULL
     cdef int give_context(self, bpe_context *context) except -1
+    cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
+                         bpe_output *o) noexcept nogil
     cdef int encode_data(self, bpe_context *context, Names names, const uint8_t *data, size_t n, size_t most,
                          bpe_output *o) except -1
     cdef int encode_text_by_text(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
@@ -128,5 +131,6 @@ cdef class BPECore:
 
 
 cdef int check_memory(int error) except -1
+cdef object borrow(object text, object errors, const uint8_t **data, size_t *n)
 cdef object take_array(bpe_output *o)
 cdef list take_list(bpe_output *o)

@@ -7,18 +7,19 @@ from the tables of bpe_vocab.h, which bpe_build.h makes once. What one call writ
 list at the start of a call and given back at its end, so threads never share one.
 """
 
-import threading
 from os import environ
 from sys import byteorder
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.string cimport memcpy
+
+from .id_arrays cimport adopt_ids, new_ids
 
 from .._pure.bpe import DEFAULT_CACHE_BYTES, TokenOffsets
 from .._pure.bpe_input import (
@@ -33,20 +34,14 @@ from .._pure.byte_pairs import Merges
 from .._pure.prefix_encodings import Neighbours
 from .._pure.pretokenize import recognise, splitter
 
-cdef extern from *:
-    """
-    /* The first field of every version's array object. Read only after a check against the buffer protocol, which costs
-     * 70 ns a call. */
-    typedef struct { PyObject_HEAD char *data; } bpe_array_head;
-    """
-    ctypedef struct bpe_array_head:
-        char *data
-
 
 def _use_kernel(str name):
     """Scan with the kernel of this name, or "auto"; False if this machine has not got it."""
+    cdef const char *chosen = NULL
     encoded = name.encode()
-    return bool(bpe_choose_scanner(NULL if name == "auto" else <const char *>PyBytes_AS_STRING(encoded)))
+    if name != "auto":
+        chosen = PyBytes_AS_STRING(encoded)
+    return bool(bpe_choose_scanner(chosen))
 
 
 # A name that no kernel has is an error of _native.scan, which is imported with the same variable.
@@ -58,71 +53,18 @@ cdef enum:
     SMALL = 1000        # bytes of text whose ids are made on the stack
     COPIED = 16384      # ids that are copied into an array; more are handed over as they lie
     RELEASE = 16384     # bytes of text from which on the GIL is released
-    CHUNK = 1 << 17     # bytes of text that a thread of encode_batch takes at a time
 
 cdef str REPLACE = "replace"
-cdef object _numpy = None
-cdef object _empty = None
-cdef object _uint32 = None
-cdef bint _direct = False
-
-
-cdef int load_numpy() except -1:
-    global _numpy, _empty, _uint32, _direct
-    cdef Py_buffer view
-    import numpy
-    array = numpy.empty(1, numpy.uint32)
-    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
-    _direct = (<bpe_array_head *>array).data == <char *>view.buf
-    PyBuffer_Release(&view)
-    _empty, _uint32 = numpy.empty, numpy.dtype(numpy.uint32)
-    _numpy = numpy
-    return 0
-
-
-@cython.final
-cdef class IdBlock:
-    """Ids as they were made: owns the memory that an array shows."""
-
-    cdef uint32_t *ids
-    cdef Py_ssize_t size  # bytes
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.ids, self.size, False, flags)
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.ids)
-
-
-cdef object new_array(const uint32_t *ids, size_t count):
-    """A new uint32 array with a copy of the ids."""
-    cdef Py_buffer view
-    if _numpy is None:
-        load_numpy()
-    array = _empty(count, _uint32)
-    if _direct and count:
-        memcpy((<bpe_array_head *>array).data, ids, count * sizeof(uint32_t))
-    elif count:
-        PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
-        memcpy(view.buf, ids, count * sizeof(uint32_t))
-        PyBuffer_Release(&view)
-    return array
+cdef object EMPTY = frozenset()
+cdef str ALL = "all"
 
 
 cdef object take_array(bpe_output *o):
     """The ids of ``o`` as an array; large ones are not copied."""
-    cdef IdBlock block
-    cdef uint32_t *ids
     if o.count <= COPIED or not o.own:
-        return new_array(o.ids, o.count)
-    if _numpy is None:
-        load_numpy()
-    block = IdBlock()
-    ids = <uint32_t *>PyMem_RawRealloc(o.ids, o.count * sizeof(uint32_t))
-    block.ids = ids if ids != NULL else o.ids
-    block.size = o.count * sizeof(uint32_t)
+        return new_ids(o.ids, o.count)
     o.own = 0
-    return _numpy.frombuffer(block, _uint32)
+    return adopt_ids(o.ids, o.count)
 
 
 cdef list take_list(bpe_output *o):
@@ -199,8 +141,9 @@ cdef class BPECore:
     pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
-    ``cache_bytes`` bounds the memory that remembers pieces, for each thread that encodes at the same time; 0 turns it
-    off.
+    ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
+    off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
+    of threads. They live as long as the object.
 
     Text is ``str`` or any bytes-like object of UTF-8, whose invalid parts are treated as ``errors`` says (``"strict"``
     raises ``InvalidEncoding``). In ``str``, pairs of surrogates are joined and lone ones become U+FFFD.
@@ -229,6 +172,7 @@ cdef class BPECore:
         self._family = family = recognise(pattern)
         self._split = splitter(pattern)
         self._names = {}
+        self._every = None if "" in self.special_tokens else Names(self.special_tokens, self.special_tokens)
         if family is not None:
             self.known = True
             self.spec.family = FAMILIES[family.name]
@@ -410,6 +354,14 @@ cdef class BPECore:
         cdef uint32_t which = 0
         cdef size_t at
         cdef Names names
+        names = self._every
+        if names is not None and disallowed_special is ALL and (
+            allowed_special is EMPTY or (type(allowed_special) is frozenset and not allowed_special)
+        ):  # the defaults
+            at = bpe_names_find(&names.names, data, 0, n, &which)
+            if at < n:
+                raise_disallowed(names.texts[which], len(data[:at].decode()))
+            return None
         special = frozenset(self.special_tokens)
         if allowed_special == "all":
             allowed = special
@@ -427,6 +379,12 @@ cdef class BPECore:
             if at < n:
                 raise_disallowed(names.texts[which], len(data[:at].decode()))
         return self.names_of(allowed) if allowed else None
+
+    cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
+                         bpe_output *o) noexcept nogil:
+        """Append the ids of the UTF-8 at ``data``; for known patterns without normalization. An error of C."""
+        cdef size_t pos = 0
+        return bpe_encode_text(&self.vocab, &self.spec, context, names, data, &pos, n, 0, o)
 
     cdef int encode_data(self, bpe_context *context, Names names, const uint8_t *data, size_t n, size_t most,
                          bpe_output *o) except -1:
@@ -563,11 +521,11 @@ cdef class BPECore:
         """The ids of ``text`` as a uint32 array; special tokens in it are ordinary text."""
         return self.encode_to(text, errors, True, None, None, False)
 
-    def encode_to_list(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def encode_to_list(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """As ``encode``, as a list."""
         return self.encode_to(text, errors, False, allowed_special, disallowed_special, True)
 
-    def encode(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def encode(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The ids of ``text`` as a uint32 array.
 
         A special token in ``text`` becomes one id if ``allowed_special`` names it or is ``"all"``, raises ValueError
@@ -575,7 +533,7 @@ cdef class BPECore:
         """
         return self.encode_to(text, errors, False, allowed_special, disallowed_special, False)
 
-    def encode_batch(self, texts, threads=1, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def encode_batch(self, texts, threads=1, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
 
         ``threads`` is how many work at a time; each releases the interpreter's lock.
@@ -584,8 +542,8 @@ cdef class BPECore:
             raise ValueError(f"threads must be positive, got {threads}")
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of texts, not str")
-        batch = Batch(self, list(texts), threads, allowed_special, disallowed_special, errors)
-        return batch.encode()
+        from .bpe_batch import Batch  # which is built on this module
+        return Batch(self, list(texts), threads, allowed_special, disallowed_special, errors).encode()
 
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
                          object errors):
@@ -622,17 +580,17 @@ cdef class BPECore:
             self.give_context(context)
             bpe_output_free(&o)
 
-    def count(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def count(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """How many ids ``text`` has."""
         return self.count_to(text, None, allowed_special, disallowed_special, errors)
 
-    def count_until(self, text, limit, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def count_until(self, text, limit, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """How many ids ``text`` has if that is at most ``limit``, else None; stops where the limit is passed."""
         if limit < 0:
             raise ValueError(f"limit must not be negative, got {limit}")
         return self.count_to(text, limit, allowed_special, disallowed_special, errors)
 
-    def truncate(self, text, n, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def truncate(self, text, n, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The longest beginning of ``text`` that ends with one of its first ``n`` tokens and has at most ``n`` ids.
 
         It ends between two characters. ``str`` gives ``str``, bytes-like gives ``bytes``.
@@ -667,7 +625,7 @@ cdef class BPECore:
                     break
         return beginning.decode() if isinstance(text, str) else beginning
 
-    def offsets(self, text, *, allowed_special=frozenset(), disallowed_special="all", errors=REPLACE):
+    def offsets(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The ids of ``text`` and where their tokens begin, in bytes and in characters of the (normalised) text."""
         cdef Py_buffer view
         cdef int64_t[::1] places, begins
@@ -676,8 +634,9 @@ cdef class BPECore:
             text, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
         )
         whole = self.decode_bytes(ids)
-        starts = _numpy.zeros(len(ids) + 1, _numpy.int64)
-        chars = _numpy.zeros(len(ids) + 1, _numpy.int64)
+        import numpy
+        starts = numpy.zeros(len(ids) + 1, numpy.int64)
+        chars = numpy.zeros(len(ids) + 1, numpy.int64)
         if self.decoder.size == 0:
             return sparse_offsets(self.sparse, ids, whole, starts, chars)
         data = <const uint8_t *>PyBytes_AS_STRING(whole)
@@ -800,138 +759,3 @@ cdef bint is_ascii(const uint8_t *data, size_t n) noexcept:
         if data[i] >= 0x80:
             return False
     return True
-
-
-@cython.final
-cdef class Batch:
-    """Texts that several threads encode: each takes some at a time, and copies its ids to their place at the end."""
-
-    cdef BPECore core
-    cdef Names names
-    cdef list owners
-    cdef size_t count, next, threads
-    cdef const uint8_t **data
-    cdef size_t *sizes   # of each text: its bytes,
-    cdef size_t *makers  # the thread that encoded it,
-    cdef size_t *places  # where among that thread's ids its own begin,
-    cdef size_t *counts  # and how many these are
-    cdef bpe_output *outputs
-    cdef uint32_t *ids
-    cdef const int64_t *offsets
-    cdef object error
-
-    def __cinit__(self, BPECore core, list texts, threads, allowed_special, disallowed_special, errors):
-        cdef size_t i
-        self.core, self.owners = core, []
-        self.count = len(texts)
-        self.threads = max(1, min(threads, len(texts)))
-        self.data = <const uint8_t **>PyMem_RawMalloc((self.count + 1) * sizeof(void *))
-        self.sizes = <size_t *>PyMem_RawMalloc(4 * (self.count + 1) * sizeof(size_t))
-        self.outputs = <bpe_output *>PyMem_RawCalloc(self.threads, sizeof(bpe_output))
-        if self.data == NULL or self.sizes == NULL or self.outputs == NULL:
-            raise MemoryError
-        self.makers = self.sizes + self.count + 1
-        self.places = self.makers + self.count + 1
-        self.counts = self.places + self.count + 1
-        for i in range(self.threads):
-            self.outputs[i].own = 1
-        for i in range(self.count):
-            self.owners.append(borrow(texts[i], errors, &self.data[i], &self.sizes[i]))
-            self.names = core.allowed(self.data[i], self.sizes[i], allowed_special, disallowed_special)
-
-    def __dealloc__(self):
-        cdef size_t i
-        if self.outputs != NULL:
-            for i in range(self.threads):
-                bpe_output_free(&self.outputs[i])
-        PyMem_RawFree(self.data)
-        PyMem_RawFree(self.sizes)
-        PyMem_RawFree(self.outputs)
-
-    cdef int take(self, size_t *start, size_t *stop) except -1:
-        """The next texts for a thread: as many as make up CHUNK bytes; 0 if there are none."""
-        cdef size_t size = 0
-        with cython.critical_section(self):
-            start[0] = self.next
-            while self.next < self.count and size < CHUNK:
-                size += self.sizes[self.next]
-                self.next += 1
-            stop[0] = self.next
-        return start[0] < stop[0]
-
-    def work(self, size_t maker):
-        """Encode until no text is left."""
-        cdef size_t start = 0, stop = 0
-        cdef bpe_output *o = &self.outputs[maker]
-        cdef bpe_context *context = NULL
-        try:
-            context = self.core.take_context()
-            while self.error is None and self.take(&start, &stop):
-                self.encode_some(context, o, maker, start, stop)
-        except BaseException as error:
-            self.error = error
-        finally:
-            if context != NULL:
-                self.core.give_context(context)
-
-    cdef int encode_some(self, bpe_context *context, bpe_output *o, size_t maker, size_t start, size_t stop) except -1:
-        cdef size_t i, pos, before
-        cdef int error = 0
-        cdef BPECore core = self.core
-        cdef const bpe_names *found = &self.names.names if self.names is not None else NULL
-        if not core.known or core.normalization is not None:
-            for i in range(start, stop):
-                before = o.count
-                core.encode_data(context, self.names, self.data[i], self.sizes[i], 0, o)
-                self.makers[i], self.places[i], self.counts[i] = maker, before, o.count - before
-            return 0
-        with nogil:
-            for i in range(start, stop):
-                before, pos = o.count, 0
-                error = bpe_encode_text(&core.vocab, &core.spec, context, found, self.data[i], &pos, self.sizes[i], 0,
-                                        o)
-                if error:
-                    break
-                self.makers[i], self.places[i], self.counts[i] = maker, before, o.count - before
-        return check_memory(error)
-
-    def copy(self, size_t maker):
-        """Copy what one thread made to where it belongs."""
-        cdef size_t i
-        with nogil:
-            for i in range(self.count):
-                if self.makers[i] == maker and self.counts[i]:
-                    memcpy(self.ids + self.offsets[i], self.outputs[maker].ids + self.places[i],
-                           self.counts[i] * sizeof(uint32_t))
-
-    def _run(self, method):
-        others = [threading.Thread(target=method, args=(i,)) for i in range(1, self.threads)]
-        for thread in others:
-            thread.start()
-        method(0)
-        for thread in others:
-            thread.join()
-        if self.error is not None:
-            raise self.error
-
-    def encode(self):
-        cdef int64_t[::1] offsets
-        cdef Py_buffer view
-        cdef size_t i
-        if _numpy is None:
-            load_numpy()
-        self._run(self.work)
-        ends = _numpy.zeros(self.count + 1, _numpy.int64)
-        offsets = ends
-        for i in range(self.count):
-            offsets[i + 1] = offsets[i] + <int64_t>self.counts[i]
-        if self.threads == 1:
-            return take_array(&self.outputs[0]), ends
-        ids = _empty(offsets[self.count], _uint32)
-        PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
-        try:
-            self.ids, self.offsets = <uint32_t *>view.buf, &offsets[0]
-            self._run(self.copy)
-        finally:
-            PyBuffer_Release(&view)
-        return ids, ends

