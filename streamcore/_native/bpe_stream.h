@@ -16,7 +16,7 @@
 #include "bpe_text.h"
 
 #define BPE_KEPT 8192      /* bytes of memory that each array may keep between two fragments */
-#define BPE_BORROWED 1024  /* bytes of a fragment from which on it is not copied */
+#define BPE_BORROWED 512   /* bytes of a fragment from which on it is not copied */
 #define BPE_JUMP_FROM 256  /* bytes that are taken in one by one; of more, most need not be (and 4 times the longest token) */
 
 /* What a fragment changes besides the arrays. Positions are in the held text. */
@@ -43,7 +43,7 @@ typedef struct {
     const uint8_t *text; /* the held text: in `own`, or while a large fragment is taken in, this fragment */
     uint8_t *own;
     size_t room;
-    int paused;          /* what the open piece has is not looked at yet */
+    size_t pause;        /* if not 0: go piece by piece to this position, or as far as the text goes, and give out no more */
     bpe_window main, fork;
     bpe_list finals, other_finals;
     bpe_edge edge;
@@ -263,15 +263,16 @@ static int bpe_stream_close(bpe_stream *s, const bpe_vocab *v, bpe_context *c, s
 static int bpe_stream_pieces(bpe_stream *s, const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, size_t n, int final,
                              bpe_output *o) {
     bpe_state *now = &s->now;
-    size_t again = o->count; /* from here on ids are left out while now->skip says so */
-    int error = BPE_OK;
+    size_t pause = final ? 0 : s->pause, again = o->count; /* from here on ids are left out while now->skip says so */
+    int error = BPE_OK, other;
     for (;;) {
         size_t end, need;
         if (!now->open) {
-            do {
+            while (!pause) {
                 error = bpe_encode(v, spec, c, s->text, &now->pos, n, final, o->ids, o->room, &o->count, &need);
-            } while (!error && need && !(error = bpe_output_reserve(o, need)));
-            if (error || now->pos >= n) break;
+                if (error || need == 0 || (error = bpe_output_reserve(o, need))) break;
+            }
+            if (error || now->pos >= (pause ? pause : n)) break;
             bpe_progress_begin(&now->progress, now->pos, spec);
             now->open = 1;
             now->unit = 0;
@@ -279,11 +280,12 @@ static int bpe_stream_pieces(bpe_stream *s, const bpe_vocab *v, const bpe_spec *
         }
         end = bpe_resume(spec, &now->progress, s->text, n, final);
         if (end == BPE_MORE) {
-            if (!s->paused) error = bpe_stream_settle(s, v, spec, c, n, o);
+            if (!pause) error = bpe_stream_settle(s, v, spec, c, n, o);
             break;
         }
+        other = now->forked && end == now->fork_at;
         if ((error = bpe_stream_close(s, v, c, end, o))) break;
-        if (now->skip) again = o->count;
+        if (other) again = o->count;
     }
     if (!error && now->skip && o->count > again) {
         size_t out = o->count - again < now->skip ? o->count - again : now->skip;
@@ -378,12 +380,12 @@ static int bpe_stream_take(bpe_stream *s, const bpe_vocab *v, const bpe_spec *sp
     int error = BPE_OK;
     if (n >= BPE_BORROWED) {
         if (held) {
-            head = BPE_BORROWED / 4;
+            head = 96;
             while ((p[head] & 0xC0) == 0x80) head--;
             if (bpe_stream_append(s, p, head)) return BPE_NO_MEMORY;
-            s->paused = 1;
+            s->pause = held;
             error = bpe_stream_encode(s, v, spec, c, disallowed, allowed, 0, o, hit, which);
-            s->paused = 0;
+            s->pause = 0;
             if (error) return error;
             if (*hit != BPE_MORE) return bpe_stream_append(s, p + head, n - head);
         }

@@ -99,7 +99,7 @@ cdef extern from "bpe_stream.h" nogil:
 
 
 cdef enum:
-    SMALL = 2048     # ids that are made on the stack
+    SMALL = 4160     # ids that are made on the stack
     RELEASE = 16384  # bytes of a fragment from which on the GIL is released
 
 
@@ -126,6 +126,8 @@ cdef class Stream:
     cdef bint odd       # whether the last fragment ended with half a pair of surrogates
     cdef object kind    # str or bytes, what the fragments are
     cdef size_t max_size
+    cdef readonly size_t offset # bytes or characters of the fragments,
+    cdef size_t taken           # the same before the one that is being taken in
     cdef bint busy      # a call is using it
 
     def __cinit__(self, BPECore core not None, disallowed, allowed, max_size):
@@ -162,7 +164,8 @@ cdef class Stream:
         now.size = now.checked = now.released = now.pos = now.skip = 0
         now.open = now.made = now.forked = 0
         now.finals.first = now.finals.count = now.other_finals.first = now.other_finals.count = 0
-        self.chars, self.decoded, self.tail, self.odd, self.kind = 0, 0, b"", False, None
+        self.chars = self.decoded = self.offset = self.taken = 0
+        self.tail, self.odd, self.kind = b"", False, None
         bpe_stream_commit(&self.s)
         self.busy = False
 
@@ -199,8 +202,8 @@ cdef class Stream:
         cdef int error
         o.ids, o.count, o.room, o.own = small, 0, SMALL, 0
         try:
-            if n > 2 * SMALL:
-                check_memory(bpe_output_reserve(&o, n // 3))
+            if n + 64 > SMALL:
+                check_memory(bpe_output_reserve(&o, n // 3 + SMALL))
             if n < RELEASE:
                 error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n, final, &o,
                                         &self.hit, &self.which)
@@ -250,8 +253,9 @@ cdef class Stream:
         cdef size_t n = 0, chars = 0, whole, decoded = self.decoded
         cdef Py_ssize_t length = 0, size = 0
         cdef bint odd = False
-        decoder, offset = engine._text, engine.offset
-        surrogate = decoder._surrogate if self.odd else ""
+        decoder = engine._text if self.odd else None
+        surrogate = "" if decoder is None else decoder._surrogate
+        failed = None
         if final:
             fragment = "" if self.kind is str else b""
         self.enter()
@@ -281,28 +285,30 @@ cdef class Stream:
                     n = whole
                     decoded += whole
             if data == NULL:
+                decoder = engine._text
                 decoder.kind, decoder._bytes, decoder._decoded = self.kind, self.tail, self.decoded
                 text = decoder.feed(fragment, final)
                 tail, decoded, odd = decoder._bytes, decoder._decoded, decoder._surrogate != ""
                 data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
-                n, chars = size, PyUnicode_GET_LENGTH(text)
-            failed = decoder.error
+                n, chars, failed = size, PyUnicode_GET_LENGTH(text), decoder.error
             ids = self.encode(context, data, n, final or failed is not None, True)
             given = [] if ids is None else [ids]
-            engine.offset = offset + length
+            self.offset += length
             if self.hit != BPE_MORE:
                 failed = self.error_at_hit(self.chars + chars)
             if failed is not None:
                 engine._fail(failed)
             elif bpe_stream_held(&self.s) > self.max_size:
-                engine._fail(self.too_large(engine.offset, kind))
+                engine._fail(self.too_large(kind))
             bpe_stream_commit(&self.s)
             self.chars += chars
+            self.taken = self.offset
             self.tail, self.decoded, self.odd, self.kind = tail, decoded, odd, kind
             return given
         except BaseException:
-            engine.offset = offset
-            decoder.error, decoder._surrogate = None, surrogate
+            self.offset = self.taken
+            if decoder is not None:
+                decoder.error, decoder._surrogate = None, surrogate
             self.undo(context)
             raise
         finally:
@@ -318,10 +324,10 @@ cdef class Stream:
         except ValueError as error:
             return error
 
-    cdef object too_large(self, offset, kind):
+    cdef object too_large(self, kind):
         held = self.held()
         start = len(held.decode("utf-8", "ignore")) if kind is str else len(held)
-        return ItemTooLarge(len(held), self.max_size, offset - start)
+        return ItemTooLarge(len(held), self.max_size, self.offset - start)
 
 
 class BPEEncoder(bpe_stream.BPEEncoder):
@@ -339,6 +345,15 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         self._plain = core._family is not None and core.normalization is None
         super().__init__(core, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors,
                          max_size=max_size)
+
+    @property
+    def offset(self):
+        """Bytes or characters of input that were taken in."""
+        return (<Stream>self._stream).offset if self._plain else self._offset
+
+    @offset.setter
+    def offset(self, value):
+        self._offset = value
 
     def _begin_text(self):
         core = self._core
