@@ -14,6 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcpy, memmove
 
+from streamcore._native.utf8_text cimport text_of
 from streamcore._native.view cimport freeze, make_view
 
 from streamcore import _options
@@ -26,7 +27,6 @@ cdef extern from *:
     """
     object sc_steal(PyObject *item)  # the reference is handed over
     PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
-    object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
     PyObject *PyIter_Next(object iterator) except? NULL
     Py_ssize_t PY_SSIZE_T_MAX
 
@@ -247,9 +247,9 @@ cdef class Engine:
             return own(make_view(joined, <const unsigned char *> PyBytes_AS_STRING(joined), stop - start))
         try:
             if start >= 0:
-                return own(PyUnicode_DecodeUTF8(<const char *> self.ptr + start, stop - start, NULL))
+                return own(text_of(self.ptr + start, stop - start))
             joined = self.join(start, stop)
-            return own(PyUnicode_DecodeUTF8(PyBytes_AS_STRING(joined), stop - start, NULL))
+            return own(text_of(<const unsigned char *> PyBytes_AS_STRING(joined), stop - start))
         except UnicodeDecodeError as error:
             bad = self.join(start + error.start, start + error.end)
             offset = self.base + start + error.start

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from streamcore._native.engine cimport AS_STR, AS_VIEW
+from streamcore._native.utf8_text cimport text_of
 from streamcore._native.view cimport make_view
 
 cdef extern from "words_text.h":
@@ -23,7 +24,6 @@ cdef extern from *:
     PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
     object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t stop)
     object PyUnicode_AsUTF8String(object text)
-    object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
 
 
 @cython.final
@@ -79,7 +79,7 @@ cdef class WordSpans:
         if self.ascii and self.kind == AS_STR:
             return words_steal(ascii_text(self.ptr + start, size))
         if self.kind == AS_STR:
-            return PyUnicode_DecodeUTF8(<const char *> self.ptr + start, size, NULL)
+            return text_of(self.ptr + start, size)
         if self.kind == AS_VIEW:
             return make_view(self.owner, self.ptr + start, size)
         return words_steal(PyBytes_FromStringAndSize(<const char *> self.ptr + start, size))
