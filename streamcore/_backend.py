@@ -21,6 +21,7 @@ KERNEL = "none"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native.arrow_list import export_lists, list_type
         from ._native.async_closing import async_closing_iterator
         from ._native.bpe import BPECore
         from ._native.bpe_decoder import BPEDecoder
@@ -47,6 +48,8 @@ if not TYPE_CHECKING and WANTED != "pure":
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
+    from ._pure.arrow_list import export_lists as export_lists
+    from ._pure.arrow_list import list_type as list_type
     from ._pure.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.bpe import BPECore as BPECore
     from ._pure.bpe_decode import BPEDecoder as BPEDecoder
