@@ -2,8 +2,7 @@
 """``str`` objects made of UTF-8 by the kernels of utf8.h, for every native module that gives text.
 
 A span is measured first (that checks it and tells its width), then written once at its final width; ASCII is written
-while it is checked. A line of 90 bytes of French or Han takes 70 ns, by
-``PyUnicode_DecodeUTF8`` 120.
+while it is checked. A line of 90 bytes of French or Han takes 70 ns, by ``PyUnicode_DecodeUTF8`` 120.
 """
 
 from libc.stddef cimport size_t
