@@ -219,14 +219,15 @@ cdef class Passing(Waiting):
         return returned[:limit]
 
     cdef int _give_back(self, list items) except -1:
-        SIDE_LOCK(&self.getters.lock)
-        cdef list later = self.returned
-        self.returned = None
-        SIDE_UNLOCK(&self.getters.lock)
-        if later is not None:
+        cdef list later
+        while True:
+            SIDE_LOCK(&self.getters.lock)
+            later = self.returned
+            self.returned = items if later is None else None
+            SIDE_UNLOCK(&self.getters.lock)
+            if later is None:
+                return 0
             items = items + later
-        self.returned = items
-        return 0
 
     cdef int _ring_after(self, object item, list items, bint ring_putter, bint more) except -1:
         """Ring whom a get must ring; if a signal handler raises meanwhile, what the get took goes back."""
