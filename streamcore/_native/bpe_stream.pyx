@@ -30,7 +30,7 @@ from .bpe cimport (
 )
 
 from .._pure import bpe_stream
-from .._pure.bpe_input import raise_disallowed
+from .._pure.bpe_input import disallowed_error
 from .._pure.text_stream import Composer
 from ..errors import ItemTooLarge
 
@@ -316,13 +316,10 @@ cdef class Stream:
 
     cdef object error_at_hit(self, size_t chars):
         """The error for the disallowed token that was found; ``chars`` of the text lie before its end."""
-        try:
-            raise_disallowed(
-                self.disallowed.texts[self.which],
-                chars - bpe_count_chars(self.s.text + self.hit, self.s.now.size - self.hit),
-            )
-        except ValueError as error:
-            return error
+        return disallowed_error(
+            self.disallowed.texts[self.which],
+            chars - bpe_count_chars(self.s.text + self.hit, self.s.now.size - self.hit),
+        )
 
     cdef object too_large(self, kind):
         held = self.held()
@@ -410,10 +407,7 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         for part, name in self._disallowed.feed(text, final):
             self._encode_allowed(part, final or name is not None, out)
             if name is not None:
-                try:
-                    raise_disallowed(name, self._disallowed.position)
-                except ValueError as error:
-                    self._fail(error)
+                self._fail(disallowed_error(name, self._disallowed.position))
                 break
         else:
             if self._text.error is not None:

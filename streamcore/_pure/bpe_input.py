@@ -67,7 +67,12 @@ def checked_names(argument: str, names: str | Collection[str]) -> frozenset[str]
 
 def raise_disallowed(name: str, position: int) -> NoReturn:
     """Raise the error for a special token in text that does not allow it; ``position`` is in characters."""
-    raise ValueError(
+    raise disallowed_error(name, position)
+
+
+def disallowed_error(name: str, position: int) -> ValueError:
+    """The error that ``raise_disallowed`` raises."""
+    return ValueError(
         f"text holds the disallowed special token {name!r} at character {position}; name it in allowed_special to "
         "encode it as one token, or pass disallowed_special=() to encode such text as ordinary text"
     )

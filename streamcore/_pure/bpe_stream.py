@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._options import limit_option
 from ..errors import ItemTooLarge
-from .bpe_input import check_errors, checked_names, raise_disallowed
+from .bpe_input import check_errors, checked_names, disallowed_error
 from .open_piece import OpenPieces
 from .text_stream import Composer, NameFinder, TextDecoder
 from .token_engine import TokenEngine
@@ -127,10 +127,7 @@ class BPEEncoder(TokenEngine):
         for part, name in self._disallowed.feed(text, final):
             self._encode_allowed(part, final or name is not None, out)
             if name is not None:
-                try:
-                    raise_disallowed(name, self._disallowed.position)
-                except ValueError as error:
-                    self._fail(error)
+                self._fail(disallowed_error(name, self._disallowed.position))
                 break
         else:
             if self._text.error is not None:
