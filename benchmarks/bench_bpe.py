@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import random
+import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,15 @@ PEERS = ("native", "pure", "gigatoken", "quicktok", "tiktoken")
 Encode = Callable[[str], Any]
 
 
-@pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Encode]:
-    """``make(who, vocabulary)``: the ``encode`` of a new object."""
+def maker(folder: str) -> Callable[[str, str], Encode]:
+    """``make(who, vocabulary)``: the ``encode`` of a new object. Vocabulary files go to ``folder``."""
 
     def build(who: str, name: str) -> Encode:
         if who in ("native", "pure"):
             module = pytest.importorskip(f"streamcore._{who}.bpe")
             return module.BPECore(ranks(name), PATTERNS[name]).encode_ordinary  # type: ignore[no-any-return]
         if who == "gigatoken":
-            path = tmp_path_factory.getbasetemp() / f"{name}.tiktoken"
+            path = Path(folder, f"{name}.tiktoken")
             if not path.exists():
                 ordered = sorted(ranks(name).items(), key=lambda item: item[1])
                 path.write_text(
@@ -50,6 +51,16 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Encod
         return encoding.encode_ordinary  # type: ignore[no-any-return]
 
     return build
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def make(folder: str) -> Callable[[str, str], Encode]:
+    return maker(folder)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +91,32 @@ def expected_piece() -> Callable[[str, str], list[int]]:
     return encode
 
 
+# Resident memory (KiB) that a tokenizer takes with its first text, seen from outside, as peers do not tell.
+MEASURE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import bench_bpe, bpe_corpora
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+text, make = bpe_corpora.text(sys.argv[4]), bench_bpe.maker(sys.argv[5])
+bpe_corpora.ranks(sys.argv[3])
+before = resident()
+kept = make(sys.argv[2], sys.argv[3])
+ids = kept(text)
+print(resident() - before)
+"""
+
+
+@cache
+def memory(who: str, name: str, kind: str, folder: str) -> int | None:
+    """See MEASURE; None where the system does not tell."""
+    if not Path("/proc/self/status").exists():
+        return None
+    run = [sys.executable, "-c", MEASURE, str(Path(__file__).parent), who, name, kind, folder]
+    return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+
+
 def check(encode: Encode, text: str, ids: list[int]) -> None:
     assert list(encode(text)) == ids
 
@@ -88,7 +125,9 @@ def check(encode: Encode, text: str, ids: list[int]) -> None:
 @pytest.mark.parametrize("state", ["cold", "steady", "warm"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PATTERNS)
-def test_s16_encode(benchmark, make, expected, name: str, kind: str, state: str, who: str) -> None:
+def test_s16_encode(
+    benchmark, make, expected, folder: str, name: str, kind: str, state: str, who: str
+) -> None:
     whole = text(kind)
     half = len(whole) // 2
     timed = whole[half:] if state == "steady" else whole
@@ -104,6 +143,10 @@ def test_s16_encode(benchmark, make, expected, name: str, kind: str, state: str,
 
     benchmark.group = f"S16 {name} {kind} {state}"
     benchmark.extra_info["bytes"] = len(timed.encode())
+    if state == "cold":
+        benchmark.extra_info["resident KiB"] = memory(who, name, kind, folder)
+    if who == "native":
+        benchmark.extra_info["cache bytes"] = sum(kept.__self__._cache_sizes())
     slow = who in ("pure", "tiktoken", "quicktok")
     benchmark.pedantic(lambda encode, text: encode(text), setup=setup, rounds=2 if slow else 7)
 

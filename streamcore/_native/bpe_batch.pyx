@@ -1,8 +1,8 @@
 # cython: language_level=3, freethreading_compatible=True
 """Many texts on several threads: ``BPECore.encode_batch``.
 
-Goal: threads that share nothing while they work. Each takes some texts at a time, encodes them with a context of its own
-into memory of its own, without the interpreter's lock, and at the end copies its ids to their place.
+Goal: threads that share nothing while they work. Each takes some texts at a time, encodes them with a context of its
+own into memory of its own, without the interpreter's lock, and at the end copies its ids to their place.
 """
 
 import threading
