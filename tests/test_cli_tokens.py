@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -106,6 +107,13 @@ def test_vocabulary_from_a_file(tokens, tmp_path):
     assert "own.tiktoken, line 258: expected base64 and a rank" in message
 
 
+def npy(values):
+    """A npy file of them."""
+    file = io.BytesIO()
+    np.save(file, np.array(values))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
@@ -114,7 +122,22 @@ def test_vocabulary_from_a_file(tokens, tmp_path):
         (["--decode", "-"], b"99999", "standard input: unknown id 99999 at position 0"),
         (["--decode", "-", "-f", "bin"], b"123", "the input ends inside an id: 3 bytes are left over"),
         (["-f", "npy"], b"", "npy needs a file: -o OUT.npy"),
-        (["--decode", "-", "-f", "npy"], b"", "--decode takes text, jsonl or bin"),
+        (["--decode"], b"1", "--decode needs a FILE of ids, or - for standard input"),
+        (["--decode", "-", "-f", "npy"], b"", "standard input: no npy file"),
+        (["--decode", "-", "-f", "npy"], b"1 2 3 and no header", "standard input: no npy file"),
+        (["--decode", "-", "-f", "npy"], npy([1.5]), "a row of integers is due, got an array of float64"),
+        (["--decode", "-", "-f", "npy"], npy([[1, 2]]), "got an array of int64 of shape (1, 2)"),
+        (["--decode", "-", "-f", "npy"], npy([1, 2, 3])[:-9], "the input ends before its last 2 of 3 ids"),
+        (["--decode", "-", "-f", "npy"], npy([64, 99999]), "unknown id 99999 at position 1"),
+        (
+            ["--decode", "-", "-f", "jsonl"],
+            b'[1]\n{"ids": 2}',
+            'line 2: no ids: an object needs the key "id"',
+        ),
+        (["--decode", "-", "-f", "jsonl"], b"true", "line 1: no ids: an id must be an integer"),
+        (["--decode", "-", "-f", "jsonl"], b"[1", "line 1: no ids"),
+        (["--truncate", "-1"], b"", "-1 is not in the range"),
+        (["--vocab", "nonsense", "-"], b"", "nonsense"),
         (["none.txt"], b"", "none.txt: cannot be opened"),
         (["--vocab", "none.json"], b"", "none.json: cannot be opened"),
         (["--vocab", "none.tiktoken"], b"", "none.tiktoken: cannot be opened"),
@@ -122,6 +145,38 @@ def test_vocabulary_from_a_file(tokens, tmp_path):
 )
 def test_bad_input_is_one_line_and_exit_code_2(tokens, arguments, stdin, message):
     assert message in fails(tokens(*arguments, stdin=stdin))
+
+
+def test_npy_files_of_any_integers_are_decoded(tokens, gpt2, tmp_path):
+    text = "Größe 中文 \U0001f600\n" * 20_000  # more than one block
+    ids = gpt2.encode(text)
+    for number, array in enumerate([ids, ids.astype(">i8"), ids.astype("<u2"), ids[:0]]):
+        np.save(tmp_path / f"{number}.npy", array)
+        wanted = text if len(array) else ""
+        assert succeeds(tokens("--decode", f"{number}.npy")).decode() == wanted
+    assert int(succeeds(tokens("--decode", "0.npy", "--count"))) == len(ids)
+    assert succeeds(tokens("--decode", "0.npy", "--truncate", 3)).decode() == gpt2.decode(ids[:3])
+    assert (
+        succeeds(tokens("--decode", "-", "-f", "npy", stdin=(tmp_path / "1.npy").read_bytes())).decode()
+        == text
+    )
+
+
+def test_unknown_vocabulary_is_one_line(tokens):
+    assert fails(tokens("--vocab", "nonsense", "-")).count("\n") == 1
+
+
+def test_closed_pipe_ends_quietly(tokens, tmp_path):
+    (tmp_path / "long.txt").write_bytes(b"hello world " * 200_000)
+    if os.name == "nt":
+        pytest.skip("needs a POSIX pipe")
+    import shlex
+
+    for arguments in ("long.txt", "--decode ids.bin", "-f jsonl long.txt"):
+        succeeds(tokens("long.txt", "-o", "ids.bin"))
+        command = f"{shlex.quote(sys.executable)} -m streamcore tokens {arguments} | head -c 5"
+        run = subprocess.run(["sh", "-c", command], capture_output=True, cwd=tmp_path)
+        assert (len(run.stdout), run.stderr) == (5, b"")
 
 
 def test_failure_leaves_no_file(tokens, tmp_path):

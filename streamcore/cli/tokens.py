@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,9 @@ HEADER = 128  # bytes before the values of a npy file; the count is written into
 @click.option("--count", is_flag=True, help="Write how many ids there are and nothing else.")
 @click.option("--truncate", type=click.IntRange(0), metavar="N", help="Stop after N ids.")
 @click.option(
-    "--decode", is_flag=True, help="FILE holds ids (in the format of -f or its suffix); write their text."
+    "--decode",
+    is_flag=True,
+    help="FILE holds ids (text, jsonl, npy or bin, by -f or its suffix); write their text.",
 )
 @click.option("-o", "--output", metavar="OUT", help="Write to OUT, which appears when it is complete.")
 @click.option("-f", "--format", "format_", type=click.Choice(FORMATS), help="Default: by the suffix of OUT.")
@@ -62,8 +65,8 @@ def command(
     form = format_ or SUFFIXES.get(Path((file if decode else output) or "").suffix.lower(), "text")
     if form == "npy" and not decode and not count and (output in (None, "-") or is_device(output)):
         raise click.UsageError("npy needs a file: -o OUT.npy")
-    if decode and form == "npy":
-        raise click.UsageError("--decode takes text, jsonl or bin")
+    if decode and file is None:
+        raise click.UsageError("--decode needs a FILE of ids, or - for standard input")
     bpe = load(vocab, pattern)
     with closing(open_input(file)) as source, open_output(output) as out:
         report = Report(source, "ids", progress, out.on_terminal())
@@ -101,7 +104,8 @@ def load(vocab: str, pattern: str | None) -> BPE:
     except OSError as error:
         raise Failure(f"{vocab}: cannot be opened: {error.strerror or error}") from error
     except ValueError as error:
-        raise Failure(str(error)) from error
+        # what tiktoken says of a name that it does not know has several lines
+        raise Failure(str(error).partition("\n")[0]) from error
 
 
 def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
@@ -150,7 +154,7 @@ def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form
         )
 
 
-def write_text(bpe: BPE, ids: Iterator[list[int]], out: Output, report: Report, count: bool) -> None:
+def write_text(bpe: BPE, ids: Iterator[Any], out: Output, report: Report, count: bool) -> None:
     engine = bpe.decoder().engine()
     total = 0
     for some in ids:
@@ -167,7 +171,7 @@ def write_text(bpe: BPE, ids: Iterator[list[int]], out: Output, report: Report, 
         out.write(b"%d\n" % total)
 
 
-def numbers(source: Input, form: str) -> Iterator[list[int]]:
+def numbers(source: Input, form: str) -> Iterator[Any]:
     """The ids that an input holds, as they come."""
     if form == "bin":
         from array import array
@@ -175,8 +179,10 @@ def numbers(source: Input, form: str) -> Iterator[list[int]]:
         from ..stages.chunks import FixedSize
 
         for word in words_of_four(FixedSize(1 << 16).engine().iterate(source.fragments())):
-            values = array("I", word)
-            yield values.tolist()
+            yield array("I", word)
+        return
+    if form == "npy":
+        yield from npy_numbers(source)
         return
     from ..stages.lines import Lines
 
@@ -184,13 +190,16 @@ def numbers(source: Input, form: str) -> Iterator[list[int]]:
         try:
             if form == "jsonl":
                 value = json.loads(line) if line.strip() else []
-                value = value["id"] if isinstance(value, dict) else value
+                if isinstance(value, dict):
+                    if "id" not in value:
+                        raise ValueError('an object needs the key "id"')
+                    value = value["id"]
                 ids = value if isinstance(value, list) else [value]
             else:
                 ids = list(map(int, line.split()))
-            if not all(isinstance(each, int) for each in ids):
+            if not all(type(each) is int for each in ids):
                 raise ValueError("an id must be an integer")
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise Failure(f"{source.name}, line {number}: no ids: {error}") from error
         if ids:
             yield ids
@@ -211,3 +220,35 @@ def words_of_four(blocks: Iterable[Any]) -> Iterator[bytes]:
             values.byteswap()
             data = values.tobytes()
         yield data
+
+
+def npy_numbers(source: Input) -> Iterator[Any]:
+    """The ids of a npy file, as they come: arrays."""
+    import io
+
+    import numpy as np
+    from numpy.lib import format as npy
+
+    from ..stages.chunks import FixedSize
+
+    blocks = map(bytes, FixedSize(1 << 16).engine().iterate(source.fragments()))
+    begin = io.BytesIO(next(blocks, b""))  # a header of one array is much shorter
+    try:
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[
+            npy.read_magic(begin)
+        ]
+        shape, _, dtype = read_header(begin)
+    except (KeyError, ValueError) as error:
+        raise Failure(f"{source.name}: no npy file: {error}") from error
+    if dtype.kind not in "iu" or len(shape) != 1:
+        raise Failure(f"{source.name}: a row of integers is due, got an array of {dtype} of shape {shape}")
+    left, rest = shape[0] * dtype.itemsize, b""
+    for block in chain((begin.read(),), blocks):
+        data = (rest + block)[:left]
+        whole = len(data) - len(data) % dtype.itemsize
+        rest = data[whole:]
+        left -= whole
+        if whole:
+            yield np.frombuffer(data[:whole], dtype)
+    if left:
+        raise ValueError(f"the input ends before its last {-(-left // dtype.itemsize)} of {shape[0]} ids")
