@@ -1,4 +1,4 @@
-"""Every allocation of the native streaming encoder made to fail in turn: the call raises, and its retry loses nothing."""
+"""Every allocation of the native streaming encoder made to fail in turn: the call raises, its retry loses nothing."""
 
 from __future__ import annotations
 
