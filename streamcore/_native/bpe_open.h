@@ -260,7 +260,7 @@ static int bpe_window_knows(const bpe_window *w, const bpe_vocab *v, const uint8
 static int bpe_window_jump(bpe_window *w, const bpe_vocab *v, bpe_context *c, const uint8_t *text, size_t n,
                            size_t earlier, bpe_list *list, bpe_range *range) {
     bpe_place old = w->now;
-    size_t len = n - old.at, reach = 2 * (size_t)v->max_len, made;
+    size_t len = n - old.at, reach = v->max_len, made;
     uint32_t *tokens;
     if (bpe_list_reserve(list, range->count + len)) return BPE_NO_MEMORY;
     tokens = list->ids + range->count;

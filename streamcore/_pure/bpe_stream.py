@@ -6,8 +6,10 @@ text of the fragments and cuts it at special tokens, ``open_piece`` encodes what
 What is held back: an unfinished character, the beginning of a special token, with NFC the last character, and of the
 piece that has not ended the tokens that its continuations do not share. Seen at most, byte by byte: in r50k, cl100k
 and o200k 33 bytes of letters, 10 of random letters, 147 of blanks, 127 of dashes (tokens have up to 128). No bound
-below the length of the piece holds for every vocabulary, and a piece with an alternative end (``open_piece``) is held
-from there on where its two encodings differ: hence ``max_size``.
+below the length of the piece holds for every vocabulary: hence ``max_size``. Two kinds of text reach it with the
+published ones, and must: blanks after a line end, which belong to one piece with it if another line end follows, and in
+o200k capitals after a letter without case, if a small letter follows. Where the encodings of the two futures first
+differ, no id is sure until that comes. A pattern of no known family is held as a whole.
 """
 
 from __future__ import annotations
