@@ -146,6 +146,48 @@ def test_gpt2_merges_under_each_pre_tokenizer(tmp_path, gpt2_merges, sections):
     assert_same_ids(bpe, theirs, 1, int(100 * SCALE))
 
 
+@pytest.mark.parametrize("normalizer", [None, {"type": "NFC"}])
+@pytest.mark.parametrize("pattern", [LLAMA3, QWEN])
+def test_code_points_alone_and_in_context(tmp_path, gpt2_merges, pattern, normalizer):
+    sections = {"pre_tokenizer": split(pattern), "normalizer": normalizer}
+    bpe, theirs = both(tmp_path, document(load_gpt2().ranks, gpt2_merges, **sections))
+    step = 1 if SCALE >= 10 else 173
+    points = [
+        *range(0x250),
+        *range(0x300, 0x370),
+        *range(0x370, 0xD800, step),
+        *range(0xE000, 0x110000, 4 * step),
+    ]
+    for shape in ("{}", "a{}B", " {}\n", "1{}'s", "{0}{0}", "\u0301{}x", "a{}\u0327\u0301", "\u0327{}"):
+        texts = [shape.format(chr(point)) for point in points]
+        for text, wanted in zip(texts, theirs.encode_batch(texts, add_special_tokens=False), strict=True):
+            assert bpe.encode_to_list(text) == wanted.ids, ascii(text)
+
+
+# Marks of Unicode 10 and later, of which tokenizers knows nothing, and one pair that Unicode 13 composes.
+@pytest.mark.parametrize(
+    "char", "\u07fd\u0898\u1ac0\u1df6\U00010f46\U0001e2ec\u0897\U00010efd\U00011930\U000105c9"
+)
+def test_normalization_is_that_of_unicode_9_as_in_tokenizers(backend, tmp_path, gpt2_merges, char):
+    sections = {"pre_tokenizer": split(QWEN), "normalizer": {"type": "NFC"}}
+    bpe, theirs = both(tmp_path, document(load_gpt2().ranks, gpt2_merges, **sections))
+    core = backend.BPECore(
+        bpe.ranks, bpe.pattern, bpe.special_tokens, merges=bpe.merges, whole_pieces=False, normalization="NFC"
+    )
+    for text in (
+        f"a\u0301{char}\u0327x",
+        f"\u0301{char}",
+        f"{char}\u0327\u0301",
+        f"a{char}\u0301",
+        f"\U00011935{char}",
+    ):
+        wanted = theirs.encode(text).ids
+        assert core.encode_to_list(text) == wanted
+        engine = backend.BPEEncoder(core)
+        arrays = [ids for each in text for ids in engine.feed(each)] + engine.finish()
+        assert [number for ids in arrays for number in ids.tolist()] == wanted
+
+
 def test_merges_may_be_pairs(tmp_path, gpt2_merges):
     content = document(load_gpt2().ranks, gpt2_merges)
     content["model"]["merges"] = [list(map(written, pair)) for pair in gpt2_merges]

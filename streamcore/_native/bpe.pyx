@@ -31,6 +31,7 @@ from .._pure.bpe_input import (
     raise_disallowed,
 )
 from .._pure.byte_pairs import Merges
+from .._pure.nfc import nfc
 from .._pure.prefix_encodings import Neighbours
 from .._pure.pretokenize import recognise, splitter
 
@@ -412,8 +413,7 @@ cdef class BPECore:
             stop = bpe_names_find(names, data, pos, n, &which) if names != NULL else n
             text = data[pos:stop].decode()
             if self.normalization is not None:
-                from unicodedata import normalize
-                text = normalize(self.normalization, text)
+                text = nfc(text)
             if self.known:
                 part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
                 begin = 0

@@ -191,9 +191,9 @@ class BPECore:
     def _normalized(self, text: str) -> str:
         if self.normalization is None or text.isascii():
             return text
-        from unicodedata import normalize
+        from .nfc import nfc
 
-        return normalize("NFC", text)
+        return nfc(text)
 
     def _id_lists(self, text: str, allowed: frozenset[str]) -> Iterator[list[int]]:
         """The ids of ``text``, a list a piece or special token."""

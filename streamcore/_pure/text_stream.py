@@ -136,7 +136,7 @@ class Composer:
 
     def feed(self, text: str, final: bool) -> str:
         """The text that no later character can change."""
-        from unicodedata import normalize
+        from .nfc import nfc
 
         cut = len(text)
         if not final:
@@ -148,4 +148,4 @@ class Composer:
         ready = "".join((*self._held, text[:cut]))
         self._held = [text[cut:]] if cut < len(text) else []
         self.held_size = len(text) - cut
-        return normalize("NFC", ready)
+        return nfc(ready)
