@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Lists of ids through the Arrow C data interface (arrow_list.h); the twin, ``_pure.arrow_list``, says that it cannot."""
+"""Lists of ids through the Arrow C data interface (arrow_list.h); the twin, ``_pure.arrow_list``, cannot do it."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t

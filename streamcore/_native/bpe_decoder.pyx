@@ -3,8 +3,8 @@
 
 Goals: a model gives one id at a time, and most ids are whole text by themselves: such an id costs the look into a table
 and the list around the str. Whole arrays go at the speed of copying their bytes and of Python's UTF-8 decoder.
-Plan: ``TokenTexts`` has the str of each token that is valid UTF-8, made when it first comes up and shared by all streams
-of a vocabulary. Everything else goes through ``take()``: the bytes of the ids (bpe_ids.h) behind those held back, then
+Plan: ``TokenTexts`` has the str of each token that is valid UTF-8, made when it first comes up, for all streams of a
+vocabulary. Everything else goes through ``take()``: the bytes of the ids (bpe_ids.h) behind those held back, then
 decoded. Where a stop string may begin, ``StopFinder`` of the twin takes over.
 """
 

@@ -2,9 +2,8 @@
 """Streaming byte-pair encoder (twin: ``_pure.bpe_stream``).
 
 Goals: the ids of the twin, at the same calls, at the speed of encoding at once; no Python object a piece; nothing lost
-when memory runs out. Plan: a fragment is appended to the text that is held, as UTF-8, and bpe_stream.h does the rest, up
-to the ids, which become one array a fragment. Its state is kept when making that array fails, and then set back. What is
-rare takes the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
+when memory runs out. Plan: a fragment is appended to the text that is held, as UTF-8, and bpe_stream.h does the rest,
+up to the ids, which become one array a fragment. Its state is set back when making that array fails. What is rare takes the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
 """
 
 from os import environ
@@ -122,12 +121,12 @@ cdef class Stream:
     cdef size_t hit     # where in the text held the disallowed token `which` begins, BPE_MORE for nowhere
     cdef uint32_t which
     cdef bytes tail     # of the last fragment: the beginning of a character
-    cdef size_t decoded # bytes of the fragments that were valid, or made so
+    cdef size_t decoded  # bytes of the fragments that were valid, or made so
     cdef bint odd       # whether the last fragment ended with half a pair of surrogates
     cdef object kind    # str or bytes, what the fragments are
     cdef size_t max_size
-    cdef readonly size_t offset # bytes or characters of the fragments,
-    cdef size_t taken           # the same before the one that is being taken in
+    cdef readonly size_t offset  # bytes or characters of the fragments,
+    cdef size_t taken            # the same before the one that is being taken in
     cdef bint busy      # a call is using it
 
     def __cinit__(self, BPECore core not None, disallowed, allowed, max_size):
@@ -205,8 +204,8 @@ cdef class Stream:
             if n + 64 > SMALL:
                 check_memory(bpe_output_reserve(&o, n // 3 + SMALL))
             if n < RELEASE:
-                error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n, final, &o,
-                                        &self.hit, &self.which)
+                error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n,
+                                        final, &o, &self.hit, &self.which)
             else:
                 with nogil:
                     error = bpe_stream_take(&self.s, &core.vocab, &core.spec, context, disallowed, allowed, data, n,

@@ -14,7 +14,7 @@ cdef class StopFinder:
     cdef uint32_t *size            # of each beginning, in characters
     cdef uint32_t *whole_size      # of what `whole` holds
     cdef uint32_t *shorter         # the longest other beginning that it ends with
-    cdef uint32_t *first_edge      # count + 1 places in the edges: those of one beginning are in the order of characters
+    cdef uint32_t *first_edge      # count + 1 places in the edges: those of one beginning in the order of characters
     cdef uint32_t *characters
     cdef uint32_t *longer          # the beginning that is longer by this character
     cdef object held               # text that begins with what may become a stop string

@@ -350,7 +350,9 @@ class BPECore:
         import numpy as np
 
         text = as_text(text, errors)
-        ids = self.encode_to_list(text, allowed_special=allowed_special, disallowed_special=disallowed_special)
+        ids = self.encode_to_list(
+            text, allowed_special=allowed_special, disallowed_special=disallowed_special
+        )
         places = np.zeros(len(ids) + 1, np.int64)
         np.cumsum([len(self._bytes_of[i]) for i in ids], out=places[1:])
         data = np.frombuffer(self.decode_bytes(ids), np.uint8)
