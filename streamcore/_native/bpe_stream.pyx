@@ -3,7 +3,8 @@
 
 Goals: the ids of the twin, at the same calls, at the speed of encoding at once; no Python object a piece; nothing lost
 when memory runs out. Plan: a fragment is appended to the text that is held, as UTF-8, and bpe_stream.h does the rest,
-up to the ids, which become one array a fragment. Its state is set back when making that array fails. What is rare takes the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
+up to the ids, which become one array a fragment. Its state is set back when making that array fails. What is rare takes
+the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
 """
 
 from os import environ
