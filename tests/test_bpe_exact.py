@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import random
-import struct
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from quicktok_ranks import quicktok_ranks
 
 from streamcore.vocab.encodings import ENCODINGS
 from streamcore.vocab.gpt2 import load_gpt2
@@ -34,18 +32,7 @@ PARTS = [
 def ranks_of(name):
     if name == "r50k_base":
         return dict(load_gpt2().ranks)
-    found = find_spec("quicktok")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("cl100k and o200k come from quicktok-v1, which is not installed")
-    path = Path(found.submodule_search_locations[0], "data", name.removesuffix("_base") + ".vocab")
-    data = path.read_bytes()
-    ranks, at = {}, 4
-    for _ in range(*struct.unpack_from("<I", data)):
-        (size,) = struct.unpack_from("<H", data, at)
-        (rank,) = struct.unpack_from("<I", data, at + 2 + size)
-        ranks[data[at + 2 : at + 2 + size]] = rank
-        at += 6 + size
-    return ranks
+    return quicktok_ranks(name.removesuffix("_base"))
 
 
 @pytest.fixture(scope="module", params=["r50k_base", "cl100k_base", "o200k_base"])

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-import struct
 import sys
 import threading
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from quicktok_ranks import quicktok_ranks
 
 SCALE = float(os.environ.get("STREAMCORE_TEST_SCALE", "1"))
 
@@ -192,22 +191,6 @@ def check_ends(native, name: str, source: random.Random) -> None:
         assert core._piece_ends(text) == core._piece_ends(text, one_by_one=True), repr(text)
 
 
-def vocabulary(name: str) -> dict[bytes, int]:
-    """cl100k or o200k, out of the quicktok-v1 distribution."""
-    data = (
-        Path(pytest.importorskip("quicktok").__file__)
-        .with_name("data")
-        .joinpath(f"{name}.vocab")
-        .read_bytes()
-    )
-    ranks, at = {}, 4
-    for _ in range(int.from_bytes(data[:4], "little")):
-        (size,) = struct.unpack_from("<H", data, at)
-        (ranks[data[at + 2 : at + 2 + size]],) = struct.unpack_from("<I", data, at + 2 + size)
-        at += 6 + size
-    return ranks
-
-
 @pytest.fixture(
     scope="module", params=[("cl100k", "cl100k"), ("o200k", "o200k"), ("cl100k", "r50k"), ("cl100k", "qwen")]
 )
@@ -215,7 +198,7 @@ def pair(request, native):
     """The same encoding by the native core and by tiktoken; the patterns of r50k and Qwen with the ranks of cl100k."""
     ranks_name, pattern = request.param
     tiktoken = pytest.importorskip("tiktoken")
-    ranks = vocabulary(ranks_name)
+    ranks = quicktok_ranks(ranks_name)
     text = PATTERNS[pattern]
     return native(ranks, text), tiktoken.Encoding(
         pattern, pat_str=text, mergeable_ranks=ranks, special_tokens={}
