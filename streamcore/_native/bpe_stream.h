@@ -57,6 +57,8 @@ static void bpe_stream_free(bpe_stream *s) {
     PyMem_RawFree(s->main.last.ids);
     PyMem_RawFree(s->main.starts);
     PyMem_RawFree(s->fork.last.ids);
+    PyMem_RawFree(s->main.run.ids);
+    PyMem_RawFree(s->fork.run.ids);
     PyMem_RawFree(s->finals.ids);
     PyMem_RawFree(s->other_finals.ids);
     PyMem_RawFree(s->edge.token);
@@ -85,8 +87,8 @@ static int bpe_stream_init(bpe_stream *s, const bpe_vocab *v) {
 
 static size_t bpe_stream_bytes(const bpe_stream *s, const bpe_vocab *v) {
     return s->room + ((size_t)v->max_len + 1) * (2 * (sizeof(size_t) + sizeof(uint32_t)) + 2 * sizeof(uint32_t)) +
-           (s->main.last.room + s->fork.last.room + s->finals.room + s->other_finals.room + s->irregular_count) *
-               sizeof(uint32_t);
+           (s->main.last.room + s->fork.last.room + s->main.run.room + s->fork.run.room + s->finals.room +
+            s->other_finals.room + s->irregular_count) * sizeof(uint32_t);
 }
 
 static int bpe_stream_reserve(bpe_stream *s, size_t room) {
