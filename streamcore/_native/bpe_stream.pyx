@@ -375,7 +375,7 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         """
         if self.error is not None or self._ended:
             self._check_open("feed")
-        items = self._take(fragment)
+        items = (<Stream>self._stream).take(self, fragment, False) if self._plain else self._take(fragment)
         return items if items else self._raise_unless(items)
 
     def finish(self):
