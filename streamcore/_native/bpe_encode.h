@@ -25,15 +25,26 @@ BPE_INLINE int bpe_follows(const bpe_vocab *v, bpe_context *c, uint32_t a, uint3
     return a == BPE_NONE || bpe_compatible(v, c, a, b);
 }
 
+/* How often the token that ends at p, and stands before it twice, follows once more as far as the text shows: what is
+ * taken next depends on the token before and on the next max_len bytes, and both are as they were one token ago. *differs is
+ * where the text stops to repeat. */
+static size_t bpe_repeats(const bpe_vocab *v, const uint8_t *p, const uint8_t *end, size_t len, const uint8_t **differs) {
+    const uint8_t *from = p;
+    while (end - p >= 8 && bpe_load64(p) == bpe_load64(p - len)) p += 8;
+    while (p < end && *p == *(p - len)) p++;
+    *differs = p;
+    return (size_t)(p - from) < v->max_len ? 0 : ((size_t)(p - from) - v->max_len) / len + 1;
+}
+
 /* Token indices of a piece, or of the rest of a piece whose encoding has the token `before` in front of it (BPE_NONE: none),
  * at most len of them; returns their number, or 0 without memory. Takes the longest token and steps back where it is not
  * compatible with the one before (backtracking with dead ends noted, so each position fails once: linear in len, times
- * the longest token). */
+ * the longest token). Where the text repeats, so do the tokens: see bpe_repeats(). */
 static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t before, const uint8_t *p, size_t len,
                                uint32_t *out) {
     uint64_t few[8], *dead = few;
-    size_t pos = 0, k = 0, words = len / 64 + 1, end;
-    const uint8_t *stop = p;
+    size_t pos = 0, k = 0, words = len / 64 + 1, end, far = 0; /* far: the last dead end */
+    const uint8_t *stop = p, *differs = p; /* compared up to there: so that no byte is compared twice */
     uint32_t token;
     if (words > 8) {
         if (words > c->dead_words) {
@@ -50,6 +61,10 @@ static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t befo
     for (;;) {
         if (!(dead[end >> 6] >> (end & 63) & 1) && bpe_follows(v, c, k ? out[k - 1] : before, token)) {
             out[k++] = token;
+            if (k > 1 && out[k - 2] == token && far <= pos && p + end >= differs) {
+                size_t n = bpe_repeats(v, p + end, p + len, end - pos, &differs);
+                for (end += n * (end - pos); n; n--) out[k++] = token;
+            }
             pos = end;
             if (pos == len) break;
             token = bpe_longest(v, p + pos, p + len, &stop);
@@ -60,6 +75,7 @@ static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t befo
             token = v->token[token].shorter;
         } else { /* nothing fits here: step back over the last token */
             dead[pos >> 6] |= UINT64_C(1) << (pos & 63);
+            if (pos > far) far = pos;
             token = out[--k];
             pos -= bpe_token_len(v, token);
         }
