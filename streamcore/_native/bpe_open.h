@@ -16,7 +16,10 @@
  * merge (by index) that makes the next. Both arrays have room for max_len. */
 typedef struct {
     uint32_t *token, *until;
+    uint64_t *asked; /* answers of bpe_extends(): token before, unit, yes or no; 0 for none */
 } bpe_edge;
+
+#define BPE_ASKED 256 /* answers that are kept, a power of two */
 
 static void bpe_make_edge(const bpe_vocab *v, uint32_t token, const bpe_edge *edge) {
     uint32_t n = 0, t;
@@ -97,13 +100,25 @@ static int bpe_extends_any(const bpe_vocab *v, bpe_context *c, uint32_t before, 
     return 0;
 }
 
-/* Whether a token longer than p[0, n), which leads to the trie's unit, begins with it and fits after `before`. */
+/* Whether a token longer than p[0, n), which leads to the trie's unit, begins with it and fits after `before`. Answers are
+ * kept: in long runs of one byte, and at the ends of common words, the same is asked again and again. */
 static int bpe_extends(const bpe_vocab *v, bpe_context *c, const bpe_edge *edge, uint32_t before, uint32_t unit,
                        const uint8_t *p, uint32_t n) {
+    uint64_t key, *entry;
     if (before == BPE_NONE) return v->units[unit] >> 10 != 0;
-    if (!v->monotone) return bpe_extends_any(v, c, before, unit, 0);
-    bpe_make_edge(v, before, edge);
-    return bpe_grows(v, edge, 0, v->byte_token[p[0]], p, n, 0);
+    key = (uint64_t)before << 32 | unit;
+    entry = edge->asked + (key * UINT64_C(0x9E3779B97F4A7C15) >> 40) % BPE_ASKED;
+    if (*entry >> 1 != key) {
+        int yes;
+        if (v->monotone) {
+            bpe_make_edge(v, before, edge);
+            yes = bpe_grows(v, edge, 0, v->byte_token[p[0]], p, n, 0);
+        } else {
+            yes = bpe_extends_any(v, c, before, unit, 0);
+        }
+        *entry = key << 1 | (uint64_t)yes;
+    }
+    return (int)(*entry & 1);
 }
 
 /* Tokens in order, [first, count) of the array. */

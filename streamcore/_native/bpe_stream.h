@@ -62,6 +62,7 @@ static void bpe_stream_free(bpe_stream *s) {
     PyMem_RawFree(s->finals.ids);
     PyMem_RawFree(s->other_finals.ids);
     PyMem_RawFree(s->edge.token);
+    PyMem_RawFree(s->edge.asked);
     PyMem_RawFree(s->irregular);
     memset(s, 0, sizeof *s);
 }
@@ -71,7 +72,8 @@ static int bpe_stream_init(bpe_stream *s, const bpe_vocab *v) {
     size_t room = (size_t)v->max_len + 1;
     s->main.starts = (size_t *)PyMem_RawMalloc(2 * room * (sizeof *s->main.starts + sizeof *s->main.nodes));
     s->edge.token = (uint32_t *)PyMem_RawMalloc(2 * room * sizeof *s->edge.token);
-    if (!s->main.starts || !s->edge.token) return BPE_NO_MEMORY;
+    s->edge.asked = (uint64_t *)PyMem_RawCalloc(BPE_ASKED, sizeof *s->edge.asked);
+    if (!s->main.starts || !s->edge.token || !s->edge.asked) return BPE_NO_MEMORY;
     s->fork.starts = s->main.starts + room;
     s->main.nodes = (uint32_t *)(s->fork.starts + room);
     s->fork.nodes = s->main.nodes + room;
@@ -86,9 +88,10 @@ static int bpe_stream_init(bpe_stream *s, const bpe_vocab *v) {
 }
 
 static size_t bpe_stream_bytes(const bpe_stream *s, const bpe_vocab *v) {
-    return s->room + ((size_t)v->max_len + 1) * (2 * (sizeof(size_t) + sizeof(uint32_t)) + 2 * sizeof(uint32_t)) +
-           (s->main.last.room + s->fork.last.room + s->main.run.room + s->fork.run.room + s->finals.room +
-            s->other_finals.room + s->irregular_count) * sizeof(uint32_t);
+    size_t list_room = s->main.last.room + s->fork.last.room + s->main.run.room + s->fork.run.room + s->finals.room +
+                       s->other_finals.room + s->irregular_count;
+    size_t reach_room = 2 * (sizeof(size_t) + sizeof(uint32_t)) + 2 * sizeof(uint32_t);
+    return s->room + BPE_ASKED * sizeof(uint64_t) + ((size_t)v->max_len + 1) * reach_room + list_room * sizeof(uint32_t);
 }
 
 static int bpe_stream_reserve(bpe_stream *s, size_t room) {
