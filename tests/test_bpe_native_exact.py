@@ -242,6 +242,23 @@ def test_long_pieces_have_the_ids_of_tiktoken(pair, unit):
     assert core.encode_ordinary_to_list(text) == peer.encode_ordinary(text)
 
 
+@pytest.mark.parametrize("kind", ["grown", "shuffled", "wild"])
+def test_long_pieces_with_a_period_have_the_ids_of_the_twin(native, kind):
+    """The native core leaps over repeats: from one period to another, and over an interruption."""
+    from streamcore._pure.bpe import BPECore
+
+    source = random.Random(kind)
+    for _ in range(int(40 * SCALE)):
+        ranks = random_ranks(source, kind)
+        core, twin = native(ranks, CL100K), BPECore(ranks, CL100K)
+        units = [b"".join(source.choices(list(ranks)[-12:], k=source.randint(1, 3))) for _ in range(2)]
+        piece = b"".join(
+            source.choice(units) * source.choice([1, 7, 300]) + units[0][: source.randint(0, 5)]
+            for _ in range(4)
+        )
+        assert core.encode_piece(piece) == twin.encode_piece(piece)
+
+
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "\u4e2d", "'s", "ab1!"])
 def test_a_piece_of_16_mb_is_encoded_without_recursion(native, unit):
     source = random.Random(4)
