@@ -81,9 +81,7 @@ def byte_alphabet() -> list[str]:
 
 
 def engine(core: Callable[[str, str], Any], who: str, name: str, **options: Any) -> Any:
-    module = pytest.importorskip(
-        "streamcore._native.bpe_decoder" if who == "native" else "streamcore._pure.bpe_decode"
-    )
+    module = pytest.importorskip(f"streamcore._{who}.bpe_decoder")
     return module.BPEDecoder(core(who, name), **options)
 
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.arrow_list import list_type as list_type
     from ._pure.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.bpe import BPECore as BPECore
-    from ._pure.bpe_decode import BPEDecoder as BPEDecoder
+    from ._pure.bpe_decoder import BPEDecoder as BPEDecoder
     from ._pure.bpe_stream import BPEEncoder as BPEEncoder
     from ._pure.channel import Channel as Channel
     from ._pure.chunkers import DelimitedEngine as DelimitedEngine

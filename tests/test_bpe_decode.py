@@ -732,7 +732,7 @@ def test_texts_are_shared_and_nothing_leaks(backend, gpt2):
 
 
 def test_both_backends_show_the_same_face(backend):
-    from streamcore._pure.bpe_decode import BPEDecoder as Twin
+    from streamcore._pure.bpe_decoder import BPEDecoder as Twin
 
     ours = backend.BPEDecoder
     assert inspect.getdoc(ours) == inspect.getdoc(Twin)

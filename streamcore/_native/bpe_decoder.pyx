@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""Streaming byte-pair decoder (twin: ``_pure.bpe_decode``).
+"""Streaming byte-pair decoder (twin: ``_pure.bpe_decoder``).
 
 Goals: a model gives one id at a time, and most ids are whole text by themselves: such an id costs the look into a table
 and the list around the str. Whole arrays go at the speed of copying their bytes and of Python's UTF-8 decoder.
@@ -23,7 +23,7 @@ from libc.string cimport memcpy
 from streamcore._native.bpe cimport BPE_SLACK, BPECore, bpe_decoder, bpe_valid_utf8
 from streamcore._native.stop_strings cimport StopFinder
 
-from streamcore._pure.bpe_decode import as_list, unfinished
+from streamcore._pure.bpe_decoder import as_list, unfinished
 from streamcore._pure.bpe_input import check_errors, invalid_utf8
 
 cdef extern from "bpe_ids.h" nogil:
