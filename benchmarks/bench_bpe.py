@@ -94,15 +94,15 @@ def expected_piece() -> Callable[[str, str], list[int]]:
 # Resident memory (KiB) that a tokenizer takes with its first text, seen from outside, as peers do not tell.
 MEASURE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:3]
 import bench_bpe, bpe_corpora
 def resident():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-text, make = bpe_corpora.text(sys.argv[4]), bench_bpe.maker(sys.argv[5])
-bpe_corpora.ranks(sys.argv[3])
+text, make = bpe_corpora.text(sys.argv[5]), bench_bpe.maker(sys.argv[6])
+bpe_corpora.ranks(sys.argv[4])
 before = resident()
-kept = make(sys.argv[2], sys.argv[3])
+kept = make(sys.argv[3], sys.argv[4])
 ids = kept(text)
 print(resident() - before)
 """
@@ -113,7 +113,11 @@ def memory(who: str, name: str, kind: str, folder: str) -> int | None:
     """See MEASURE; None where the system does not tell."""
     if not Path("/proc/self/status").exists():
         return None
-    run = [sys.executable, "-c", MEASURE, str(Path(__file__).parent), who, name, kind, folder]
+    import streamcore
+
+    # -P: the package that is measured, not the sources in the working directory
+    places = (str(Path(__file__).parent), str(Path(streamcore.__file__).parents[1]))
+    run = [sys.executable, "-P", "-c", MEASURE, *places, who, name, kind, folder]
     return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
 
 
