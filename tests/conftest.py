@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import pkgutil
 import signal
 import sysconfig
 import threading
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
+from backends import find
 from hypothesis import settings
 
 # What CI sets: a missing extension is then a failure, not a skipped half of the suite.
@@ -68,10 +67,6 @@ def _no_collection_while_allocations_fail(request: pytest.FixtureRequest) -> Ite
     gc.enable()
 
 
-# What the native backend takes from the twin, over native parts: tested as it is shipped.
-SHARED: set[str] = set()
-
-
 class Backend:
     """One backend by name: ``backend.RingBuffer`` is what bears this name in the module that has it."""
 
@@ -89,16 +84,6 @@ class Backend:
             raise AttributeError(f"no module of streamcore._{self.name} has a {name}")
         setattr(self, name, found)
         return found
-
-
-def find(backend: str, name: str) -> object:
-    """What bears this name in a module of the backend, None if nothing does."""
-    package = import_module(f"streamcore._{'pure' if name in SHARED else backend}")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        found = vars(import_module(module.name)).get(name)
-        if found is not None and not name.startswith("__"):
-            return found
-    return None
 
 
 @pytest.fixture(scope="session", params=["native", "pure"])
