@@ -214,18 +214,6 @@ def test_pulling_a_stream_from_its_own_source_is_refused(backend):
     assert seen == [1, 1]
 
 
-@pytest.mark.parametrize("name", ["LinesEngine", "DelimitedEngine", "FixedSizeEngine"])
-def test_feeding_an_engine_whose_stream_is_in_the_middle_is_refused(backend, name):
-    engine = getattr(backend, name)(*{"FixedSizeEngine": [1], "DelimitedEngine": [b"\n"]}.get(name, []))
-    items = engine.iterate(iter([b"a\nb\nc\n"]))
-    next(items)
-    for call in (lambda: engine.feed(b"x"), engine.finish):
-        with pytest.raises(ValueError, match="engine already executing"):
-            call()
-    items.close()
-    assert bytes(engine.feed(b"x\n")[0]) == b"x"
-
-
 @pytest.mark.shares_a_generator(backend="pure")
 def test_two_threads_on_one_stream_lose_nothing_in_memory(backend):
     lines = [b"line %d" % n for n in range(20000)]

@@ -19,6 +19,9 @@ item first and moves ``progress`` on after that; ``settle()`` moves after its la
 ``progress`` and drops the fragment when anything raises, so state that a fragment changes belongs into
 ``progress``, or must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``; then
 ``take()`` returns NULL.
+
+All hooks run with ``busy`` set, so whatever foreign code they run (a buffer's own, a finalizer, a handler) finds the
+engine refusing every call; ``reset()`` sets it too.
 """
 
 from cpython.object cimport PyObject
@@ -77,7 +80,9 @@ cdef class Engine:
     cdef Progress progress
     cdef unsigned char *carry
     cdef Py_ssize_t carry_size, carry_capacity
-    cdef bint ended, busy
+    cdef bint ended
+    cdef bint busy  # a call is at work: whatever code it runs may not call the engine
+    cdef bint driven  # an Items has it, until that is exhausted, closed or dropped
 
     # For engines to call.
     cdef int configure(self, str name, object as_, object borrow, object max_size, object on_oversize,
@@ -100,9 +105,10 @@ cdef class Engine:
     cdef object take_batch(self)  # Batch, or None when none is left; here: made from take()
     cdef int settle(self) except -1
     cdef int end(self) except -1
-    cdef int clear(self) except -1  # part of reset()
+    cdef int clear(self) except -1  # part of reset(), and of closing an iterator midway
 
     # For Items.
+    cdef int check_idle(self) except -1
     cdef int check_open(self, str call) except -1
     cdef int open_fragment(self, object fragment) except -1
     cdef int close_fragment(self) except -1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import _options
+from .._driving import check_idle
 from ..batch import Batch
 from ..errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 from .view import freeze
@@ -24,6 +25,7 @@ __all__ = ["Engine"]
 RAISE, SKIP, TRUNCATE = range(3)
 EMIT, DROP, RAISE_INCOMPLETE = range(3)
 AS_BYTES, AS_STR, AS_VIEW = range(3)
+END: Any = object()
 TYPES: tuple[Any, ...] = (bytes, str, "view")
 
 
@@ -47,6 +49,8 @@ class Engine:
         self._on_incomplete = _options.on_incomplete_option(on_incomplete)
         self._kind = _options.as_option(as_)
         self._borrow = bool(borrow)
+        self._busy = False  # a call is at work: whatever code it runs may not call the engine
+        self._driven = False  # an iterator has it, until that is exhausted, closed or dropped
         self._clear()
 
     def _clear(self) -> None:
@@ -75,27 +79,44 @@ class Engine:
         ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
         """
         self._check_open("feed")
-        items = [item for block in self._cut(self._accept(fragment)) for item in block]
+        self._busy = True
+        try:
+            items = [item for block in self._cut(self._accept(fragment)) for item in block]
+        finally:
+            self._busy = False
         self._raise_unless(items)
         return items
 
     def finish(self) -> list[Any]:
         """End the input and give the list of items that this completes; a second call gives an empty list."""
+        check_idle(self._name, self._busy, self._driven)
         if self._ended and self.error is None:
             return []
         self._check_open("finish")
-        items = self._finish()
+        self._busy = True
+        try:
+            items = self._finish()
+        finally:
+            self._busy = False
         self._raise_unless(items)
         return items
 
     def reset(self) -> None:
         """Back to new: nothing taken in, no error."""
-        self._clear()
+        check_idle(self._name, self._busy, self._driven)
+        self._busy = True
+        try:
+            self._clear()
+        finally:
+            self._busy = False
 
     def iterate(self, fragments: Iterable[ReadableBuffer]) -> Generator[Any, None, None]:
         """Iterator of the items in ``fragments`` (an iterator, which it owns and closes exactly once, however it ends).
 
         Pulls a fragment only when no complete item is left. Exceptions of ``fragments`` pass through, with a note.
+        Until it ends nothing else may drive the engine: ``feed``, ``finish``, ``reset`` and a second iterator are a
+        ValueError. Closed or dropped midway, it forgets the fragment in work and the item that is unfinished; after
+        an exception of ``fragments`` that item is still there. Either way the engine then goes on from ``offset``.
         """
         return self._start_run(fragments, None)
 
@@ -109,45 +130,57 @@ class Engine:
         self, fragments: Iterable[Any], pack: Callable[[list[Any]], Batch] | None
     ) -> Generator[Any, None, None]:
         self._check_open("iterate")
-        run = self._run(iter(fragments), pack)
-        next(run)  # a generator that never ran would not close its source
+        self._busy = True
+        try:
+            run = self._run(iter(fragments), pack)
+            next(run)  # a generator that never ran would not close its source
+        finally:
+            self._busy = False
         return run
 
     def _run(
         self, fragments: Iterator[Any], pack: Callable[[list[Any]], Batch] | None
     ) -> Generator[Any, None, None]:
+        midway = False
         try:
-            yield None
-            for fragment in fragments:
-                for block in self._cut(self._accept(fragment)):
-                    if pack is None:
-                        yield from block
-                    elif block:
-                        yield pack(block)
+            self._driven = True
+            try:
+                yield None
+                self._busy = True
+                while (fragment := next(fragments, END)) is not END:
+                    midway = True
+                    for block in self._cut(self._accept(fragment)):
+                        items = block if pack is None or not block else [pack(block)]
+                        self._busy = False
+                        yield from items
+                        self._busy = True
+                    if self.error is not None:
+                        raise self.error.with_traceback(None)
+                midway = False
+                last = self._finish()
+                items = last if pack is None or not last else [pack(last)]
+                self._busy = False
+                yield from items
+                self._busy = True
                 if self.error is not None:
                     raise self.error.with_traceback(None)
-            last = self._finish()
-            if last and pack is not None:
-                yield pack(last)
-            else:
-                yield from last
-            if self.error is not None:
-                raise self.error.with_traceback(None)
-        except GeneratorExit:
-            close(fragments)
-            raise
-        except BaseException as error:
-            self._annotate(error, self.offset)
-            try:
+            except GeneratorExit:
+                self._busy = True
+                if midway:
+                    self._abandon()
                 close(fragments)
-            except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
-                error.add_note(f"closing its source failed too: {second!r}")
-            raise
-        close(fragments)
+                raise
+            except BaseException as error:
+                self._busy = True
+                self._annotate(error, self.offset)
+                close_after(error, fragments)
+                raise
+            close(fragments)
+        finally:
+            self._busy = self._driven = False
 
     def _check_open(self, call: str) -> None:
-        if self._data is not None:
-            raise ValueError(f"{self._name} engine already executing")
+        check_idle(self._name, self._busy, self._driven)
         if self.error is not None:
             raise self.error.with_traceback(None)
         if self._ended:
@@ -159,8 +192,6 @@ class Engine:
 
     def _accept(self, fragment: ReadableBuffer) -> memoryview:
         """The fragment as memory that nobody changes."""
-        if self._data is not None:
-            raise ValueError(f"{self._name} engine already executing")
         return freeze(fragment, self._name, self._borrow)
 
     def _cut(self, data: memoryview) -> Iterator[list[Any]]:
@@ -183,10 +214,9 @@ class Engine:
 
     def _abandon(self) -> None:
         """Forget the fragment in work and what is unfinished: the stream was closed."""
-        if self._data is not None:
-            base, skipped, ended = self.offset, self.skipped, self._ended
-            self._clear()
-            self._base, self.skipped, self._ended = base, skipped, ended
+        base, skipped, error = self.offset, self.skipped, self.error
+        self._clear()
+        self._base, self.skipped, self.error = base, skipped, error
 
     # ---- for engines to fill ----
 
@@ -310,3 +340,11 @@ def close(source: Any) -> None:
     close = getattr(source, "close", None)
     if close is not None:
         close()
+
+
+def close_after(error: BaseException, source: Any) -> None:
+    """Close ``source`` because of ``error``, which must not be lost to a second one."""
+    try:
+        close(source)
+    except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
+        error.add_note(f"closing its source failed too: {second!r}")

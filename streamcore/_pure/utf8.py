@@ -50,7 +50,7 @@ class UTF8Engine(Engine):
         self._held = b""  # the start of a character that may still be completed
 
     def _accept(self, fragment: ReadableBuffer) -> Any:
-        if type(fragment) is bytes and self._data is None:
+        if type(fragment) is bytes:
             return fragment  # for `codecs` as good as a memoryview, and one object less
         return super()._accept(fragment)
 

@@ -86,8 +86,6 @@ class WordsEngine(Engine):
             except TypeError:
                 got = type(fragment).__name__
                 raise TypeError(f"Words takes str or bytes-like data, got {got}") from None
-        elif self._data is not None:
-            raise ValueError("Words engine already executing")
         self._text = text
         self._unit = "character" if text else "byte"
         if self._follow:
