@@ -20,6 +20,7 @@ from streamcore._native.channel_waiting cimport (
     forks,
     is_over,
     limit_of,
+    list_or_none,
 )
 from streamcore._native.handoff cimport (
     SIDE_LOCK,
@@ -101,12 +102,18 @@ cdef class Channel(Passing):
             self._put(item, timeout, state)
 
     def get(self, timeout=None):
-        """Take the oldest item, and wait while there is none."""
+        """Take the oldest item, and wait while there is none.
+
+        Ctrl-C, or what another signal handler raises, leaves the item in the channel, unless the signal comes in
+        the instant between the end of this call and the caller's next step: Python then drops the result of any
+        call. ``for item in channel`` and ``get_many(into=items)`` have no such instant.
+        """
         cdef double deadline = deadline_of(timeout)
         cdef bint again = False
         while True:
             item = self._take(False)
             if item is not NOTHING:
+                self._let_go(item, None, None)
                 return item
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
@@ -144,15 +151,21 @@ cdef class Channel(Passing):
             raise
         return sending.done
 
-    def get_many(self, limit=None, timeout=None):
-        """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
+    def get_many(self, limit=None, timeout=None, *, into=None):
+        """Take all items that are there, at most ``limit``, oldest first; wait while there is none.
+
+        They are returned as a list, or added to the end of the list ``into``, which is returned then. What is in
+        ``into`` cannot be lost to an interrupt: see ``get``.
+        """
         cdef size_t most = limit_of(limit)
+        cdef list owned = list_or_none(into)
         cdef double deadline = deadline_of(timeout)
         cdef bint again = False
         while True:
             taken = self._take_many(most)
             if taken is not None:
-                return taken
+                self._let_go(None, taken, owned)
+                return taken if owned is None else owned
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
             self._park(self.getters, 0, deadline, again)
@@ -187,6 +200,7 @@ cdef class Channel(Passing):
         while True:
             item = self._take(False)
             if item is not NOTHING:
+                self._let_go(item, None, None)
                 return item
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
@@ -209,15 +223,17 @@ cdef class Channel(Passing):
             raise
         return sending.done
 
-    async def aget_many(self, limit=None, timeout=None):
+    async def aget_many(self, limit=None, timeout=None, *, into=None):
         """``get_many`` that lets the event loop run while there is no item."""
         cdef size_t most = limit_of(limit)
+        cdef list owned = list_or_none(into)
         cdef double deadline = deadline_of(timeout)
         cdef bint again = False
         while True:
             taken = self._take_many(most)
             if taken is not None:
-                return taken
+                self._let_go(None, taken, owned)
+                return taken if owned is None else owned
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
             await self._wait(self.getters, 0, deadline, again)

@@ -27,4 +27,5 @@ cdef class Passing(Waiting):
     cdef list _take_many(self, size_t limit)
     cdef list _take_returned(self, size_t limit)
     cdef int _give_back(self, list items) except -1
+    cdef int _let_go(self, object item, list items, list into) except -1
     cdef int _ring_after(self, object item, list items, bint ring_putter, bint more) except -1

@@ -7,7 +7,16 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
-from streamcore._native.channel_waiting cimport FULL, INSIDE, NEVER, RING_GETTER, RING_PUTTER, Waiting, forks
+from streamcore._native.channel_waiting cimport (
+    FULL,
+    INSIDE,
+    NEVER,
+    RING_GETTER,
+    RING_PUTTER,
+    PyErr_CheckSignals,
+    Waiting,
+    forks,
+)
 from streamcore._native.handoff cimport (
     HANDOFF_BLOCK,
     SIDE_LOCK,
@@ -236,6 +245,18 @@ cdef class Passing(Waiting):
                 self._ring(self.putters)
             if more:
                 self._ring(self.getters)
+        except BaseException:
+            self._give_back([item] if items is None else items)
+            self._ring(self.getters)
+            raise
+        return 0
+
+    cdef int _let_go(self, object item, list items, list into) except -1:
+        """The last step of a get: what a signal handler raises up to here puts back what the get took."""
+        try:
+            PyErr_CheckSignals()
+            if into is not None:
+                into += items
         except BaseException:
             self._give_back([item] if items is None else items)
             self._ring(self.getters)

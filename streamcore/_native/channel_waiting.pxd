@@ -17,7 +17,11 @@ cdef unsigned long forks  # of this process since the start
 
 cdef double deadline_of(object timeout) except -1.0
 cdef size_t limit_of(object limit) except 0
+cdef list list_or_none(object into)
 cdef bint is_over(double deadline) except -1
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
 
 
 cdef class Waiter:

@@ -45,7 +45,6 @@ cdef extern from "Python.h":
         PyThread_type_lock lock, long long microseconds, int interruptible) noexcept nogil
     void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil
     unsigned long PyThread_get_thread_ident() noexcept nogil
-    int PyErr_CheckSignals() except -1
 
 # Seconds: see the twin.
 cdef double PAUSE = 0.1
@@ -89,6 +88,13 @@ cdef size_t limit_of(object limit) except 0:
     if limit < 1:
         raise ValueError(f"limit must be positive, got {limit}")
     return min(limit, maxsize)
+
+
+cdef list list_or_none(object into):
+    """Where ``get_many`` puts what it takes: a list and nothing derived from it, whose code would run half-way."""
+    if into is not None and type(into) is not list:
+        raise TypeError(f"into must be a list or None, got {type(into).__name__}")
+    return into
 
 
 cdef bint is_over(double deadline) except -1:
@@ -332,10 +338,8 @@ cdef class Waiting:
                     microseconds = -1 if pause == NEVER else <long long>(min(pause, LONGEST) * 1e6) + 1
                     with nogil:
                         status = PyThread_acquire_lock_timed(waiter.bell, microseconds, 1)
-                    if status == PY_LOCK_ACQUIRED:
-                        break
-                    PyErr_CheckSignals()
-                    if is_over(deadline):
+                    PyErr_CheckSignals()  # also when it was rung: raised now, nothing has been taken yet
+                    if status == PY_LOCK_ACQUIRED or is_over(deadline):
                         break
             except BaseException:
                 self._leave(waiter, line)

@@ -76,6 +76,15 @@ def _limit(limit: int | None) -> int:
     return limit
 
 
+def _list_or_new(into: list[T] | None) -> list[T]:
+    """Where ``get_many`` puts what it takes: a list and nothing derived from it, whose code would run half-way."""
+    if into is None:
+        return []
+    if type(into) is not list:
+        raise TypeError(f"into must be a list or None, got {type(into).__name__}")
+    return into
+
+
 def _sending(channel: Channel[T], items: Iterable[T]) -> Sending[T]:
     if isinstance(items, (list, tuple)):
         return Sending(channel, tuple(items))
@@ -168,8 +177,13 @@ class Channel(Generic[T]):
         self._put_all(Sending(self, (item,)), timeout)
 
     def get(self, timeout: float | None = None) -> T:
-        """Take the oldest item, and wait while there is none."""
-        return self._get_up_to(1, timeout)[0]
+        """Take the oldest item, and wait while there is none.
+
+        Ctrl-C, or what another signal handler raises, leaves the item in the channel, unless the signal comes in
+        the instant between the end of this call and the caller's next step: Python then drops the result of any
+        call. ``for item in channel`` and ``get_many(into=items)`` have no such instant.
+        """
+        return self._get_up_to(1, timeout, [])[0]
 
     def put_many(self, items: Iterable[T], timeout: float | None = None) -> int:
         """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
@@ -218,19 +232,25 @@ class Channel(Generic[T]):
             await self._wait(self._putters, sending.cost, deadline, again)
             again = True
 
-    def get_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
-        """Take all items that are there, at most ``limit``, oldest first; wait while there is none."""
-        return self._get_up_to(_limit(limit), timeout)
+    def get_many(
+        self, limit: int | None = None, timeout: float | None = None, *, into: list[T] | None = None
+    ) -> list[T]:
+        """Take all items that are there, at most ``limit``, oldest first; wait while there is none.
 
-    def _get_up_to(self, limit: int, timeout: float | None) -> list[T]:
+        They are returned as a list, or added to the end of the list ``into``, which is returned then. What is in
+        ``into`` cannot be lost to an interrupt: see ``get``.
+        """
+        return self._get_up_to(_limit(limit), timeout, _list_or_new(into))
+
+    def _get_up_to(self, limit: int, timeout: float | None, into: list[T]) -> list[T]:
         deadline = None if timeout is None else _deadline(timeout)
         again = False
-        while not (taken := self._take(limit)):
+        while not self._take(limit, into):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
             self._park(self._getters, 0, deadline, again)
             again = True
-        return taken
+        return into
 
     async def aput(self, item: T, timeout: float | None = None) -> None:
         """Put ``item`` in, and let the event loop run while there is no room for it."""
@@ -252,17 +272,20 @@ class Channel(Generic[T]):
             raise
         return sending.done
 
-    async def aget_many(self, limit: int | None = None, timeout: float | None = None) -> list[T]:
+    async def aget_many(
+        self, limit: int | None = None, timeout: float | None = None, *, into: list[T] | None = None
+    ) -> list[T]:
         """``get_many`` that lets the event loop run while there is no item."""
         limit = _limit(limit)
+        owned = _list_or_new(into)
         deadline = _deadline(timeout)
         again = False
-        while not (taken := self._take(limit)):
+        while not self._take(limit, owned):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
             await self._wait(self._getters, 0, deadline, again)
             again = True
-        return taken
+        return owned
 
     def close(self, error: BaseException | None = None) -> None:
         """Let nothing more in, and wake everyone who waits. The first call counts; any thread may make it.
@@ -292,7 +315,7 @@ class Channel(Generic[T]):
 
     def __next__(self) -> T:
         try:
-            return self._get_up_to(1, None)[0]
+            return self._get_up_to(1, None, [])[0]
         except ChannelClosed:
             if self._error is None and self._closed:
                 raise StopIteration from None
@@ -372,8 +395,8 @@ class Channel(Generic[T]):
             raise
         return True
 
-    def _take(self, limit: int) -> list[T]:
-        """Take up to ``limit`` items; none if there are none."""
+    def _take(self, limit: int, into: list[T]) -> bool:
+        """Add up to ``limit`` items to ``into``; False if there are none."""
         if self._forks != _forks:
             self._refuse_after_fork()
         taken: deque[T] = deque()
@@ -388,6 +411,7 @@ class Channel(Generic[T]):
                 self._ring(self._putters)
             if self._items and self._getters.waiters:
                 self._ring(self._getters)
+            into += taken  # and not extend(), after which a signal handler could raise
         except BaseException:
             if taken:
                 with self._lock:  # again no call: a second signal may come before this one is dealt with
@@ -398,7 +422,7 @@ class Channel(Generic[T]):
                 self._ring(self._getters)
                 self._ring(self._putters)
             raise
-        return [*taken]
+        return True if taken else False  # noqa: SIM210 - bool() would be a call
 
     def _take_into(self, taken: deque[T], costs: deque[int], spent: list[int], limit: int) -> None:
         while self._items and len(taken) < limit:
