@@ -13,6 +13,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
 
 from .bpe cimport (
     BPECore,
@@ -161,9 +162,7 @@ cdef class Stream:
         """Back to new."""
         cdef bpe_state *now = &self.s.now
         self.enter()
-        now.size = now.checked = now.released = now.pos = now.skip = 0
-        now.open = now.made = now.forked = 0
-        now.finals.first = now.finals.count = now.other_finals.first = now.other_finals.count = 0
+        memset(now, 0, sizeof(bpe_state))
         self.chars = self.decoded = self.offset = self.taken = 0
         self.tail, self.odd, self.kind = b"", False, None
         bpe_stream_commit(&self.s)
