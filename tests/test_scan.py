@@ -103,6 +103,65 @@ def test_the_environment_variable_forces_a_kernel(kernel):
     assert imported(kernel).stdout.strip() == kernel
 
 
+def not_built():
+    """A name that this build has no kernels for: no build has both NEON and SSE2."""
+    return "neon" if "sse2" in KERNELS else "sse2"
+
+
+def test_a_kernel_that_is_not_in_this_build_is_an_import_error():
+    result = imported(not_built())
+    assert result.returncode != 0
+    assert (
+        f"ImportError: STREAMCORE_KERNEL '{not_built()}' is not in this build, which has scalar"
+        in result.stderr
+    )
+
+
+def test_what_is_refused_says_whether_the_build_the_cpu_or_nobody_has_it():
+    here = ", ".join(KERNELS)
+    lacks, not_in_build, unknown = 1, 2, 3  # of cpu.h
+    assert scan.refusal("kernel", "avx2", lacks) == (
+        f"kernel 'avx2' is in this build, but not on this CPU, which runs {here}"
+    )
+    assert scan.refusal("kernel", "neon", not_in_build).startswith(
+        "kernel 'neon' is not in this build, which has scalar"
+    )
+    assert (
+        scan.refusal("kernel", "mmx", unknown) == "kernel must be one of scalar, sse2, neon, avx2, got 'mmx'"
+    )
+
+
+@pytest.mark.parametrize("name", [not_built(), "mmx", "", "AVX2", "auto"])
+def test_every_module_refuses_a_kernel_with_the_same_words(name):
+    from streamcore._native import bpe, utf8_text, words
+
+    said = set()
+    for call in (
+        lambda: scan.scan(b"", b"a", name),
+        lambda: utf8_text.decode_by(name, b""),
+        lambda: words.changes_by(name, b""),
+        lambda: bpe._use_kernel(name),
+    ):
+        with pytest.raises(ValueError, match="kernel") as refused:
+            call()
+        said.add(str(refused.value))
+    assert len(said) == 1, said
+    assert repr(name) in said.pop()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_module_has_every_kernel(kernel):
+    from streamcore._native import bpe, utf8_text, words
+
+    assert scan.scan(b"a\n", b"\n", kernel) == [1]
+    assert utf8_text.decode_by(kernel, b"a") == ("a", 1)
+    assert words.changes_by(kernel, b"a b") == ([1, 2], False)
+    try:
+        bpe._use_kernel(kernel)
+    finally:
+        bpe._use_kernel(None)
+
+
 def test_a_kernel_that_does_not_exist_is_an_import_error():
     result = imported("mmx")
     assert result.returncode != 0

@@ -7,7 +7,6 @@ from the tables of bpe_vocab.h, which bpe_build.h makes once. What one call writ
 list at the start of a call and given back at its end, so threads never share one.
 """
 
-from os import environ
 from sys import byteorder
 
 cimport cython
@@ -20,6 +19,7 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.string cimport memcpy
 
 from .id_arrays cimport adopt_ids, new_ids
+from .scan cimport check_kernel, demanded_kernel
 
 from .._pure.bpe import DEFAULT_CACHE_BYTES, TokenOffsets
 from .._pure.bpe_input import (
@@ -37,16 +37,15 @@ from .._pure.pretokenize import recognise, splitter
 
 
 def _use_kernel(str name):
-    """Scan with the kernel of this name, or "auto"; False if this machine has not got it."""
-    cdef const char *chosen = NULL
-    encoded = name.encode()
-    if name != "auto":
-        chosen = PyBytes_AS_STRING(encoded)
-    return bool(bpe_choose_scanner(chosen))
+    """Scan with the kernel of this name, or for None with the one that STREAMCORE_KERNEL asks for."""
+    if name is None:
+        bpe_choose_scanner(demanded_kernel())
+    else:
+        check_kernel(name)
+        bpe_choose_scanner(name.encode())
 
 
-# A name that no kernel has is an error of _native.scan, which is imported with the same variable.
-_use_kernel(environ.get("STREAMCORE_KERNEL", "auto"))
+_use_kernel(None)
 
 FAMILIES = {"r50k": BPE_GPT2, "cl100k": BPE_CL100K, "o200k": BPE_O200K}
 

@@ -98,13 +98,13 @@ static void bpe_sort_by_key(uint64_t *list, uint64_t *spare, uint32_t n) { /* le
 
 /* Puts the tokens into the order of the priorities of their last merges: single bytes, what merges make, the rest. */
 static int bpe_reorder(bpe_vocab *v, const bpe_builder *w) {
-    uint32_t n = v->count, t, *place = (uint32_t *)PyMem_RawMalloc(2 * (size_t)n * sizeof *place);
-    uint64_t *order = (uint64_t *)PyMem_RawMalloc(2 * (size_t)n * sizeof *order);
-    bpe_token *token = (bpe_token *)PyMem_RawMalloc((size_t)n * sizeof *token);
+    uint32_t n = v->count, t, *place = (uint32_t *)BPE_ALLOC(2 * (size_t)n * sizeof *place);
+    uint64_t *order = (uint64_t *)BPE_ALLOC(2 * (size_t)n * sizeof *order);
+    bpe_token *token = (bpe_token *)BPE_ALLOC((size_t)n * sizeof *token);
     if (!place || !order || !token) {
-        PyMem_RawFree(place);
-        PyMem_RawFree(order);
-        PyMem_RawFree(token);
+        BPE_FREE(place);
+        BPE_FREE(order);
+        BPE_FREE(token);
         return BPE_NO_MEMORY;
     }
     for (t = 0; t < n; t++) {
@@ -123,18 +123,18 @@ static int bpe_reorder(bpe_vocab *v, const bpe_builder *w) {
     for (t = 0; t < n; t++) place[n + place[t]] = v->starts[t];
     memcpy(v->starts, place + n, n * sizeof *place);
     for (t = 0; t < 256; t++) v->byte_token[t] = place[v->byte_token[t]];
-    PyMem_RawFree(v->token);
+    BPE_FREE(v->token);
     v->token = token;
-    PyMem_RawFree(place);
-    PyMem_RawFree(order);
+    BPE_FREE(place);
+    BPE_FREE(order);
     return BPE_OK;
 }
 
 static void bpe_builder_free(bpe_builder *w) {
-    PyMem_RawFree(w->keys);
-    PyMem_RawFree(w->places);
-    PyMem_RawFree(w->parts);
-    PyMem_RawFree(w->priority);
+    BPE_FREE(w->keys);
+    BPE_FREE(w->places);
+    BPE_FREE(w->parts);
+    BPE_FREE(w->priority);
 }
 
 /* Finds the parts of every token; with merges, also reorders the tokens. */
@@ -142,15 +142,15 @@ static int bpe_build_parts(bpe_vocab *v, const bpe_merges *merges) {
     bpe_builder w = {merges, NULL, NULL, 0, NULL, NULL, NULL, NULL};
     size_t room = (size_t)v->max_len + 2;
     int error = BPE_NO_MEMORY;
-    w.parts = (uint32_t *)PyMem_RawMalloc(3 * room * sizeof(uint32_t));
-    w.priority = (uint32_t *)PyMem_RawMalloc((size_t)v->count * sizeof(uint32_t));
+    w.parts = (uint32_t *)BPE_ALLOC(3 * room * sizeof(uint32_t));
+    w.priority = (uint32_t *)BPE_ALLOC((size_t)v->count * sizeof(uint32_t));
     if (!w.parts || !w.priority) goto done;
     w.offsets = w.parts + room;
     w.waiting = w.offsets + room;
     if (merges) {
         uint32_t size = bpe_table_size(merges->count), i, at;
-        w.keys = (uint64_t *)PyMem_RawMalloc(size * sizeof *w.keys);
-        w.places = (uint32_t *)PyMem_RawMalloc(size * sizeof *w.places);
+        w.keys = (uint64_t *)BPE_ALLOC(size * sizeof *w.keys);
+        w.places = (uint32_t *)BPE_ALLOC(size * sizeof *w.places);
         if (!w.keys || !w.places) goto done;
         memset(w.keys, 0xFF, size * sizeof *w.keys);
         w.mask = size - 1;
@@ -207,14 +207,14 @@ static int bpe_units_grow(bpe_vocab *v, bpe_units *u, uint32_t size) {
     uint8_t *used;
     if (size > BPE_MAX_BASE + 256) return BPE_TOO_LARGE;
 #define BPE_GROW(field) \
-    if (!(grown = (uint32_t *)PyMem_RawRealloc(field, (size_t)size * sizeof *grown))) return BPE_NO_MEMORY; \
+    if (!(grown = (uint32_t *)BPE_REALLOC(field, (size_t)size * sizeof *grown))) return BPE_NO_MEMORY; \
     field = grown
     BPE_GROW(v->units);
     BPE_GROW(v->tokens);
     BPE_GROW(u->next_free);
     BPE_GROW(u->prev_free);
 #undef BPE_GROW
-    if (!(used = (uint8_t *)PyMem_RawRealloc(u->base_used, size))) return BPE_NO_MEMORY;
+    if (!(used = (uint8_t *)BPE_REALLOC(u->base_used, size))) return BPE_NO_MEMORY;
     u->base_used = used;
     memset(used + u->size, 0, size - u->size);
     if (u->size == 0) u->next_free[0] = u->prev_free[0] = 0;
@@ -256,8 +256,8 @@ static uint32_t bpe_find_base(bpe_vocab *v, bpe_units *u, const uint8_t *labels,
 /* Lists the tokens by their left parts; list: those that merging makes, sorted by their bytes. */
 static int bpe_build_grown(bpe_vocab *v, const uint32_t *list, uint32_t n) {
     uint32_t *starts, i;
-    v->grown = (uint32_t *)PyMem_RawMalloc((size_t)v->count * sizeof *v->grown);
-    v->grown_starts = starts = (uint32_t *)PyMem_RawCalloc((size_t)v->count + 2, sizeof *v->grown_starts);
+    v->grown = (uint32_t *)BPE_ALLOC((size_t)v->count * sizeof *v->grown);
+    v->grown_starts = starts = (uint32_t *)BPE_ALLOC_ZEROED((size_t)v->count + 2, sizeof *v->grown_starts);
     if (!v->grown || !starts) return BPE_NO_MEMORY;
     for (i = 0; i < n; i++)
         if (v->token[list[i]].left != list[i]) starts[v->token[list[i]].left + 2]++;
@@ -272,8 +272,8 @@ static int bpe_build_trie(bpe_vocab *v) {
     bpe_units u = {NULL, NULL, NULL, 0, 0};
     bpe_node *stack = NULL;
     int error = BPE_NO_MEMORY;
-    list = (uint32_t *)PyMem_RawMalloc(2 * (size_t)v->count * sizeof *list);
-    stack = (bpe_node *)PyMem_RawMalloc(capacity * sizeof *stack);
+    list = (uint32_t *)BPE_ALLOC(2 * (size_t)v->count * sizeof *list);
+    stack = (bpe_node *)BPE_ALLOC(capacity * sizeof *stack);
     if (!list || !stack) goto done;
     for (uint32_t t = 0; t < v->count; t++)
         if (v->token[t].left != BPE_NONE) list[n++] = t;
@@ -310,7 +310,7 @@ static int bpe_build_trie(bpe_vocab *v) {
             goto done;
         }
         if (top + k > capacity) {
-            bpe_node *grown = (bpe_node *)PyMem_RawRealloc(stack, 2 * (size_t)(capacity + k) * sizeof *stack);
+            bpe_node *grown = (bpe_node *)BPE_REALLOC(stack, 2 * (size_t)(capacity + k) * sizeof *stack);
             error = grown ? BPE_OK : BPE_NO_MEMORY;
             if (!grown) goto done;
             stack = grown;
@@ -327,11 +327,11 @@ static int bpe_build_trie(bpe_vocab *v) {
     }
     v->units_size = u.size;
 done:
-    PyMem_RawFree(list);
-    PyMem_RawFree(stack);
-    PyMem_RawFree(u.next_free);
-    PyMem_RawFree(u.prev_free);
-    PyMem_RawFree(u.base_used);
+    BPE_FREE(list);
+    BPE_FREE(stack);
+    BPE_FREE(u.next_free);
+    BPE_FREE(u.prev_free);
+    BPE_FREE(u.base_used);
     return error;
 }
 
@@ -341,8 +341,8 @@ static int bpe_vocab_build(bpe_vocab *v, const bpe_merges *merges) {
     size_t size = bpe_table_size(v->count);
     int error;
     v->max_len = 0;
-    v->token = (bpe_token *)PyMem_RawMalloc((size_t)v->count * sizeof *v->token);
-    v->whole = (uint64_t *)PyMem_RawCalloc(size, sizeof(uint64_t));
+    v->token = (bpe_token *)BPE_ALLOC((size_t)v->count * sizeof *v->token);
+    v->whole = (uint64_t *)BPE_ALLOC_ZEROED(size, sizeof(uint64_t));
     if (!v->token || !v->whole) return BPE_NO_MEMORY;
     v->whole_mask = (uint32_t)size - 1;
     for (uint32_t t = 0; t < v->count; t++) {

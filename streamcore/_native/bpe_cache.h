@@ -73,7 +73,7 @@ typedef struct bpe_context {
 #define BPE_LENGTH(k) ((uint64_t)(k) << 56)
 #define BPE_KEY_MASK (~(UINT64_C(7) << 60))
 #define BPE_IN_RING (UINT64_C(1) << 63)
-#define BPE_COUNT(high) ((high) >> 60) /* of an entry that is not in the ring */
+#define BPE_COUNT(high) ((size_t)((high) >> 60)) /* of an entry that is not in the ring */
 #define BPE_LONG_KEY (UINT64_C(1) << 60) /* the high half of no entry's key */
 
 static const uint64_t bpe_low_mask[16] = {
@@ -83,12 +83,12 @@ static const uint64_t bpe_high_mask[16] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF};
 
 /* Key of a piece of at most 15 bytes; 16 can be read. */
-BPE_INLINE void bpe_key(const uint8_t *p, size_t len, uint64_t *low, uint64_t *high) {
+BITS_INLINE void bpe_key(const uint8_t *p, size_t len, uint64_t *low, uint64_t *high) {
     *low = bpe_load64(p) & bpe_low_mask[len];
     *high = (bpe_load64(p + 8) & bpe_high_mask[len]) | BPE_LENGTH(len);
 }
 
-BPE_INLINE uint64_t bpe_hash_key(uint64_t low, uint64_t high) {
+BITS_INLINE uint64_t bpe_hash_key(uint64_t low, uint64_t high) {
     return bpe_fold(low ^ UINT64_C(0xA0761D6478BD642F), high ^ UINT64_C(0xE7037ED1A0B428DB));
 }
 
@@ -187,13 +187,13 @@ static inline size_t bpe_find_far(const bpe_context *c, const uint8_t *p, size_t
 
 static void bpe_context_free(bpe_context *c) {
     if (!c) return;
-    PyMem_RawFree(c->line_block);
-    PyMem_RawFree(c->slots);
-    PyMem_RawFree(c->ring);
-    PyMem_RawFree(c->compat);
-    PyMem_RawFree(c->parts);
-    PyMem_RawFree(c->dead);
-    PyMem_RawFree(c);
+    BPE_FREE(c->line_block);
+    BPE_FREE(c->slots);
+    BPE_FREE(c->ring);
+    BPE_FREE(c->compat);
+    BPE_FREE(c->parts);
+    BPE_FREE(c->dead);
+    BPE_FREE(c);
 }
 
 /* Puts every token of at most 15 bytes that is one piece into the cache, the lowest index last. */
@@ -209,32 +209,32 @@ static void bpe_seed(const bpe_vocab *v, bpe_context *c) {
     }
 }
 
-static uint64_t bpe_power_of_two(uint64_t most) { /* the largest that is not above most */
-    uint64_t size = 1;
-    while (size * 2 <= most) size *= 2;
+static size_t bpe_power_of_two(size_t most) { /* the largest that is not above most; 1 for 0 */
+    size_t size = 1;
+    while (size <= most / 2) size *= 2;
     return size;
 }
 
 /* A context whose cache takes at most cache_bytes and at least a half of it; NULL without memory. */
 static bpe_context *bpe_context_new(const bpe_vocab *v, size_t cache_bytes) {
-    bpe_context *c = (bpe_context *)PyMem_RawCalloc(1, sizeof *c);
-    uint64_t lines = bpe_power_of_two(cache_bytes / 2 / sizeof(bpe_line)), slots = 0, align = 64;
+    bpe_context *c = (bpe_context *)BPE_ALLOC_ZEROED(1, sizeof *c);
+    size_t lines = bpe_power_of_two(cache_bytes / 2 / sizeof(bpe_line)), slots = 0, ring = 0, align = 64;
     size_t compat = cache_bytes >= 1 << 20 ? 1 << 15 : 1 << 10;
     if (!c) return NULL;
     if (cache_bytes >= 65536) {
-        c->ring_size = bpe_power_of_two(cache_bytes / 4);
+        c->ring_size = ring = bpe_power_of_two(cache_bytes / 4);
         slots = bpe_power_of_two(cache_bytes / 8 / sizeof(bpe_slot));
         c->slot_mask = slots / 4 - 1;
         c->head = c->ring_size + 8; /* so that zeroed slots are out of date */
-        c->slots = (bpe_slot *)PyMem_RawCalloc(slots, sizeof(bpe_slot));
-        c->ring = (uint8_t *)PyMem_RawMalloc(c->ring_size);
+        c->slots = (bpe_slot *)BPE_ALLOC_ZEROED(slots, sizeof(bpe_slot));
+        c->ring = (uint8_t *)BPE_ALLOC(ring);
     }
     if (lines * sizeof(bpe_line) >= 2 << 20) align = 2 << 20;
     c->line_mask = lines - 1;
     c->compat_shift = compat == 1 << 15 ? 64 - 15 : 64 - 10;
-    c->line_block = PyMem_RawMalloc(lines * sizeof(bpe_line) + align);
-    c->compat = (uint64_t *)PyMem_RawMalloc(compat * sizeof(uint64_t));
-    if (!v->monotone) c->parts = (uint32_t *)PyMem_RawMalloc(4 * ((size_t)v->max_len + 1) * sizeof(uint32_t));
+    c->line_block = BPE_ALLOC(lines * sizeof(bpe_line) + align);
+    c->compat = (uint64_t *)BPE_ALLOC(compat * sizeof(uint64_t));
+    if (!v->monotone) c->parts = (uint32_t *)BPE_ALLOC(bpe_array_bytes((size_t)v->max_len + 1, 4 * sizeof(uint32_t)));
     if (!c->line_block || !c->compat || (slots && (!c->slots || !c->ring)) || (!v->monotone && !c->parts)) {
         bpe_context_free(c);
         return NULL;
@@ -247,7 +247,7 @@ static bpe_context *bpe_context_new(const bpe_vocab *v, size_t cache_bytes) {
 #endif
     memset(c->lines, 0, lines * sizeof(bpe_line));
     memset(c->compat, 0xFF, compat * sizeof(uint64_t));
-    c->bytes = lines * sizeof(bpe_line) + slots * sizeof(bpe_slot) + c->ring_size + compat * sizeof(uint64_t);
+    c->bytes = lines * sizeof(bpe_line) + slots * sizeof(bpe_slot) + ring + compat * sizeof(uint64_t);
     if (cache_bytes) bpe_seed(v, c);
     return c;
 }

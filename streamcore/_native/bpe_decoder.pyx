@@ -42,7 +42,7 @@ cdef extern from "bpe_ids.h" nogil:
     size_t bpe_unfinished(const uint8_t *p, size_t n)
     int bpe_single_character(const uint8_t *p, size_t n)
 
-cdef extern from "bpe_ids.h":
+cdef extern from "id_lists.h":
     PyObject *bpe_slot_get(PyObject **slot)
     int bpe_slot_set(PyObject **slot, PyObject *object)
     bint bpe_list_idle(PyObject *last)  # no object: the call itself would hold a reference

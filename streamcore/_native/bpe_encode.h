@@ -9,7 +9,7 @@
 #include "bpe_scan.h"
 #include "bpe_vocab.h"
 
-BPE_INLINE int bpe_compatible(const bpe_vocab *v, bpe_context *c, uint32_t a, uint32_t b) {
+BITS_INLINE int bpe_compatible(const bpe_vocab *v, bpe_context *c, uint32_t a, uint32_t b) {
     uint64_t key = (uint64_t)a << BPE_INDEX_BITS | b;
     uint64_t *entry = c->compat + (key * UINT64_C(0x9E3779B97F4A7C15) >> c->compat_shift);
     if (*entry >> 1 != key) {
@@ -21,7 +21,7 @@ BPE_INLINE int bpe_compatible(const bpe_vocab *v, bpe_context *c, uint32_t a, ui
 }
 
 /* Whether b can stand after a, or first if that is BPE_NONE. */
-BPE_INLINE int bpe_follows(const bpe_vocab *v, bpe_context *c, uint32_t a, uint32_t b) {
+BITS_INLINE int bpe_follows(const bpe_vocab *v, bpe_context *c, uint32_t a, uint32_t b) {
     return a == BPE_NONE || bpe_compatible(v, c, a, b);
 }
 
@@ -48,7 +48,7 @@ static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t befo
     uint32_t token;
     if (words > 8) {
         if (words > c->dead_words) {
-            uint64_t *grown = (uint64_t *)PyMem_RawRealloc(c->dead, words * sizeof *grown);
+            uint64_t *grown = (uint64_t *)BPE_REALLOC(c->dead, words * sizeof *grown);
             if (!grown) return 0;
             c->dead = grown;
             c->dead_words = words;
@@ -82,7 +82,7 @@ static size_t bpe_encode_after(const bpe_vocab *v, bpe_context *c, uint32_t befo
         end = pos + bpe_token_len(v, token);
     }
     if (c->dead_words > 8192) { /* half a million bytes in one piece: do not keep its memory */
-        PyMem_RawFree(c->dead);
+        BPE_FREE(c->dead);
         c->dead = NULL;
         c->dead_words = 0;
     }
@@ -125,7 +125,7 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
         for (int way = 0; way < 2; way++) {
             if (((line->key[way][0] ^ piece.low) | ((line->key[way][1] & BPE_KEY_MASK) ^ piece.high)) != 0) continue;
             memcpy(out, line->ids[way], sizeof line->ids[way]);
-            return (size_t)BPE_COUNT(line->key[way][1]);
+            return BPE_COUNT(line->key[way][1]);
         }
     }
     count = bpe_find_far(c, p, len, &piece, out);
@@ -135,10 +135,10 @@ static size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_
     return count;
 }
 
-BPE_INLINE void bpe_prepare_short(const bpe_context *c, const uint8_t *p, size_t len, bpe_piece *piece) {
+BITS_INLINE void bpe_prepare_short(const bpe_context *c, const uint8_t *p, size_t len, bpe_piece *piece) {
     bpe_key(p, len, &piece->low, &piece->high);
     piece->line = c->lines + (bpe_hash_key(piece->low, piece->high) & c->line_mask);
-    BPE_PREFETCH(piece->line);
+    BITS_PREFETCH(piece->line);
 }
 
 static void bpe_prepare_long(bpe_context *c, const uint8_t *p, size_t len, bpe_piece *piece, int *longs) {
@@ -149,7 +149,7 @@ static void bpe_prepare_long(bpe_context *c, const uint8_t *p, size_t len, bpe_p
     piece->low = bpe_hash_bytes(p, len);
     c->longs[*longs] = c->slots + (piece->low & c->slot_mask) * 4;
     c->tags[*longs] = (uint32_t)(piece->low >> 32);
-    BPE_PREFETCH(c->longs[*longs]);
+    BITS_PREFETCH(c->longs[*longs]);
     ++*longs;
 }
 
@@ -160,7 +160,7 @@ static void bpe_prepare(bpe_context *c, const uint8_t *text, size_t at, size_t n
     while (near > 0 && (near > 1 ? c->ends[near - 2] : at) + 16 > n) near--;
     for (i = 0; i < near; i++) {
         size_t end = c->ends[i], len = end - start;
-        if (BPE_LIKELY(len <= BPE_SHORT))
+        if (BITS_LIKELY(len <= BPE_SHORT))
             bpe_prepare_short(c, text + start, len, c->pieces + i);
         else
             bpe_prepare_long(c, text + start, len, c->pieces + i, &longs);
@@ -180,7 +180,7 @@ static void bpe_prepare(bpe_context *c, const uint8_t *text, size_t at, size_t n
     }
     for (i = 0; i < longs; i++)
         for (int w = 0; w < 4; w++)
-            if (c->longs[i][w].tag == c->tags[i]) BPE_PREFETCH(c->ring + (c->longs[i][w].at & (c->ring_size - 1)));
+            if (c->longs[i][w].tag == c->tags[i]) BITS_PREFETCH(c->ring + (c->longs[i][w].at & (c->ring_size - 1)));
 }
 
 /* Puts a piece off, to be merged with others; 0 if there are too many of them by now. */
@@ -237,7 +237,7 @@ static int bpe_encode_batch(const bpe_vocab *v, bpe_context *c, const uint8_t *t
         int way = ((line->key[0][0] ^ low) | ((line->key[0][1] & BPE_KEY_MASK) ^ high)) != 0;
         uint64_t found = line->key[way][1];
         size_t len, made;
-        if (BPE_LIKELY(((line->key[way][0] ^ low) | ((found & BPE_KEY_MASK) ^ high)) == 0)) {
+        if (BITS_LIKELY(((line->key[way][0] ^ low) | ((found & BPE_KEY_MASK) ^ high)) == 0)) {
             memcpy(out + k, line->ids[way], sizeof line->ids[way]);
             k += BPE_COUNT(found);
             continue;

@@ -1,8 +1,6 @@
-/* Ids of any integer type to the bytes of their tokens (see bpe_decoder in bpe_text.h), and the table of their texts. */
+/* Ids of any integer type to the bytes of their tokens (see bpe_decoder in bpe_text.h). */
 #ifndef STREAMCORE_BPE_IDS_H
 #define STREAMCORE_BPE_IDS_H
-
-#include <Python.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +69,7 @@ static int bpe_copy_ids(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, u
 }
 
 /* The size of an id as bpe_ids has it, for a format of the struct module; 0 where it is no integer of this machine. */
-static int bpe_ids_size(const char *format, Py_ssize_t itemsize) {
+static int bpe_ids_size(const char *format, ptrdiff_t itemsize) {
     const uint16_t one = 1;
     const int little = *(const uint8_t *)&one;
     if (itemsize != 1 && itemsize != 2 && itemsize != 4 && itemsize != 8) return 0;
@@ -109,41 +107,5 @@ static int bpe_single_character(const uint8_t *p, size_t n) {
     }
     return 0;
 }
-
-/* Whether nobody but its keeper has a list of at most one item any more, so that it may be given out again: making and
- * freeing one is 18 of the 45 ns that an id costs. (zip does the same with its tuples.) */
-static inline int bpe_list_idle(PyObject *list) {
-#ifdef Py_GIL_DISABLED
-    (void)list;
-    return 0;
-#else
-    return PyList_CheckExact(list) && Py_REFCNT(list) == 1 && PyList_GET_SIZE(list) <= 1 &&
-           ((PyListObject *)list)->allocated > 0;
-#endif
-}
-
-/* Makes a list of at most one item, with room for one, one of this item (whose reference is handed over), or empty. */
-static inline void bpe_list_set(PyObject *list, PyObject *item) {
-    PyObject *old = PyList_GET_SIZE(list) ? PyList_GET_ITEM(list, 0) : NULL;
-    Py_SET_SIZE((PyVarObject *)list, item != NULL);
-    ((PyListObject *)list)->ob_item[0] = item;
-    Py_XDECREF(old);
-}
-
-/* A place for an object that is set once and never changed after that, by whichever thread comes first. */
-#ifdef Py_GIL_DISABLED
-static inline PyObject *bpe_slot_get(PyObject **slot) { return (PyObject *)_Py_atomic_load_ptr_acquire(slot); }
-static inline int bpe_slot_set(PyObject **slot, PyObject *object) {
-    PyObject *expected = NULL;
-    return _Py_atomic_compare_exchange_ptr(slot, &expected, object);
-}
-#else
-static inline PyObject *bpe_slot_get(PyObject **slot) { return *slot; }
-static inline int bpe_slot_set(PyObject **slot, PyObject *object) {
-    if (*slot != NULL) return 0;
-    *slot = object;
-    return 1;
-}
-#endif
 
 #endif

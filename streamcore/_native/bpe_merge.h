@@ -39,7 +39,7 @@ static void bpe_merge_begin(const bpe_vocab *v, bpe_merging *m, const uint8_t *p
     for (i = len; i < m->room; i++) m->ranks[i] = BPE_NO_MERGE;
 }
 
-BPE_INLINE void bpe_merge_learn(bpe_merging *m) {
+BITS_INLINE void bpe_merge_learn(bpe_merging *m) {
     uint64_t right = *m->places[0], left = *m->places[1];
     int32_t rank = (int32_t)(((uint32_t)right & BPE_MAX_TOKENS) << 6);
     m->ranks[m->at] = (right >> BPE_INDEX_BITS == m->keys[0] ? rank : BPE_NO_MERGE) | (int32_t)m->at;
@@ -48,12 +48,12 @@ BPE_INLINE void bpe_merge_learn(bpe_merging *m) {
 }
 
 /* Lowest of the ranks, by several kinds of vectors. */
-#if defined(BPE_SSE2)
-BPE_INLINE __m128i bpe_min_sse2(__m128i a, __m128i b) {
+#if defined(CPU_SSE2)
+BITS_INLINE __m128i bpe_min_sse2(__m128i a, __m128i b) {
     __m128i less = _mm_cmplt_epi32(a, b);
     return _mm_or_si128(_mm_and_si128(less, a), _mm_andnot_si128(less, b));
 }
-BPE_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
+BITS_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
     __m128i a = _mm_loadu_si128((const __m128i *)ranks), b = _mm_loadu_si128((const __m128i *)(ranks + 4));
     for (uint32_t at = 8; at < room; at += 8) {
         a = bpe_min_sse2(a, _mm_loadu_si128((const __m128i *)(ranks + at)));
@@ -63,8 +63,8 @@ BPE_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
     a = bpe_min_sse2(a, _mm_shuffle_epi32(a, 0x4E));
     return _mm_cvtsi128_si32(bpe_min_sse2(a, _mm_shuffle_epi32(a, 0xB1)));
 }
-#elif defined(BPE_NEON)
-BPE_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
+#elif defined(CPU_NEON)
+BITS_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
     int32x4_t a = vld1q_s32(ranks), b = vld1q_s32(ranks + 4);
     for (uint32_t at = 8; at < room; at += 8) {
         a = vminq_s32(a, vld1q_s32(ranks + at));
@@ -72,21 +72,26 @@ BPE_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
     }
     return vminvq_s32(vminq_s32(a, b));
 }
-#else
-BPE_INLINE int32_t bpe_lowest_base(const int32_t *ranks, uint32_t room) {
+#endif
+BITS_INLINE int32_t bpe_lowest_scalar(const int32_t *ranks, uint32_t room) {
     int32_t low = ranks[0];
     for (uint32_t at = 1; at < room; at++) low = ranks[at] < low ? ranks[at] : low;
     return low;
 }
-#endif
 
-#define BPE_NAME(name) name##_base
+#define BPE_NAME(name) name##_scalar
 #include "bpe_merge_body.h"
 #undef BPE_NAME
 
-#if defined(BPE_SSE2) && (defined(__GNUC__) || defined(_MSC_VER))
-BPE_AVX2_BEGIN
-BPE_INLINE int32_t bpe_lowest_avx2(const int32_t *ranks, uint32_t room) {
+#if defined(CPU_SSE2) || defined(CPU_NEON)
+#define BPE_NAME(name) name##_base
+#include "bpe_merge_body.h"
+#undef BPE_NAME
+#endif
+
+#if defined(CPU_AVX2)
+CPU_AVX2_BEGIN
+BITS_INLINE int32_t bpe_lowest_avx2(const int32_t *ranks, uint32_t room) {
     __m256i low = _mm256_loadu_si256((const __m256i *)ranks);
     __m128i a;
     for (uint32_t at = 8; at < room; at += 8) low = _mm256_min_epi32(low, _mm256_loadu_si256((const __m256i *)(ranks + at)));
@@ -97,20 +102,24 @@ BPE_INLINE int32_t bpe_lowest_avx2(const int32_t *ranks, uint32_t room) {
 #define BPE_NAME(name) name##_avx2
 #include "bpe_merge_body.h"
 #undef BPE_NAME
-BPE_AVX2_END
+CPU_AVX2_END
 #endif
 
 /* bpe_choose_scanner (bpe_scan.h) chooses this one too. */
+#if defined(CPU_SSE2) || defined(CPU_NEON)
 static void (*bpe_merge_all)(const bpe_vocab *, bpe_merging *, unsigned) = bpe_merge_all_base;
+#else
+static void (*bpe_merge_all)(const bpe_vocab *, bpe_merging *, unsigned) = bpe_merge_all_scalar;
+#endif
 
 static inline size_t bpe_merge_count(const bpe_merging *m, size_t len) {
-    return bpe_count64(m->alive & ((UINT64_C(2) << len) - 2));
+    return bits_count(m->alive & ((UINT64_C(2) << len) - 2));
 }
 
 /* Writes the id of each part. */
 static void bpe_merge_tokens(const bpe_vocab *v, const bpe_merging *m, size_t len, uint32_t *out) {
     uint64_t left = m->alive & ((UINT64_C(2) << len) - 2);
-    for (; left; left &= left - 1) *out++ = v->ids[m->parts[bpe_ctz64(left)]];
+    for (; left; left &= left - 1) *out++ = v->ids[m->parts[bits_first(left)]];
 }
 
 #endif

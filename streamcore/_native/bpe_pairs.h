@@ -59,20 +59,20 @@ static int bpe_hash_pairs(bpe_vocab *v, const uint64_t *list, uint32_t n) {
     while ((uint64_t)places * 4 < (uint64_t)n * 5) places *= 2;
     while ((uint64_t)buckets * 4 < n) buckets *= 2;
     for (tries = 1;; tries++) { /* one try has been enough for every vocabulary so far */
-        uint64_t *sorted = (uint64_t *)PyMem_RawMalloc((size_t)n * sizeof *sorted + sizeof *sorted);
-        uint32_t *starts = (uint32_t *)PyMem_RawMalloc((2 * (size_t)buckets + 2) * sizeof *starts);
+        uint64_t *sorted = (uint64_t *)BPE_ALLOC((size_t)n * sizeof *sorted + sizeof *sorted);
+        uint32_t *starts = (uint32_t *)BPE_ALLOC((2 * (size_t)buckets + 2) * sizeof *starts);
         int done = 0;
-        PyMem_RawFree(v->pairs);
-        PyMem_RawFree(v->seeds);
-        v->pairs = (uint64_t *)PyMem_RawMalloc((size_t)places * sizeof *v->pairs);
-        v->seeds = (uint8_t *)PyMem_RawMalloc(buckets);
+        BPE_FREE(v->pairs);
+        BPE_FREE(v->seeds);
+        v->pairs = (uint64_t *)BPE_ALLOC((size_t)places * sizeof *v->pairs);
+        v->seeds = (uint8_t *)BPE_ALLOC(buckets);
         v->pair_mask = places - 1;
         v->seed_mask = buckets - 1;
         v->pair_salt = tries * UINT64_C(0xA0761D6478BD642F);
         if (sorted && starts && v->pairs && v->seeds)
             done = bpe_place_pairs(v, list, n, sorted, starts, starts + buckets + 2);
-        PyMem_RawFree(sorted);
-        PyMem_RawFree(starts);
+        BPE_FREE(sorted);
+        BPE_FREE(starts);
         if (done) return BPE_OK;
         if (!sorted || !starts || !v->pairs || !v->seeds) return BPE_NO_MEMORY;
         if (tries % 4 == 0) places *= 2, buckets *= 2;
@@ -81,12 +81,12 @@ static int bpe_hash_pairs(bpe_vocab *v, const uint64_t *list, uint32_t n) {
 
 /* The table of all pairs, and the one of the pairs of single bytes. */
 static int bpe_build_pairs(bpe_vocab *v) {
-    uint64_t *list = (uint64_t *)PyMem_RawMalloc(((size_t)v->count + 1) * sizeof *list);
+    uint64_t *list = (uint64_t *)BPE_ALLOC(((size_t)v->count + 1) * sizeof *list);
     uint32_t n = 0, i;
     int error;
-    v->byte_merges = (int32_t *)PyMem_RawMalloc(65536 * sizeof *v->byte_merges);
+    v->byte_merges = (int32_t *)BPE_ALLOC(65536 * sizeof *v->byte_merges);
     if (!list || !v->byte_merges) {
-        PyMem_RawFree(list);
+        BPE_FREE(list);
         return BPE_NO_MEMORY;
     }
     v->monotone = 1;
@@ -101,7 +101,7 @@ static int bpe_build_pairs(bpe_vocab *v) {
         }
     }
     error = bpe_hash_pairs(v, list, n);
-    PyMem_RawFree(list);
+    BPE_FREE(list);
     for (i = 0; !error && i < 65536; i++) {
         uint32_t t = bpe_find_pair(v, v->byte_token[i >> 8], v->byte_token[i & 0xFF]);
         v->byte_merges[i] = t == BPE_NONE ? BPE_NO_MERGE : (int32_t)(t << 6);

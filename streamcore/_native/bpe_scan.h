@@ -2,7 +2,7 @@
  *
  * Goal: exactly the pieces that leftmost-first regex matching gives, without a regex engine.
  * Plan: bpe_scan_one() finds one end code point by code point and is the reference; bpe_scan_many() classifies 64
- * bytes at a time into bit masks, one bit a byte if they are ASCII (bpe_simd.h) and else one bit a character, derives
+ * bytes at a time into bit masks, one bit a byte if they are ASCII and else one bit a character, derives
  * all piece starts of this window by bit arithmetic, and falls back to bpe_scan_one() where a piece outgrows it.
  *
  * Text must be valid UTF-8. With final == 0 the text is a prefix of something longer: a piece whose end depends on
@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "bpe_merge.h"
-#include "bpe_simd.h"
 #include "bpe_unicode.h"
 
 enum { BPE_GPT2 = 0, BPE_CL100K = 1, BPE_O200K = 2 };
@@ -267,7 +266,7 @@ static inline uint64_t bpe_window_gpt2(const bpe_masks *m, const uint8_t *at, co
     starts |= (space & ~(space << 1)) | (space & ~(space >> 1) & ~(end >> 1));
     quotes = m->quote & ~(other << 1) & ~(m->space << 1) & (m->letter >> 1);
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 0);
+        unsigned i = bits_first(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 0);
         if (k) starts = (starts & ~(UINT64_C(2) << i)) | (m->letter & (UINT64_C(1) << i << k));
         quotes &= quotes - 1;
     }
@@ -286,7 +285,7 @@ static inline uint64_t bpe_window_cl100k(const bpe_masks *m, const uint8_t *at, 
     starts |= bpe_starts_space(m->blank, m->newline & ~tail, end, spec->trailing);
     quotes = m->quote & joined;
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
+        unsigned i = bits_first(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
         if (k) starts |= letter & (UINT64_C(1) << i << k);
         quotes &= quotes - 1;
     }
@@ -309,7 +308,7 @@ static inline uint64_t bpe_window_o200k(const bpe_masks *m, const uint8_t *at, c
     starts |= bpe_starts_space(m->blank, m->newline & ~tail, end, spec->trailing);
     quotes = m->quote & (letter << 1) & (letter >> 1);
     while (quotes) {
-        unsigned i = bpe_ctz64(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
+        unsigned i = bits_first(quotes), k = bpe_window_contraction(at + (places ? places[i] : i), 1);
         quotes &= quotes - 1;
         if (k) {
             uint64_t inside = ((UINT64_C(1) << k) - 1) << i, after = UINT64_C(1) << i << k;
@@ -330,11 +329,11 @@ static inline unsigned bpe_join_marks(bpe_masks *m, unsigned n) {
         mark &= ~inside;
     }
     stop = mark | (m->upper & (m->both << 1));
-    return stop && bpe_ctz64(stop) < n ? bpe_ctz64(stop) : n;
+    return stop && bits_first(stop) < n ? bits_first(stop) : n;
 }
 
 static inline void bpe_list_bits(uint64_t bits, uint8_t *places) {
-    for (; bits; bits &= bits - 1) *places++ = (uint8_t)bpe_ctz64(bits);
+    for (; bits; bits &= bits - 1) *places++ = (uint8_t)bits_first(bits);
 }
 
 /* The kinds of vectors. V_LETTER ... V_QUOTE are comparisons with ASCII classes in terms of V_RANGE and V_IS. */
@@ -355,7 +354,7 @@ static inline void bpe_list_bits(uint64_t bits, uint8_t *places) {
 #define V_BIT6(x) V_BIT(x, 6)
 #define V_BIT7(x) V_BIT(x, 7)
 
-#if defined(BPE_SSE2)
+#if defined(CPU_SSE2)
 
 #define BPE_BASE "sse2"
 #define BPE_NAME(name) name##_base
@@ -377,7 +376,7 @@ static inline uint64_t bpe_join_sse2(__m128i a, __m128i b, __m128i c, __m128i d)
            (uint64_t)(uint32_t)_mm_movemask_epi8(c) << 32 | (uint64_t)(uint32_t)_mm_movemask_epi8(d) << 48;
 }
 
-#elif defined(BPE_NEON)
+#elif defined(CPU_NEON)
 
 #define BPE_BASE "neon"
 #define BPE_NAME(name) name##_base
@@ -415,9 +414,8 @@ static inline uint64_t bpe_join_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, u
 #undef V_BIT
 #endif
 
-#if defined(BPE_SSE2) && (defined(__GNUC__) || defined(_MSC_VER))
-#define BPE_AVX2 1
-BPE_AVX2_BEGIN
+#if defined(CPU_AVX2)
+CPU_AVX2_BEGIN
 #define BPE_NAME(name) name##_avx2
 #define V_LOAD(p) \
     __m256i v0 = _mm256_loadu_si256((const __m256i *)(p)), v1 = _mm256_loadu_si256((const __m256i *)((p) + 32))
@@ -439,7 +437,7 @@ BPE_AVX2_BEGIN
 #define V_FIRST(x) _tzcnt_u64(x) /* 64 for none */
 #include "bpe_scan_body.h"
 #undef BPE_NAME
-BPE_AVX2_END
+CPU_AVX2_END
 #endif
 
 /* Piece by piece, for processors without vectors, and as the reference of the others. */
@@ -461,21 +459,12 @@ static bpe_scanner bpe_scan_many = bpe_scan_many_base;
 static bpe_scanner bpe_scan_many = bpe_scan_many_scalar;
 #endif
 
-/* Uses the named kernel ("scalar", "sse2", "avx2", "neon"), or with NULL the best that the processor has; 0 if it has not
+/* Uses the named kernel ("scalar", "sse2", "avx2", "neon"), or with NULL the one that is fastest here; 0 if it has not
  * the named one. Call before the first scan. AVX2 and BMI make scanning 1.3 to 1.5 times as fast as SSE2 (Zen 4). */
 static int bpe_choose_scanner(const char *name) {
-#if defined(BPE_AVX2)
-    int avx2;
-#if defined(_MSC_VER) && !defined(__clang__)
-    int info[4];
-    __cpuidex(info, 7, 0);
-    avx2 = (info[1] & 0x128) == 0x128 && (_xgetbv(0) & 6) == 6;
-#else
-    /* before the third Zen, pext and pdep take hundreds of cycles */
-    avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-           __builtin_cpu_supports("popcnt") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
-#endif
-    if (avx2 && (!name || strcmp(name, "avx2") == 0)) {
+#if defined(CPU_AVX2)
+    unsigned wanted = name ? CPU_HAS_AVX2 : CPU_HAS_AVX2 | CPU_HAS_FAST_PEXT;
+    if ((!name || strcmp(name, "avx2") == 0) && (cpu_features() & wanted) == wanted) {
         bpe_scan_many = bpe_scan_many_avx2;
         bpe_merge_all = bpe_merge_all_avx2;
         return 1;
@@ -490,7 +479,7 @@ static int bpe_choose_scanner(const char *name) {
 #endif
     if (name && strcmp(name, "scalar") != 0) return 0;
     bpe_scan_many = bpe_scan_many_scalar;
-    bpe_merge_all = bpe_merge_all_base;
+    bpe_merge_all = bpe_merge_all_scalar;
     return 1;
 }
 

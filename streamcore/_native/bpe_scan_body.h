@@ -35,24 +35,24 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
     if (size < 64) {
         starts &= (UINT64_C(1) << size) - 1;
     } else { /* the last character may be cut */
-        unsigned top = bpe_top64(starts), len = 1 + (window[top] >= 0xC0) + (window[top] >= 0xE0) + (window[top] >= 0xF0);
+        unsigned top = bits_top(starts), len = 1 + (window[top] >= 0xC0) + (window[top] >= 0xE0) + (window[top] >= 0xF0);
         if (top + len > 64) starts &= ~(UINT64_C(1) << top);
     }
     for (left = m->high & starts & ~wide; left; left &= left - 1) {
-        const uint8_t *p = window + bpe_ctz64(left);
+        const uint8_t *p = window + bits_first(left);
         flags[p - window] = (uint8_t)bpe_flags_of((uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F));
     }
     for (left = wide & starts & ~wider; left; left &= left - 1) {
-        const uint8_t *p = window + bpe_ctz64(left);
+        const uint8_t *p = window + bits_first(left);
         flags[p - window] =
             (uint8_t)bpe_flags_of((uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F));
     }
     for (left = wider & starts; left; left &= left - 1) {
-        const uint8_t *p = window + bpe_ctz64(left);
+        const uint8_t *p = window + bits_first(left);
         flags[p - window] = (uint8_t)bpe_flags_of((uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 |
                                                   (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F));
     }
-    n = bpe_count64(starts);
+    n = bits_count(starts);
     {
         V_LOAD(flags);
         space = V_MASK(V_BIT2);
@@ -91,7 +91,7 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
     if (size < 64) starts &= (UINT64_C(1) << size) - 1;
     memset(flags, 0, sizeof flags);
     do { /* decoding without branches: the length of a character is what cannot be foreseen in mixed text */
-        unsigned i = bpe_ctz64(starts), kind = window[i] >> 4;
+        unsigned i = bits_first(starts), kind = window[i] >> 4;
         uint32_t c = (uint32_t)(window[i] & lead[kind]) << 18 | (uint32_t)(window[i + 1] & 0x3F) << 12 |
                      (uint32_t)(window[i + 2] & 0x3F) << 6 | (window[i + 3] & 0x3F);
         c >>= shift[kind];
@@ -125,12 +125,12 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
 static inline int BPE_NAME(bpe_list_ends)(size_t *ends, int count, size_t pos, uint64_t bits) {
 #if defined(V_FIRST)
     /* Always 16, as more are rare: a loop that ends with the bits is mispredicted in nearly every window. */
-    int all = count + (int)bpe_count64(bits);
+    int all = count + (int)bits_count(bits);
     for (int i = 0; i < 16; i++, bits &= bits - 1) ends[count + i] = pos + V_FIRST(bits);
     for (count += 16; bits; bits &= bits - 1) ends[count++] = pos + V_FIRST(bits);
     return all;
 #else
-    for (; bits; bits &= bits - 1) ends[count++] = pos + bpe_ctz64(bits);
+    for (; bits; bits &= bits - 1) ends[count++] = pos + bits_first(bits);
     return count;
 #endif
 }
@@ -157,13 +157,13 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
             window = copy;
         }
         BPE_NAME(bpe_classify)(window, &m, spec->family == BPE_O200K);
-        known = m.high ? bpe_ctz64(m.high) : 64;
+        known = m.high ? bits_first(m.high) : 64;
         whole = left < 64 ? (unsigned)left : 64; /* what known is if the window is all of the text that is left */
         if (m.high && known < 32) {
             places = places_of;
 #if defined(V_COMPRESS)
             known = BPE_NAME(bpe_classify_chars)(window, whole, &m, &leads, spec->family == BPE_O200K);
-            whole = left <= 64 && known == bpe_count64(leads) ? known : 65;
+            whole = left <= 64 && known == bits_count(leads) ? known : 65;
             if (m.quote) bpe_list_bits(leads, places);
 #else
             known = BPE_NAME(bpe_classify_chars)(window, whole, &m, places, spec->family == BPE_O200K);
@@ -195,7 +195,7 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
              * reaches the edge. */
             uint64_t certain = within >> 3;
             uint64_t open = ~space & within;
-            if (space >> (known - 1) & 1) certain &= open ? (UINT64_C(2) << (bpe_top64(open) + 1)) - 1 : 1;
+            if (space >> (known - 1) & 1) certain &= open ? (UINT64_C(2) << (bits_top(open) + 1)) - 1 : 1;
             starts &= certain & ~UINT64_C(1);
             if (!starts) goto slow;
         }
@@ -204,12 +204,12 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
             leads = V_EXPAND(starts, leads);
             count = BPE_NAME(bpe_list_ends)(ends, count, pos, leads);
             if (end) ends[count++] = n;
-            pos = end ? n : pos + bpe_top64(leads);
+            pos = end ? n : pos + bits_top(leads);
         } else
 #else
         if (places) {
             do {
-                ends[count++] = pos + places[bpe_ctz64(starts)];
+                ends[count++] = pos + places[bits_first(starts)];
                 starts &= starts - 1;
             } while (starts);
             pos = ends[count - 1];
@@ -217,7 +217,7 @@ static int BPE_NAME(bpe_scan_many)(const bpe_spec *spec, const uint8_t *text, si
 #endif
         {
             count = BPE_NAME(bpe_list_ends)(ends, count, pos, starts);
-            pos += bpe_top64(starts); /* not ends[count - 1]: the next window need not wait for the list */
+            pos += bits_top(starts); /* not ends[count - 1]: the next window need not wait for the list */
         }
         continue;
     slow:

@@ -53,33 +53,33 @@ typedef struct {
 } bpe_stream;
 
 static void bpe_stream_free(bpe_stream *s) {
-    PyMem_RawFree(s->own);
-    PyMem_RawFree(s->main.last.ids);
-    PyMem_RawFree(s->main.starts);
-    PyMem_RawFree(s->fork.last.ids);
-    PyMem_RawFree(s->main.run.ids);
-    PyMem_RawFree(s->fork.run.ids);
-    PyMem_RawFree(s->finals.ids);
-    PyMem_RawFree(s->other_finals.ids);
-    PyMem_RawFree(s->edge.token);
-    PyMem_RawFree(s->edge.asked);
-    PyMem_RawFree(s->irregular);
+    BPE_FREE(s->own);
+    BPE_FREE(s->main.last.ids);
+    BPE_FREE(s->main.starts);
+    BPE_FREE(s->fork.last.ids);
+    BPE_FREE(s->main.run.ids);
+    BPE_FREE(s->fork.run.ids);
+    BPE_FREE(s->finals.ids);
+    BPE_FREE(s->other_finals.ids);
+    BPE_FREE(s->edge.token);
+    BPE_FREE(s->edge.asked);
+    BPE_FREE(s->irregular);
     memset(s, 0, sizeof *s);
 }
 
 /* s is zeroed. */
 static int bpe_stream_init(bpe_stream *s, const bpe_vocab *v) {
     size_t room = (size_t)v->max_len + 1;
-    s->main.starts = (size_t *)PyMem_RawMalloc(2 * room * (sizeof *s->main.starts + sizeof *s->main.nodes));
-    s->edge.token = (uint32_t *)PyMem_RawMalloc(2 * room * sizeof *s->edge.token);
-    s->edge.asked = (uint64_t *)PyMem_RawCalloc(BPE_ASKED, sizeof *s->edge.asked);
+    s->main.starts = (size_t *)BPE_ALLOC(bpe_array_bytes(room, 2 * (sizeof *s->main.starts + sizeof *s->main.nodes)));
+    s->edge.token = (uint32_t *)BPE_ALLOC(bpe_array_bytes(room, 2 * sizeof *s->edge.token));
+    s->edge.asked = (uint64_t *)BPE_ALLOC_ZEROED(BPE_ASKED, sizeof *s->edge.asked);
     if (!s->main.starts || !s->edge.token || !s->edge.asked) return BPE_NO_MEMORY;
     s->fork.starts = s->main.starts + room;
     s->main.nodes = (uint32_t *)(s->fork.starts + room);
     s->fork.nodes = s->main.nodes + room;
     s->edge.until = s->edge.token + room;
     if (v->whole_pieces && v->unreachable) {
-        s->irregular = (uint32_t *)PyMem_RawMalloc(v->unreachable * sizeof *s->irregular);
+        s->irregular = (uint32_t *)BPE_ALLOC(v->unreachable * sizeof *s->irregular);
         if (!s->irregular) return BPE_NO_MEMORY;
         for (uint32_t t = 0; t < v->count; t++)
             if (v->token[t].left == BPE_NONE) s->irregular[s->irregular_count++] = t;
@@ -97,7 +97,7 @@ static size_t bpe_stream_bytes(const bpe_stream *s, const bpe_vocab *v) {
 static int bpe_stream_reserve(bpe_stream *s, size_t room) {
     uint8_t *grown;
     if (room <= s->room) return BPE_OK;
-    grown = (uint8_t *)PyMem_RawRealloc(s->own, room + 64);
+    grown = (uint8_t *)BPE_REALLOC(s->own, room + 64);
     if (!grown) return BPE_NO_MEMORY;
     if (s->text == s->own) s->text = grown;
     s->own = grown;
@@ -434,7 +434,7 @@ static void bpe_list_keep(bpe_list *list, bpe_range *range) {
         range->count = count;
     }
     if (list->room > BPE_KEPT / sizeof *list->ids && count < list->room / 4) {
-        uint32_t *less = (uint32_t *)PyMem_RawRealloc(list->ids, (2 * count + 32) * sizeof *less);
+        uint32_t *less = (uint32_t *)BPE_REALLOC(list->ids, (2 * count + 32) * sizeof *less);
         if (less) list->ids = less, list->room = 2 * count + 32;
     }
 }
@@ -457,7 +457,7 @@ static void bpe_stream_commit(bpe_stream *s) {
         if (now->forked) now->fork.at -= keep, now->fork_at -= keep;
     }
     if (s->room > BPE_KEPT && now->size < s->room / 4) {
-        uint8_t *less = (uint8_t *)PyMem_RawRealloc(s->own, 2 * now->size + 64);
+        uint8_t *less = (uint8_t *)BPE_REALLOC(s->own, 2 * now->size + 64);
         if (less) s->text = s->own = less, s->room = 2 * now->size + 64;
     }
     bpe_list_keep(&s->finals, &now->finals);

@@ -7,8 +7,6 @@ up to the ids, which become one array a fragment. Its state is set back when mak
 the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
 """
 
-from os import environ
-
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
@@ -29,6 +27,7 @@ from .bpe cimport (
     check_memory,
     take_array,
 )
+from .scan cimport demanded_kernel
 
 from .._pure import bpe_stream
 from .._pure.bpe_input import disallowed_error
@@ -38,13 +37,7 @@ from ..errors import ItemTooLarge
 __all__ = ["BPEEncoder"]
 
 
-def _use_kernel(str name):
-    """As ``bpe._use_kernel``, for this module's scanner."""
-    encoded = name.encode()
-    return bool(bpe_choose_scanner(NULL if name == "auto" else <const char *>PyBytes_AS_STRING(encoded)))
-
-
-_use_kernel(environ.get("STREAMCORE_KERNEL", "auto"))
+bpe_choose_scanner(demanded_kernel())
 
 
 cdef extern from "bpe_fragment.h" nogil:

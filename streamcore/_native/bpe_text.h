@@ -15,11 +15,10 @@ static int bpe_output_reserve(bpe_output *o, size_t more) {
     size_t room = o->room + o->room / 2 + more;
     uint32_t *grown;
     if (o->room - o->count >= more) return BPE_OK;
-    if (room > (size_t)-1 / sizeof *grown) return BPE_NO_MEMORY;
     if (o->own) {
-        grown = (uint32_t *)PyMem_RawRealloc(o->ids, room * sizeof *grown);
+        grown = (uint32_t *)BPE_REALLOC(o->ids, bpe_array_bytes(room, sizeof *grown));
     } else {
-        grown = (uint32_t *)PyMem_RawMalloc(room * sizeof *grown);
+        grown = (uint32_t *)BPE_ALLOC(bpe_array_bytes(room, sizeof *grown));
         if (grown && o->count) memcpy(grown, o->ids, o->count * sizeof *grown);
     }
     if (!grown) return BPE_NO_MEMORY;
@@ -30,7 +29,7 @@ static int bpe_output_reserve(bpe_output *o, size_t more) {
 }
 
 static void bpe_output_free(bpe_output *o) {
-    if (o->own) PyMem_RawFree(o->ids);
+    if (o->own) BPE_FREE(o->ids);
     memset(o, 0, sizeof *o);
 }
 

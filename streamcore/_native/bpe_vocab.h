@@ -13,13 +13,12 @@
 #ifndef STREAMCORE_BPE_VOCAB_H
 #define STREAMCORE_BPE_VOCAB_H
 
-#include <Python.h>
-
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "bpe_simd.h"
+#include "bits.h"
+#include "bpe_memory.h"
 
 #define BPE_NONE ((uint32_t)-1)
 #define BPE_INDEX_BITS 21 /* two tokens and their merge fit into 63 bits */
@@ -58,7 +57,24 @@ typedef struct {
     int whole_pieces; /* a piece that is a token is that token, even one that merging never makes */
 } bpe_vocab;
 
-/* Little-endian load. */
+/* Low half of a 64 x 64 bit product xored with its high half. */
+static inline uint64_t bpe_fold(uint64_t a, uint64_t b) {
+#if defined(CPU_MSVC) && defined(_M_X64)
+    uint64_t high, low = _umul128(a, b, &high);
+    return low ^ high;
+#elif defined(CPU_MSVC) && defined(_M_ARM64)
+    return a * b ^ __umulh(a, b);
+#elif defined(__SIZEOF_INT128__)
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t ah = a >> 32, al = (uint32_t)a, bh = b >> 32, bl = (uint32_t)b;
+    uint64_t low = al * bl, mid = ah * bl + (low >> 32), mid2 = al * bh + (uint32_t)mid;
+    return a * b ^ (ah * bh + (mid >> 32) + (mid2 >> 32));
+#endif
+}
+
+/* Little-endian loads: a piece's first byte is a key's lowest, and hashes are the same on every machine. */
 static inline uint64_t bpe_load64(const uint8_t *p) {
     uint64_t v;
     memcpy(&v, p, 8);
@@ -71,6 +87,9 @@ static inline uint64_t bpe_load64(const uint8_t *p) {
 static inline uint32_t bpe_load32(const uint8_t *p) {
     uint32_t v;
     memcpy(&v, p, 4);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
     return v;
 }
 
@@ -112,24 +131,24 @@ static uint32_t bpe_find_whole(const bpe_vocab *v, const uint8_t *p, size_t len)
     return BPE_NONE;
 }
 
-BPE_INLINE uint64_t bpe_pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << BPE_INDEX_BITS | right; }
+BITS_INLINE uint64_t bpe_pair_key(uint32_t left, uint32_t right) { return (uint64_t)left << BPE_INDEX_BITS | right; }
 
 /* The only place where a pair can stand: its seed is chosen so that no two pairs share one (hash and displace). One
  * place means that no branch depends on what is looked up, and that it can be fetched ahead. */
-BPE_INLINE const uint64_t *bpe_pair_place(const bpe_vocab *v, uint64_t key) {
+BITS_INLINE const uint64_t *bpe_pair_place(const bpe_vocab *v, uint64_t key) {
     uint64_t h = bpe_fold(key ^ v->pair_salt, UINT64_C(0x9E3779B97F4A7C15));
     uint32_t seed = v->seeds[h & v->seed_mask];
     return v->pairs + (((uint32_t)(h >> 20) + seed * ((uint32_t)(h >> 40) | 1)) & v->pair_mask);
 }
 
 /* Token that left and right merge into, or BPE_NONE. */
-BPE_INLINE uint32_t bpe_find_pair(const bpe_vocab *v, uint32_t left, uint32_t right) {
+BITS_INLINE uint32_t bpe_find_pair(const bpe_vocab *v, uint32_t left, uint32_t right) {
     uint64_t key = bpe_pair_key(left, right), found = *bpe_pair_place(v, key);
     return found >> BPE_INDEX_BITS == key ? (uint32_t)found & BPE_MAX_TOKENS : BPE_NONE;
 }
 
 /* Longest reachable token at p, and its end (there is one: all 256 bytes are tokens). */
-BPE_INLINE uint32_t bpe_longest(const bpe_vocab *v, const uint8_t *p, const uint8_t *end, const uint8_t **stop) {
+BITS_INLINE uint32_t bpe_longest(const bpe_vocab *v, const uint8_t *p, const uint8_t *end, const uint8_t **stop) {
     const uint32_t *units = v->units;
     uint32_t unit = units[0], best = 0, at;
     while (p < end) {
@@ -193,18 +212,18 @@ static int bpe_compatible_merging(const bpe_vocab *v, uint32_t a, uint32_t b, ui
 }
 
 static void bpe_vocab_free(bpe_vocab *v) {
-    PyMem_RawFree(v->ids);
-    PyMem_RawFree(v->starts);
-    PyMem_RawFree(v->bytes);
-    PyMem_RawFree(v->token);
-    PyMem_RawFree(v->seeds);
-    PyMem_RawFree(v->byte_merges);
-    PyMem_RawFree(v->whole);
-    PyMem_RawFree(v->pairs);
-    PyMem_RawFree(v->units);
-    PyMem_RawFree(v->grown);
-    PyMem_RawFree(v->grown_starts);
-    PyMem_RawFree(v->tokens);
+    BPE_FREE(v->ids);
+    BPE_FREE(v->starts);
+    BPE_FREE(v->bytes);
+    BPE_FREE(v->token);
+    BPE_FREE(v->seeds);
+    BPE_FREE(v->byte_merges);
+    BPE_FREE(v->whole);
+    BPE_FREE(v->pairs);
+    BPE_FREE(v->units);
+    BPE_FREE(v->grown);
+    BPE_FREE(v->grown_starts);
+    BPE_FREE(v->tokens);
     memset(v, 0, sizeof *v);
 }
 

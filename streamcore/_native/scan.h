@@ -16,38 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-#endif
-
-#if defined(__SSE2__) || defined(_M_X64) || (defined(_M_IX86_FP) && _M_IX86_FP >= 2)
-#define SC_HAVE_SSE2 1
-#include <emmintrin.h>
-#else
-#define SC_HAVE_SSE2 0
-#endif
-
-#if defined(__aarch64__) || defined(_M_ARM64)
-#define SC_HAVE_NEON 1
-#include <arm_neon.h>
-#else
-#define SC_HAVE_NEON 0
-#endif
-
-#if SC_HAVE_SSE2 && (defined(__GNUC__) || defined(_M_X64))
-#define SC_HAVE_AVX2 1
-#include <immintrin.h>
-#else
-#define SC_HAVE_AVX2 0
-#endif
-
-#if defined(__GNUC__)
-#define SC_TARGET(isa) __attribute__((target(isa)))
-#define SC_LIKELY(x) __builtin_expect(!!(x), 1)
-#else
-#define SC_TARGET(isa)
-#define SC_LIKELY(x) (x)
-#endif
+#include "bits.h"
 
 /* More delimiters than this and the compare chain costs more than a table. */
 #define SC_MAX_SET 8
@@ -75,24 +44,6 @@ typedef struct {
     /* Length of the run of bytes below 0x80 at p. */
     size_t (*ascii)(const uint8_t *p, size_t n);
 } sc_kernels;
-
-static inline int sc_ctz64(uint64_t x)
-{
-#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_ARM64))
-    unsigned long i;
-    _BitScanForward64(&i, x);
-    return (int)i;
-#elif defined(__GNUC__)
-    return __builtin_ctzll(x);
-#else
-    int i = 0;
-    while (!(x & 1)) {
-        x >>= 1;
-        i++;
-    }
-    return i;
-#endif
-}
 
 static inline void sc_set_init(sc_set *set)
 {
@@ -186,7 +137,7 @@ static const sc_kernels sc_scalar = {
 
 /* ---- vector instruction sets: SC_NAME(x) makes the names, SC_FN the attributes, eq64 the only primitive ---- */
 
-#if SC_HAVE_SSE2
+#if defined(CPU_SSE2)
 static inline uint64_t sc_join4(__m128i a, __m128i b, __m128i c, __m128i d)
 {
     uint64_t lo = (uint32_t)_mm_movemask_epi8(a) | ((uint32_t)_mm_movemask_epi8(b) << 16);
@@ -237,7 +188,7 @@ static inline uint64_t sc_high64_sse2(const uint8_t *p)
 #undef SC_FN
 #endif
 
-#if SC_HAVE_NEON
+#if defined(CPU_NEON)
 /* 64 compare results (0x00 or 0xff) to 64 bits: weigh, then add pairwise three times. */
 static inline uint64_t sc_join4(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
 {
@@ -285,8 +236,8 @@ static inline uint64_t sc_high64_neon(const uint8_t *p)
 #undef SC_FN
 #endif
 
-#if SC_HAVE_AVX2
-SC_TARGET("avx2") static inline uint64_t sc_eq64_avx2(const uint8_t *p, uint8_t byte)
+#if defined(CPU_AVX2)
+CPU_AVX2_TARGET static inline uint64_t sc_eq64_avx2(const uint8_t *p, uint8_t byte)
 {
     const __m256i v = _mm256_set1_epi8((char)byte);
     const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p), v);
@@ -294,7 +245,7 @@ SC_TARGET("avx2") static inline uint64_t sc_eq64_avx2(const uint8_t *p, uint8_t 
     return (uint32_t)_mm256_movemask_epi8(a) | ((uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32);
 }
 
-SC_TARGET("avx2") static inline int sc_any256_avx2(const uint8_t *p, uint8_t byte)
+CPU_AVX2_TARGET static inline int sc_any256_avx2(const uint8_t *p, uint8_t byte)
 {
     const __m256i v = _mm256_set1_epi8((char)byte);
     __m256i any = _mm256_setzero_si256();
@@ -307,7 +258,7 @@ SC_TARGET("avx2") static inline int sc_any256_avx2(const uint8_t *p, uint8_t byt
     return _mm256_movemask_epi8(any) != 0;
 }
 
-SC_TARGET("avx2") static inline uint64_t sc_high64_avx2(const uint8_t *p)
+CPU_AVX2_TARGET static inline uint64_t sc_high64_avx2(const uint8_t *p)
 {
     const __m256i a = _mm256_loadu_si256((const __m256i *)p);
     const __m256i b = _mm256_loadu_si256((const __m256i *)(p + 32));
@@ -317,33 +268,14 @@ SC_TARGET("avx2") static inline uint64_t sc_high64_avx2(const uint8_t *p)
 #define SC_NAME(x) sc_##x##_avx2
 #define SC_KERNELS sc_avx2
 #define SC_LABEL "avx2"
-#if defined(__GNUC__)
-#define SC_COUNT(mask) ((size_t)__builtin_popcountll(mask))
-#else
-#define SC_COUNT(mask) ((size_t)__popcnt64(mask))
-#endif
-#define SC_FN SC_TARGET("avx2,bmi,popcnt") static
+#define SC_COUNT(mask) ((size_t)bits_popcnt(mask))
+#define SC_FN CPU_AVX2_TARGET static
 #include "scan_body.h"
 #undef SC_NAME
 #undef SC_KERNELS
 #undef SC_LABEL
 #undef SC_COUNT
 #undef SC_FN
-
-static inline int sc_cpu_has_avx2(void)
-{
-#if defined(__GNUC__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
-#else
-    int r[4];
-    __cpuid(r, 1);
-    if (!(r[2] & (1 << 27)) || !(r[2] & (1 << 23)) || (_xgetbv(0) & 6) != 6)
-        return 0;
-    __cpuidex(r, 7, 0);
-    return (r[1] & (1 << 5)) && (r[1] & (1 << 3));
-#endif
-}
 #endif
 
 /* The kernels that this machine can run, baseline first; NULL ends the list. */
@@ -352,14 +284,14 @@ static const sc_kernels *sc_available(int index)
     const sc_kernels *list[4];
     int n = 0;
     list[n++] = &sc_scalar;
-#if SC_HAVE_SSE2
+#if defined(CPU_SSE2)
     list[n++] = &sc_sse2;
 #endif
-#if SC_HAVE_NEON
+#if defined(CPU_NEON)
     list[n++] = &sc_neon;
 #endif
-#if SC_HAVE_AVX2
-    if (sc_cpu_has_avx2())
+#if defined(CPU_AVX2)
+    if (cpu_features() & CPU_HAS_AVX2)
         list[n++] = &sc_avx2;
 #endif
     return index >= 0 && index < n ? list[index] : NULL;

@@ -4,6 +4,16 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 
+cdef extern from "cpu.h" nogil:
+    enum:
+        CPU_RUNS
+        CPU_LACKS
+        CPU_NOT_BUILT
+        CPU_UNKNOWN
+
+    int cpu_why_not(const char *name) noexcept
+
+
 cdef extern from "scan.h" nogil:
     enum:
         SC_MAX_SET
@@ -27,5 +37,7 @@ cdef extern from "scan.h" nogil:
     const sc_kernels *sc_available(int index) noexcept
 
 
-# The kernels that STREAMCORE_KERNEL chose, for every module of the core.
+# The kernels that STREAMCORE_KERNEL chose, for every module of the core, and its name unless it was left to us (NULL).
 cdef const sc_kernels *kernels() noexcept nogil
+cdef const char *demanded_kernel() noexcept nogil
+cdef int check_kernel(str name) except -1  # ValueError where it does not run

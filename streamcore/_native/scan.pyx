@@ -2,7 +2,8 @@
 """Which byte-scanning kernels run, and a Python face for the test that holds all of them equal.
 
 ``STREAMCORE_KERNEL`` = ``auto`` (the best that this machine runs) or the name of one of ``available()``: a demand, so
-an ImportError where it cannot be met.
+an ImportError where it cannot be met. Each module that has kernels (scan, utf8, words, bpe) has them under the same
+names, and refuses one with the same words: cpu.h knows which are built, and which run.
 """
 
 import os
@@ -15,10 +16,34 @@ cdef enum:
     BLOCK = 256  # places of the test face's block: small, so that its early stops are tested
 
 cdef const sc_kernels *chosen = NULL
+cdef bint demanded = False
+
+NAMES = ("scalar", "sse2", "neon", "avx2")
 
 
 cdef const sc_kernels *kernels() noexcept nogil:
     return chosen
+
+
+cdef const char *demanded_kernel() noexcept nogil:
+    return chosen.name if demanded else NULL
+
+
+def refusal(str what not None, str name not None, int state):
+    """What is said where the kernel ``name`` does not run, by what ``cpu_why_not`` of cpu.h says of it."""
+    if state == CPU_LACKS:
+        return f"{what} {name!r} is in this build, but not on this CPU, which runs {', '.join(available())}"
+    if state == CPU_NOT_BUILT:
+        built = [each for each in NAMES if cpu_why_not(each.encode()) in (CPU_RUNS, CPU_LACKS)]
+        return f"{what} {name!r} is not in this build, which has {', '.join(built)}"
+    return f"{what} must be one of {', '.join(NAMES)}, got {name!r}"
+
+
+cdef int check_kernel(str name) except -1:
+    cdef int state = cpu_why_not(name.encode())
+    if state != CPU_RUNS:
+        raise ValueError(refusal("kernel", name, state))
+    return 0
 
 
 def available():
@@ -30,10 +55,8 @@ def available():
 
 
 cdef const sc_kernels *by_name(str name) except NULL:
-    names = available()
-    if name not in names:
-        raise ValueError(f"kernel must be one of {', '.join(names)}, got {name!r}")
-    return sc_available(<int>names.index(name))
+    check_kernel(name)
+    return sc_available(<int>available().index(name))
 
 
 def kernel():
@@ -101,15 +124,17 @@ def ascii_run(bytes data not None, str name=None):
     return k.ascii(<const uint8_t *>PyBytes_AS_STRING(data), len(data))
 
 
-def _choose(wanted):
-    global chosen
+def _choose(str wanted):
+    global chosen, demanded
+    cdef int state
     names = available()
-    if wanted == "auto":
-        chosen = sc_available(<int>len(names) - 1)
-    elif wanted in names:
-        chosen = sc_available(<int>names.index(wanted))
-    else:
-        raise ImportError(f"STREAMCORE_KERNEL must be auto or one of {', '.join(names)}, got {wanted!r}")
+    demanded = wanted != "auto"
+    state = cpu_why_not(wanted.encode("utf-8", "replace")) if demanded else CPU_RUNS
+    if state == CPU_UNKNOWN:
+        raise ImportError(f"STREAMCORE_KERNEL must be auto or one of {', '.join(NAMES)}, got {wanted!r}")
+    if state != CPU_RUNS:
+        raise ImportError(refusal("STREAMCORE_KERNEL", wanted, state))
+    chosen = sc_available(<int>(names.index(wanted) if demanded else len(names) - 1))
 
 
 _choose(os.environ.get("STREAMCORE_KERNEL", "auto"))

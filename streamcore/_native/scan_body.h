@@ -8,12 +8,12 @@
 /* Keeps ctz defined for 0; what is then written is overwritten. */
 #define SC_TOP ((uint64_t)1 << 63)
 #define SC_PUT do { \
-    out[k] = base + (uint32_t)sc_ctz64(mask | SC_TOP); \
+    out[k] = base + bits_first(mask | SC_TOP); \
     k += mask != 0; \
     mask &= mask - 1; \
 } while (0)
 #define SC_WRITE(i) do { \
-    to[i] = base + (uint32_t)sc_ctz64(mask | SC_TOP); \
+    to[i] = base + bits_first(mask | SC_TOP); \
     mask &= mask - 1; \
 } while (0)
 
@@ -47,7 +47,7 @@ SC_FN inline size_t SC_NAME(emit)(uint64_t mask, uint32_t base, uint32_t *out, s
         SC_PUT;
     }
     while (mask) {
-        out[k++] = base + (uint32_t)sc_ctz64(mask);
+        out[k++] = base + bits_first(mask);
         mask &= mask - 1;
     }
     return k;
@@ -146,7 +146,7 @@ SC_FN size_t SC_NAME(pair)(const uint8_t *p, size_t n, uint8_t first, uint8_t ot
         if (mask) {
             mask &= SC_NAME(eq64)(p + i + gap, other);
             if (mask)
-                return i + (size_t)sc_ctz64(mask);
+                return i + bits_first(mask);
         }
     }
     for (; i < stop; i++)
@@ -163,7 +163,7 @@ SC_FN size_t SC_NAME(find_set)(const uint8_t *p, size_t n, const sc_set *set)
     for (; i + 64 <= n; i += 64) {
         uint64_t mask = SC_NAME(any64)(p + i, set);
         if (mask)
-            return i + (size_t)sc_ctz64(mask);
+            return i + bits_first(mask);
     }
     return i + sc_find_set_scalar(p + i, n - i, set);
 }
@@ -174,7 +174,7 @@ SC_FN size_t SC_NAME(ascii)(const uint8_t *p, size_t n)
     for (; i + 64 <= n; i += 64) {
         uint64_t mask = SC_NAME(high64)(p + i);
         if (mask)
-            return i + (size_t)sc_ctz64(mask);
+            return i + bits_first(mask);
     }
     return i + sc_ascii_scalar(p + i, n - i);
 }

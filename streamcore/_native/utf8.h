@@ -14,20 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if (defined(__x86_64__) || defined(_M_X64)) && !defined(UTF8_SCALAR_ONLY)
-#define UTF8_X86 1
-#include <immintrin.h>
-#ifdef _MSC_VER
-#include <intrin.h>
-#define UTF8_TARGET
-#else
-#define UTF8_TARGET __attribute__((target("avx2,popcnt")))
-#endif
-#elif (defined(__aarch64__) || defined(_M_ARM64)) && !defined(UTF8_SCALAR_ONLY)
-#define UTF8_ARM 1
-#include <arm_neon.h>
-#define UTF8_TARGET
-#endif
+#include "bits.h"
 
 /* ---- what a character is ---------------------------------------------------------------------------------------- */
 
@@ -166,21 +153,27 @@ typedef struct {
 static const utf8_kernel utf8_scalar = {
     "scalar", utf8_check_scalar, utf8_ascii_scalar, {utf8_widen1_scalar, utf8_widen2_scalar, utf8_widen4_scalar}};
 
-#if defined(UTF8_X86) || defined(UTF8_ARM)
+#if defined(CPU_SSE2) || defined(CPU_NEON)
 #include "utf8_simd.h"
+#endif
+#if !defined(CPU_AVX2) && !defined(CPU_NEON)
+static void utf8_prepare(void) {}
 #endif
 
 /* ---- choice of a kernel ----------------------------------------------------------------------------------------- */
 
 /* The index-th kernel that this machine can run, the scalar reference first; NULL after the last. */
 static const utf8_kernel *utf8_kernel_at(int index) {
-    const utf8_kernel *found[3];
+    const utf8_kernel *found[4];
     int count = 0;
     found[count++] = &utf8_scalar;
-#if defined(UTF8_X86)
+#if defined(CPU_SSE2)
     found[count++] = &utf8_sse2;
-    if (utf8_has_avx2()) found[count++] = &utf8_avx2;
-#elif defined(UTF8_ARM)
+#endif
+#if defined(CPU_AVX2)
+    if (cpu_features() & CPU_HAS_AVX2) found[count++] = &utf8_avx2;
+#endif
+#if defined(CPU_NEON)
     found[count++] = &utf8_neon;
 #endif
     return index >= 0 && index < count ? found[index] : NULL;
@@ -245,8 +238,9 @@ static void utf8_span_write(const utf8_kernel *kernel, const uint8_t *p, const u
         if (i == span->bads) break;
         out += (span->before[i] - (i ? span->before[i - 1] : 0)) << width;
         if (replace) {
-            if (width == 1) *(uint16_t *)(void *)out = 0xFFFD;
-            else *(uint32_t *)(void *)out = 0xFFFD;
+            const uint16_t two = 0xFFFD;
+            const uint32_t four = 0xFFFD;
+            memcpy(out, width == 1 ? (const void *)&two : (const void *)&four, (size_t)1 << width);
             out += (size_t)1 << width;
         }
         from = to + span->length[i];

@@ -14,7 +14,7 @@
 
 /* ---- check ------------------------------------------------------------------------------------------------------ */
 
-UTF8_TARGET static inline __m256i utf8_errors_avx2(__m256i now, __m256i last) {
+CPU_AVX2_TARGET static inline __m256i utf8_errors_avx2(__m256i now, __m256i last) {
     const __m256i across = _mm256_permute2x128_si256(last, now, 0x21), nibble = W_FILL(15);
     __m256i one = _mm256_alignr_epi8(now, across, 15), two = _mm256_alignr_epi8(now, across, 14);
     __m256i three = _mm256_alignr_epi8(now, across, 13);
@@ -28,17 +28,17 @@ UTF8_TARGET static inline __m256i utf8_errors_avx2(__m256i now, __m256i last) {
 }
 
 /* One bit for each of 64 bytes: set where the byte is 10xxxxxx. */
-UTF8_TARGET static inline uint64_t utf8_continuations_avx2(__m256i a, __m256i b) {
+CPU_AVX2_TARGET static inline uint64_t utf8_continuations_avx2(__m256i a, __m256i b) {
     const __m256i limit = W_FILL(-64);
     return (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(limit, a)) |
            (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(limit, b)) << 32;
 }
 
-UTF8_TARGET static inline utf8_vec utf8_fold_avx2(__m256i most) {
+CPU_AVX2_TARGET static inline utf8_vec utf8_fold_avx2(__m256i most) {
     return _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
 }
 
-UTF8_TARGET static size_t utf8_check_avx2(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
+CPU_AVX2_TARGET static size_t utf8_check_avx2(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
     __m256i last = W_FILL(0), most = W_FILL(0);
     uint8_t tail[64], each[16];
     size_t i = 0, count = 0, k;
@@ -89,7 +89,7 @@ UTF8_TARGET static size_t utf8_check_avx2(const uint8_t *p, size_t n, size_t *ch
 
 /* The characters that begin in the 64 bytes at p to one byte each, all below U+0100: the second byte of a pair is the
  * character, plus 0x40 after C3. Reads 65 bytes. */
-UTF8_TARGET static inline uint8_t *utf8_block1_avx2(const uint8_t *p, __m256i a, __m256i b, uint64_t leads, uint8_t *out) {
+CPU_AVX2_TARGET static inline uint8_t *utf8_block1_avx2(const uint8_t *p, __m256i a, __m256i b, uint64_t leads, uint8_t *out) {
     const __m256i high = W_FILL(0xC3), more = W_FILL(0x40);
     uint8_t units[64];
     int k;
@@ -109,7 +109,7 @@ UTF8_TARGET static inline uint8_t *utf8_block1_avx2(const uint8_t *p, __m256i a,
 
 /* As utf8_step() for the sixteen bytes at p and units of two or four bytes: the lower and the upper eight are packed each
  * by itself. Reads 19 bytes. */
-UTF8_TARGET static inline uint8_t *utf8_step_avx2(const uint8_t *p, unsigned leads, int width, uint8_t *out) {
+CPU_AVX2_TARGET static inline uint8_t *utf8_step_avx2(const uint8_t *p, unsigned leads, int width, uint8_t *out) {
     const unsigned lower = leads & 0xFF, upper = leads >> 8 & 0xFF;
     const __m256i pack = _mm256_inserti128_si256(_mm256_castsi128_si256(V_LOAD(utf8_pack[lower])), V_LOAD(utf8_pack[upper]), 1);
     const __m256i first = W_LOAD_WIDE(p), six = W_FILL16(0x3F);
@@ -144,7 +144,7 @@ UTF8_TARGET static inline uint8_t *utf8_step_avx2(const uint8_t *p, unsigned lea
 }
 
 /* As utf8_widen_vec(), by the same rule for what is written too much. */
-UTF8_TARGET static inline void utf8_widen_avx2(const uint8_t *p, size_t n, int width, uint8_t *out) {
+CPU_AVX2_TARGET static inline void utf8_widen_avx2(const uint8_t *p, size_t n, int width, uint8_t *out) {
     size_t i = 0, k;
     for (; n - i >= 56 + 36; i += 64) {
         const __m256i a = W_LOAD(p + i), b = W_LOAD(p + i + 32);
@@ -162,9 +162,9 @@ UTF8_TARGET static inline void utf8_widen_avx2(const uint8_t *p, size_t n, int w
     utf8_widen_vec(p + i, n - i, width, out);
 }
 
-UTF8_TARGET static void utf8_widen1_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 0, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen2_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 1, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen4_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 2, (uint8_t *)out); }
+CPU_AVX2_TARGET static void utf8_widen1_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 0, (uint8_t *)out); }
+CPU_AVX2_TARGET static void utf8_widen2_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 1, (uint8_t *)out); }
+CPU_AVX2_TARGET static void utf8_widen4_avx2(const uint8_t *p, size_t n, void *out) { utf8_widen_avx2(p, n, 2, (uint8_t *)out); }
 
 static const utf8_kernel utf8_avx2 = {
     "avx2", utf8_check_avx2, utf8_ascii_vec, {utf8_widen1_avx2, utf8_widen2_avx2, utf8_widen4_avx2}};

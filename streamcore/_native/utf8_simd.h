@@ -9,7 +9,7 @@
 
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
-#if defined(UTF8_X86)
+#if defined(CPU_SSE2)
 typedef __m128i utf8_vec;
 #define V_LOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
 #define V_STORE(p, v) _mm_storeu_si128((__m128i *)(void *)(p), v)
@@ -37,18 +37,6 @@ typedef __m128i utf8_vec;
 #define V_HIGH_BITS(v) (_mm_movemask_epi8(v) != 0)
 #define V_ANY(v) (_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128())) != 0xFFFF)
 
-static inline int utf8_has_avx2(void) {
-#ifdef _MSC_VER
-    int info[4];
-    __cpuid(info, 1);
-    if (!(info[2] >> 27 & 1) || (_xgetbv(0) & 6) != 6) return 0;
-    __cpuidex(info, 7, 0);
-    return info[1] >> 5 & 1;
-#else
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
-#endif
-}
-
 /* One bit for each of 64 bytes: set where the byte is 10xxxxxx. */
 static inline uint64_t utf8_continuations(utf8_vec a, utf8_vec b, utf8_vec c, utf8_vec d) {
     const utf8_vec limit = _mm_set1_epi8(-64);
@@ -58,11 +46,7 @@ static inline uint64_t utf8_continuations(utf8_vec a, utf8_vec b, utf8_vec c, ut
                     (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(d, limit)) << 16;
     return low | high << 32;
 }
-#ifdef _MSC_VER
-#define UTF8_POPCOUNT(x) ((size_t)__popcnt64(x))
-#else
-#define UTF8_POPCOUNT(x) ((size_t)__builtin_popcountll(x))
-#endif
+#define UTF8_POPCOUNT(x) ((size_t)bits_popcnt(x))
 
 #else /* NEON */
 typedef uint8x16_t utf8_vec;
@@ -127,6 +111,7 @@ static size_t utf8_ascii_vec(const uint8_t *p, size_t n, uint8_t *out) {
     return i + utf8_ascii_scalar(p + i, n - i, out + i);
 }
 
+#if defined(CPU_AVX2) || defined(CPU_NEON)
 /* ---- check ------------------------------------------------------------------------------------------------------ */
 
 /* The three tables by nibble: a bit left set in all of them is an error of that kind; bit 7 marks the second of two
@@ -148,7 +133,7 @@ static const uint8_t utf8_second_high[16] = {
     UTF8_AFTER | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4, UTF8_AFTER | OVERLONG_3 | TOO_LARGE,
     UTF8_AFTER | SURROGATE | TOO_LARGE, UTF8_AFTER | SURROGATE | TOO_LARGE, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT};
 
-UTF8_TARGET static inline utf8_vec utf8_errors(utf8_vec now, utf8_vec last) {
+CPU_AVX2_TARGET static inline utf8_vec utf8_errors(utf8_vec now, utf8_vec last) {
     utf8_vec one = V_BEFORE(now, last, 1), two = V_BEFORE(now, last, 2), three = V_BEFORE(now, last, 3);
     utf8_vec special = V_AND(V_AND(V_LOOKUP(V_LOAD(utf8_first_high), V_NIBBLE(one)),
                                    V_LOOKUP(V_LOAD(utf8_first_low), V_AND(one, V_FILL(15)))),
@@ -159,7 +144,7 @@ UTF8_TARGET static inline utf8_vec utf8_errors(utf8_vec now, utf8_vec last) {
 
 /* Ends a check when an error shows at p[at] (or at n) in the block at i; `count` and `most` are of p[0..i). A lead shows as
  * bad only with what follows it, up to three bytes on. */
-UTF8_TARGET static size_t utf8_locate(const uint8_t *p, size_t n, size_t at, size_t i, size_t count, utf8_vec most,
+CPU_AVX2_TARGET static size_t utf8_locate(const uint8_t *p, size_t n, size_t at, size_t i, size_t count, utf8_vec most,
                                       size_t *chars, uint8_t *top) {
     uint8_t each[16];
     size_t start = at > 3 ? at - 3 : 0, valid, k;
@@ -175,7 +160,7 @@ UTF8_TARGET static size_t utf8_locate(const uint8_t *p, size_t n, size_t at, siz
     return valid;
 }
 
-UTF8_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
+CPU_AVX2_TARGET static size_t utf8_check_vec(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
     utf8_vec last = V_FILL(0), most = V_FILL(0);
     uint8_t tail[64], each[16];
     size_t i = 0, count = 0, k;
@@ -242,7 +227,7 @@ static void utf8_prepare(void) {
 }
 
 /* Sixteen ASCII bytes. */
-UTF8_TARGET static inline void utf8_put_ascii(utf8_vec bytes, int width, uint8_t *out) {
+CPU_AVX2_TARGET static inline void utf8_put_ascii(utf8_vec bytes, int width, uint8_t *out) {
     utf8_vec low = V_WIDEN_LOW(bytes), high = V_WIDEN_HIGH(bytes);
     if (width == 0) V_STORE(out, bytes);
     else if (width == 1) {
@@ -259,7 +244,7 @@ UTF8_TARGET static inline void utf8_put_ascii(utf8_vec bytes, int width, uint8_t
 /* Writes the characters that begin in the eight bytes at p, of which `leads` has the bits. Every byte is taken for a
  * lead, in a lane of its own, and the lanes that are none are packed away: no branch and nothing serial but `out`, which
  * is returned moved. Reads 11 bytes, writes 8 units (16 of one byte). */
-UTF8_TARGET static inline uint8_t *utf8_step(const uint8_t *p, unsigned leads, int width, uint8_t *out) {
+CPU_AVX2_TARGET static inline uint8_t *utf8_step(const uint8_t *p, unsigned leads, int width, uint8_t *out) {
     const utf8_vec pack = V_LOAD(utf8_pack[leads]);
     utf8_vec first = V_LOAD_WIDE(p), second = V_LOAD_WIDE(p + 1), units;
     utf8_vec low = V_AND(second, V_FILL16(0x3F));
@@ -287,7 +272,7 @@ UTF8_TARGET static inline uint8_t *utf8_step(const uint8_t *p, unsigned leads, i
 /* Valid bytes to units. Whatever a step writes too much must lie inside of `out`: 36 bytes from a step on hold at
  * least 8 more characters even if 3 of them end one before (16 if these are of two bytes). The rest goes through the
  * stack. */
-UTF8_TARGET static inline void utf8_widen_vec(const uint8_t *p, size_t n, int width, uint8_t *out) {
+CPU_AVX2_TARGET static inline void utf8_widen_vec(const uint8_t *p, size_t n, int width, uint8_t *out) {
     uint8_t rest[112], units[112 * 4], *end = units;
     size_t i = 0, k;
     for (; n - i >= 56 + 36; i += 64) {
@@ -314,14 +299,19 @@ UTF8_TARGET static inline void utf8_widen_vec(const uint8_t *p, size_t n, int wi
     memcpy(out, units, (size_t)(end - units));
 }
 
-#if defined(UTF8_X86)
-#include "utf8_avx2.h"
+#endif
+
+#if defined(CPU_SSE2)
 static const utf8_kernel utf8_sse2 = {
     "sse2", utf8_check_scalar, utf8_ascii_vec, {utf8_widen1_scalar, utf8_widen2_scalar, utf8_widen4_scalar}};
-#else
-UTF8_TARGET static void utf8_widen1_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 0, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen2_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 1, (uint8_t *)out); }
-UTF8_TARGET static void utf8_widen4_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 2, (uint8_t *)out); }
+#endif
+#if defined(CPU_AVX2)
+#include "utf8_avx2.h"
+#endif
+#if defined(CPU_NEON)
+CPU_AVX2_TARGET static void utf8_widen1_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 0, (uint8_t *)out); }
+CPU_AVX2_TARGET static void utf8_widen2_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 1, (uint8_t *)out); }
+CPU_AVX2_TARGET static void utf8_widen4_vec(const uint8_t *p, size_t n, void *out) { utf8_widen_vec(p, n, 2, (uint8_t *)out); }
 static const utf8_kernel utf8_neon = {
     "neon", utf8_check_vec, utf8_ascii_vec, {utf8_widen1_vec, utf8_widen2_vec, utf8_widen4_vec}};
 #endif

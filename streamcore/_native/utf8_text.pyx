@@ -8,7 +8,7 @@ while it is checked. A line of 90 bytes of French or Han takes 70 ns, by ``PyUni
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 
-from streamcore._native.scan cimport kernels as scan_kernels
+from streamcore._native.scan cimport check_kernel, kernels as scan_kernels
 
 cdef extern from "utf8.h" nogil:
     """
@@ -20,9 +20,6 @@ cdef extern from "utf8.h" nogil:
             if (strcmp(kernel->name, name) == 0) return kernel;
         return NULL;
     }
-    #if !defined(UTF8_X86) && !defined(UTF8_ARM)
-    static void utf8_prepare(void) {}
-    #endif
     """
     enum:
         UTF8_MAX_BAD
@@ -130,8 +127,7 @@ def decode_by(str kernel not None, bytes data not None, bint replace=True):
     cdef const utf8_kernel *found = utf8_kernel_named(kernel.encode())
     cdef const uint8_t *p = data
     cdef Py_ssize_t at = 0, used = 0, stop = len(data)
-    if found == NULL:
-        raise ValueError(f"kernel must be one of {', '.join(kernels())}, got {kernel!r}")
+    check_kernel(kernel)
     stop -= <Py_ssize_t> utf8_held(p, stop, False)
     pieces = []
     while at < stop:

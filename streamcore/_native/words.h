@@ -12,25 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if (defined(__x86_64__) || defined(_M_X64)) && !defined(WORDS_SCALAR_ONLY)
-#define WORDS_X86 1
-#include <immintrin.h>
-#ifdef _MSC_VER
-#include <intrin.h>
-#define WORDS_TARGET
-#else
-#define WORDS_TARGET __attribute__((target("avx2,popcnt,bmi")))
-#endif
-#elif (defined(__aarch64__) || defined(_M_ARM64)) && !defined(WORDS_SCALAR_ONLY)
-#define WORDS_ARM 1
-#include <arm_neon.h>
-#endif
-
-#ifdef _MSC_VER
-#define WORDS_INLINE static __forceinline
-#else
-#define WORDS_INLINE static inline __attribute__((always_inline))
-#endif
+#include "bits.h"
 
 /* What the units are. */
 enum { WORDS_BYTES = 0, WORDS_UCS1 = 1, WORDS_UCS2 = 2, WORDS_UCS4 = 4 };
@@ -62,12 +44,20 @@ static inline int words_is_space(uint32_t c, int kind) {
            c == 0x3000;
 }
 
-WORDS_INLINE uint32_t words_unit(const void *p, size_t i, int kind) {
+BITS_INLINE uint32_t words_unit(const void *p, size_t i, int kind) {
     if (kind <= WORDS_UCS1) return ((const uint8_t *)p)[i];
-    return kind == WORDS_UCS2 ? ((const uint16_t *)p)[i] : ((const uint32_t *)p)[i];
+    if (kind == WORDS_UCS2) { /* by memcpy: p may be bytes on the stack, which are aligned for neither */
+        uint16_t unit;
+        memcpy(&unit, (const uint8_t *)p + 2 * i, sizeof unit);
+        return unit;
+    } else {
+        uint32_t unit;
+        memcpy(&unit, (const uint8_t *)p + 4 * i, sizeof unit);
+        return unit;
+    }
 }
 
-WORDS_INLINE size_t words_scalar_body(const void *p, size_t n, int kind, int starts, int *space, uint32_t *out,
+BITS_INLINE size_t words_scalar_body(const void *p, size_t n, int kind, int starts, int *space, uint32_t *out,
                                       size_t cap, size_t *done) {
     size_t i, k = 0;
     int before = *space;
@@ -85,7 +75,7 @@ WORDS_INLINE size_t words_scalar_body(const void *p, size_t n, int kind, int sta
 
 /* ---- vectors ---------------------------------------------------------------------------------------------------- */
 
-#if defined(WORDS_X86)
+#if defined(CPU_SSE2)
 typedef __m128i words_vec;
 #define W_LOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
 #define W_OR(a, b) _mm_or_si128(a, b)
@@ -102,25 +92,13 @@ typedef __m128i words_vec;
 /* 32-bit units to 16 bits, 0x8000 and more to 0x7FFF */
 #define W_NARROW32(a, b) _mm_packs_epi32(a, b)
 
-WORDS_INLINE uint64_t words_bits(words_vec a, words_vec b, words_vec c, words_vec d) {
+BITS_INLINE uint64_t words_bits(words_vec a, words_vec b, words_vec c, words_vec d) {
     uint64_t low = (uint64_t)(uint32_t)_mm_movemask_epi8(a) | (uint64_t)(uint32_t)_mm_movemask_epi8(b) << 16;
     uint64_t high = (uint64_t)(uint32_t)_mm_movemask_epi8(c) | (uint64_t)(uint32_t)_mm_movemask_epi8(d) << 16;
     return low | high << 32;
 }
 
-static inline int words_has_avx2(void) {
-#ifdef _MSC_VER
-    int info[4];
-    __cpuid(info, 1);
-    if (!(info[2] >> 27 & 1) || (_xgetbv(0) & 6) != 6) return 0;
-    __cpuidex(info, 7, 0);
-    return info[1] >> 5 & 1;
-#else
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi");
-#endif
-}
-
-#elif defined(WORDS_ARM)
+#elif defined(CPU_NEON)
 typedef uint8x16_t words_vec;
 #define W_U16(v) vreinterpretq_u16_u8(v)
 #define W_LOAD(p) vld1q_u8((const uint8_t *)(p))
@@ -135,7 +113,7 @@ typedef uint8x16_t words_vec;
     vreinterpretq_u8_u16(                                                                                             \
         vcombine_u16(vqmovn_u32(vreinterpretq_u32_u8(a)), vqmovn_u32(vreinterpretq_u32_u8(b))))
 
-WORDS_INLINE uint64_t words_bits(words_vec a, words_vec b, words_vec c, words_vec d) {
+BITS_INLINE uint64_t words_bits(words_vec a, words_vec b, words_vec c, words_vec d) {
     static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
     const uint8x16_t bit = vld1q_u8(weights);
     uint8x16_t ab = vpaddq_u8(vandq_u8(a, bit), vandq_u8(b, bit)), cd = vpaddq_u8(vandq_u8(c, bit), vandq_u8(d, bit));
@@ -145,31 +123,15 @@ WORDS_INLINE uint64_t words_bits(words_vec a, words_vec b, words_vec c, words_ve
 }
 #endif
 
-#if defined(WORDS_X86) || defined(WORDS_ARM)
+#if defined(CPU_SSE2) || defined(CPU_NEON)
 
-#ifdef _MSC_VER
-WORDS_INLINE int words_first(uint64_t bits) {
-    unsigned long at;
-    _BitScanForward64(&at, bits);
-    return (int)at;
-}
-WORDS_INLINE int words_count(uint64_t x) {
-    x -= x >> 1 & 0x5555555555555555ull;
-    x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
-    return (int)(((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Full) * 0x0101010101010101ull >> 56);
-}
-#else
-#define words_first(bits) __builtin_ctzll(bits)
-#define words_count(bits) __builtin_popcountll(bits)
-#endif
-
-WORDS_INLINE words_vec words_spaces8(words_vec v, int kind) {
+BITS_INLINE words_vec words_spaces8(words_vec v, int kind) {
     if (kind == WORDS_BYTES) return W_OR(W_IN(v, 9, 4), W_IS(v, 32));
     return W_OR(W_OR(W_IN(v, 9, 4), W_IN(v, 0x1C, 4)), W_OR(W_IS(v, 0x85), W_IS(v, 0xA0)));
 }
 
 /* Bits of the 64 units at p that are whitespace. */
-WORDS_INLINE uint64_t words_spaces(const uint8_t *p, int kind) {
+BITS_INLINE uint64_t words_spaces(const uint8_t *p, int kind) {
     words_vec space[4], maybe[4];
     uint64_t bits, unsure;
     int i;
@@ -193,13 +155,13 @@ WORDS_INLINE uint64_t words_spaces(const uint8_t *p, int kind) {
     bits = words_bits(space[0], space[1], space[2], space[3]);
     unsure = words_bits(maybe[0], maybe[1], maybe[2], maybe[3]); /* ogham and general punctuation: one by one */
     for (; unsure; unsure &= unsure - 1) {
-        int at = words_first(unsure);
-        bits |= (uint64_t)words_is_space(words_unit(p, (size_t)at, kind), kind) << at;
+        unsigned at = bits_first(unsure);
+        bits |= (uint64_t)words_is_space(words_unit(p, at, kind), kind) << at;
     }
     return bits;
 }
 
-WORDS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int starts, int *space, uint32_t *out,
+BITS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int starts, int *space, uint32_t *out,
                                       size_t cap, size_t *done) {
     const size_t width = kind ? (size_t)kind : 1;
     const uint8_t *p = (const uint8_t *)units;
@@ -210,7 +172,7 @@ WORDS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int
         const uint8_t *from = p + i * width;
         size_t left = n - i;
         uint64_t spaces, changes;
-        int count;
+        unsigned count;
         if (left < 64) {
             memset(tail, 0, sizeof tail);
             memcpy(tail, from, left * width);
@@ -227,18 +189,18 @@ WORDS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int
             left = 64;
         }
         /* Eight places at a time whether needed or not: one branch a block instead of one a change. */
-        count = words_count(changes);
+        count = bits_count(changes);
         if (count) {
             uint32_t *to = out + k;
             do {
                 int j;
                 for (j = 0; j < 8; j++) {
-                    to[j] = (uint32_t)(i + (size_t)words_first(changes | (uint64_t)1 << 63));
+                    to[j] = (uint32_t)(i + bits_first(changes | (uint64_t)1 << 63));
                     changes &= changes - 1;
                 }
                 to += 8;
             } while (changes);
-            k += (size_t)count;
+            k += count;
         }
         i += left;
     }
@@ -264,22 +226,28 @@ WORDS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int
                                       {NAME##_starts_0, NAME##_starts_1, NAME##_starts_2, NAME##_starts_4}};
 
 WORDS_KERNEL(words_scalar, "scalar", words_scalar_body, )
-#if defined(WORDS_X86)
+#if defined(CPU_SSE2)
 WORDS_KERNEL(words_sse2, "sse2", words_vector_body, )
-WORDS_KERNEL(words_avx2, "avx2", words_vector_body, WORDS_TARGET)
-#elif defined(WORDS_ARM)
+#endif
+#if defined(CPU_AVX2)
+WORDS_KERNEL(words_avx2, "avx2", words_vector_body, CPU_AVX2_TARGET)
+#endif
+#if defined(CPU_NEON)
 WORDS_KERNEL(words_neon, "neon", words_vector_body, )
 #endif
 
 /* The index-th kernel that this machine can run, the scalar reference first; NULL after the last. */
 static const words_kernel *words_kernel_at(int index) {
-    const words_kernel *found[3];
+    const words_kernel *found[4];
     int count = 0;
     found[count++] = &words_scalar;
-#if defined(WORDS_X86)
+#if defined(CPU_SSE2)
     found[count++] = &words_sse2;
-    if (words_has_avx2()) found[count++] = &words_avx2;
-#elif defined(WORDS_ARM)
+#endif
+#if defined(CPU_AVX2)
+    if (cpu_features() & CPU_HAS_AVX2) found[count++] = &words_avx2;
+#endif
+#if defined(CPU_NEON)
     found[count++] = &words_neon;
 #endif
     return index >= 0 && index < count ? found[index] : NULL;

@@ -19,7 +19,7 @@ from libc.string cimport strcmp
 from streamcore._native.engine cimport (
     AS_BYTES, AS_STR, AS_VIEW, BATCH_BYTES, BATCH_ITEMS, Engine, Progress, TRUNCATE_OVERSIZE,
 )
-from streamcore._native.scan cimport kernels as scan_kernels
+from streamcore._native.scan cimport check_kernel, kernels as scan_kernels
 from streamcore._native.view cimport make_view
 from streamcore._native.word_spans cimport ascii_text, WordSpans
 
@@ -406,12 +406,14 @@ def changes_by(str kernel not None, data not None, bint starts=False, bint space
 
     ``space`` is the class before ``data``, str or bytes. For the test that holds all kernels equal.
     """
-    cdef const words_kernel *found = words_kernel_at(<int> kernels().index(kernel))
+    cdef const words_kernel *found
     cdef const unsigned char *p
     cdef Py_ssize_t at = 0, length = len(data)
     cdef int which = 0, width = 1, state = space
     cdef size_t count, done = 0, i
     cdef uint32_t out[72 + 64]
+    check_kernel(kernel)
+    found = words_kernel_at(<int> kernels().index(kernel))
     if isinstance(data, str):
         p = <const unsigned char *> PyUnicode_DATA(<PyObject *> data)
         width = PyUnicode_KIND(data)
