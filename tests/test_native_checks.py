@@ -1,7 +1,7 @@
-"""The hand-off protocol without Python: the model under spin, the stress under ThreadSanitizer (T5).
+"""C without Python: the hand-off's model under spin and its stress under ThreadSanitizer (T5), and the kernels.
 
-Quick forms of ``tests/native/run_spin.sh`` and ``run_tsan.sh``; run those by hand, or ``STREAMCORE_NATIVE_FULL=1``, for
-the full ones. Each also proves that it would notice: mutants of the protocol must fail.
+Quick forms of the scripts ``tests/native/run_*.sh``; run those by hand, or ``STREAMCORE_NATIVE_FULL=1``, for the full
+ones. Each also proves that it would notice: mutants of the protocol, and of the kernels, must fail.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ FULL = "STREAMCORE_NATIVE_FULL" in os.environ
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the scripts need a POSIX shell")
 @pytest.mark.parametrize(
-    ("script", "quick"), [("run_spin.sh", {"QUICK": "1"}), ("run_tsan.sh", {"ROUNDS": "20"})]
+    ("script", "quick"),
+    [("run_spin.sh", {"QUICK": "1"}), ("run_tsan.sh", {"ROUNDS": "20"}), ("run_kernels.sh", {"QUICK": "1"})],
 )
-def test_the_protocol_holds_and_its_mutants_are_caught(script, quick):
+def test_what_is_checked_without_python_holds_and_mutants_are_caught(script, quick):
     if not (FOLDER.parent.parent / "streamcore" / "_native" / "handoff.h").exists():
-        pytest.skip("handoff.h is not beside these tests: they run against an installed package")
+        pytest.skip("the headers are not beside these tests: they run against an installed package")
     done = subprocess.run(
         ["bash", str(FOLDER / script)],
         capture_output=True,
