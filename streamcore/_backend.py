@@ -28,9 +28,9 @@ if not TYPE_CHECKING and WANTED != "pure":
         from ._native.bpe_stream import BPEEncoder
         from ._native.channel import Channel
         from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
-        from ._native.closing import close_all, closing_iterator
+        from ._native.closing import Stream, close_all, closing_iterator
         from ._native.joining import joined
-        from ._native.operators import filter_iterator, map_iterator, note, take_iterator
+        from ._native.operators import filter_iterator, map_iterator, take_iterator
         from ._native.ring_buffer import RingBuffer
         from ._native.scan import kernel
         from ._native.utf8 import UTF8Engine
@@ -58,12 +58,12 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.chunkers import DelimitedEngine as DelimitedEngine
     from ._pure.chunkers import FixedSizeEngine as FixedSizeEngine
     from ._pure.chunkers import LinesEngine as LinesEngine
+    from ._pure.closing import Stream as Stream
     from ._pure.closing import close_all as close_all
     from ._pure.closing import closing_iterator as closing_iterator
     from ._pure.joining import joined as joined
     from ._pure.operators import filter_iterator as filter_iterator
     from ._pure.operators import map_iterator as map_iterator
-    from ._pure.operators import note as note
     from ._pure.operators import take_iterator as take_iterator
     from ._pure.ring_buffer import RingBuffer as RingBuffer
     from ._pure.utf8 import UTF8Engine as UTF8Engine

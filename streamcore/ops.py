@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._backend import async_closing_iterator, filter_iterator, map_iterator, note, take_iterator
+from ._backend import async_closing_iterator, filter_iterator, map_iterator, take_iterator
+from ._notes import raise_noted
 from .runnables.base import Runnable
 from .runnables.function import is_async, name_of
 
@@ -122,9 +123,8 @@ class map(_PerItem):  # noqa: N801 - the field's word, used as ops.map
         async for item in source:
             try:
                 result = await self.fn(item)
-            except BaseException as error:
-                note(error, self._name, at)
-                raise
+            except BaseException as error:  # noqa: BLE001 - raised, noted
+                raise_noted(error, self._name, at, in_async=True)
             yield result
             at += 1
 
@@ -145,10 +145,9 @@ class filter(_PerItem):  # noqa: N801
         at = 0
         async for item in source:
             try:
-                kept = await self.fn(item)
-            except BaseException as error:
-                note(error, self._name, at)
-                raise
+                kept = bool(await self.fn(item))
+            except BaseException as error:  # noqa: BLE001 - raised, noted
+                raise_noted(error, self._name, at, in_async=True)
             if kept:
                 yield item
             at += 1

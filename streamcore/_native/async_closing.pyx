@@ -13,8 +13,10 @@ from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from streamcore._native.operators import note
-from streamcore._pure.async_closing import CLOSED, PULLED, aclose_all, close_without_loop, dismiss, end, guard_of
+from streamcore._native.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
+
+from streamcore._notes import raise_noted
+from streamcore._pure.async_closing import CLOSED, PULLED, aclose_all, close_without_loop, dismiss, end, guard_of, nothing
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object fn, object item)
@@ -32,7 +34,6 @@ cdef extern from "awaiting.h":
     PySendResult PyIter_Send(object iterator, object value, PyObject** result) noexcept
     PyObject* streamcore_stop(PyObject* value) noexcept
     int streamcore_raised() except -1
-    void streamcore_end()
 
 # What a pull is doing.
 cdef enum:
@@ -59,15 +60,13 @@ cdef class Step:
     cdef Py_ssize_t left  # how many more it lets through, below 0 for no limit
 
     cdef object call(self, item):
+        """What becomes of the item; of a filter, whether it stays."""
         try:
             result = PyObject_CallOneArg(self.fn, item)
-        except StopIteration as stop:
-            error = RuntimeError("generator raised StopIteration")
-            note(error, self.name, self.at)
-            raise error from stop
+            if self.kind == FILTER:
+                result = True if result else False
         except BaseException as error:
-            note(error, self.name, self.at)
-            raise
+            raise_noted(error, self.name, self.at, in_async=True)
         self.at += 1
         return result
 
@@ -85,6 +84,7 @@ cdef Step new_step(kind, argument, name):
 
 
 @cython.final
+@cython.trashcan(True)
 cdef class async_closing_iterator:
     """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
@@ -126,15 +126,22 @@ cdef class async_closing_iterator:
 
     async def aclose(self):
         """Close every stage and the source, last to first; a second call does nothing."""
+        owned, given_up = self._begin_close()
+        try:
+            await aclose_all(owned, None, given_up)
+        finally:
+            self.free()
+
+    def _begin_close(self):
         if self.busy is not None:
             raise RuntimeError(self.busy)
         self.iterator = None
         self.held = []
         self.busy = CLOSED
-        try:
-            await aclose_all(self.owned, None, self.given_up)
-        finally:
-            self.free()
+        return self.owned, self.given_up
+
+    def _end_close(self):
+        self.free()
 
     cdef bint at_hand(self, PyObject** result) except -1:
         """Take the next item if it is here, or in a stream of blocks below, without a pull."""
@@ -191,7 +198,7 @@ cdef class async_closing_iterator:
 @cython.no_gc_clear  # a pull that the collector drops half-way still needs its stream
 @cython.freelist(16)
 cdef class Pull:
-    """One awaited ``anext`` of an ``async_closing_iterator``."""
+    """One awaited ``anext`` of an ``async_closing_iterator``: in all it answers, a coroutine."""
 
     cdef async_closing_iterator stream
     cdef object awaited  # the iterator's own pull; later the coroutine that ends the stream
@@ -199,7 +206,7 @@ cdef class Pull:
     cdef bint stepping
 
     def __await__(self):
-        return self
+        return self  # also half-way: ``anext(stream, default)`` asks before each step
 
     def __iter__(self):
         return self
@@ -217,46 +224,69 @@ cdef class Pull:
 
     def throw(self, *error):
         """Raise an exception, such as a cancellation, where the awaitable waits."""
+        cdef PyObject* result = NULL
         if self.state == NEW:
-            self.state = DONE
-            raise_from(error)
-        self.check()
-        throw = getattr(self.awaited, "throw", None)
-        self.stepping = True
-        try:
-            if throw is None:
-                raise_from(error)
-            waits_for = throw(*error)
-        except StopIteration:
-            self.leave()
-            raise
-        except BaseException as raised:
-            self.stepping = False
-            return self.failed(raised)
-        self.stepping = False
-        return waits_for
+            raise_thrown(self, error)
+        if pull_throw(self, error, &result) == PYGEN_RETURN:
+            streamcore_stop(result)
+            streamcore_raised()
+        return taken(result)
 
     def close(self):
         """Give the pull up where it waits."""
         if self.state == NEW:
             self.state = DONE
-        if self.state == DONE:
-            return
-        self.check()
-        self.give_up()
+        elif self.state != DONE:
+            self.check()
+            self.give_up()
 
     def __dealloc__(self):
         if self.state == WAITING or self.state == ENDING:
-            self.give_up()
+            try:
+                self.give_up()
+            finally:
+                if self.state != DONE:
+                    self.leave()
 
     cdef int give_up(self) except -1:
-        """Close what is waited for, as a coroutine does that is closed or dropped; the stream stays to be closed."""
-        close = getattr(self.awaited, "close", None)
-        self.stream.given_up = True
-        self.leave()
-        if close is not None:
-            close()
+        """Close what is waited for, as a coroutine does that is closed or dropped; the stream stays to be closed.
+
+        Pulls that wait for pulls are closed in a row, so that no depth of them fills the C stack.
+        """
+        cdef Pull pull = self
+        cdef list row = [self]
+        while type(pull.awaited) is Pull and (<Pull>pull.awaited).waits():
+            pull.stepping = True
+            pull = <Pull>pull.awaited
+            row.append(pull)
+        pull.stepping = True
+        raised = None
+        try:
+            close = getattr(pull.awaited, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            raised = error
+        while row:
+            raised = (<Pull>row.pop()).given_up(raised)
+        if raised is not None:
+            raise raised
         return 0
+
+    cdef bint waits(self) noexcept:
+        return (self.state == WAITING or self.state == ENDING) and not self.stepping
+
+    cdef object given_up(self, raised):
+        """After what was waited for has been closed, and ``raised`` if it is not None; gives what this one raises."""
+        cdef PyObject* result = NULL
+        try:
+            self.failed(GeneratorExit() if raised is None else raised, &result)
+        except (GeneratorExit, StopIteration):
+            return None
+        except BaseException as error:
+            return error
+        taken(result)
+        return RuntimeError("coroutine ignored GeneratorExit")
 
     cdef int check(self) except -1:
         if self.state == DONE:
@@ -272,8 +302,7 @@ cdef class Pull:
             if stream.busy is not None:
                 raise RuntimeError(stream.busy)
             raise StopAsyncIteration
-        if stream.guard is None:
-            stream.guard = guard_of(stream.owned)
+        streamcore_check_stack(STREAMCORE_FOR_AWAIT)
         stream.busy = PULLED
         self.state = WAITING
         return 0
@@ -285,68 +314,143 @@ cdef class Pull:
         self.stream.free()
         return 0
 
-    cdef object failed(self, error):
-        """After ``error``: end the stream. Gives what the end waits for, or raises."""
+    cdef PySendResult failed(self, error, PyObject** result) except PYGEN_ERROR:
+        """After ``error``: end the stream, which may wait for something; raises in the end."""
         cdef async_closing_iterator stream = self.stream
-        if self.state == WAITING and not isinstance(error, GeneratorExit):
-            self.state = ENDING
-            stream.iterator = None
+        self.stepping = False
+        if self.state != WAITING or isinstance(error, GeneratorExit):
+            if self.state == WAITING:
+                stream.given_up = True
+            self.leave()
+            raise error
+        self.state = ENDING
+        stream.iterator = None
+        try:
             self.awaited = end(stream.owned, error, stream.annotate, stream.given_up)
-            return self.send(None)
-        if self.state == WAITING:
-            stream.given_up = True
-        self.leave()
-        raise error
+            return pull_advance(self, None, result, False)
+        except BaseException:
+            self.leave()
+            raise
 
 
 cdef PySendResult pull_send(object self, object value, PyObject** result) except PYGEN_ERROR:
     cdef Pull pull = <Pull>self
     cdef async_closing_iterator stream = pull.stream
-    cdef PySendResult sent
+    result[0] = NULL  # the caller's may hold anything, and looks at it after an error
     if pull.state == NEW:
+        if value is not None:
+            raise TypeError("can't send non-None value to a just-started coroutine")
         if stream.steps is None and stream.busy is None and PyList_GET_SIZE(stream.held):
             pull.state = DONE
             result[0] = popped(stream.held)
             return PYGEN_RETURN
         pull.begin()
+        if stream.guard is None:
+            try:
+                stream.guard = guard_of(stream.owned)
+            except BaseException as raised:
+                return pull.failed(raised, result)
     elif pull.state == DONE or pull.stepping:
         pull.check()
+    return pull_resume(pull, value, result, False)
+
+
+cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except PYGEN_ERROR:
+    """Throw into what is awaited. One call on the C stack for each pull that waits for a pull, smaller than a send's."""
+    cdef PySendResult sent = PYGEN_NEXT
+    pull.check()
+    streamcore_check_stack(STREAMCORE_FOR_CLOSE)
+    awaited = pull.awaited
+    pull.stepping = True
+    try:
+        if type(awaited) is Pull:
+            sent = pull_throw(<Pull>awaited, error, result)
+        else:
+            waits_for = throw_into(awaited, error)
+            Py_INCREF(waits_for)
+            result[0] = <PyObject*>waits_for
+    except StopIteration as stop:
+        item = stop.value
+        Py_INCREF(item)
+        result[0] = <PyObject*>item
+        sent = PYGEN_RETURN
+    except BaseException as raised:
+        result[0] = NULL
+        return pull.failed(raised, result)
+    pull.stepping = False
+    return pull_resume(pull, None, result, True) if sent == PYGEN_RETURN else sent
+
+
+cdef PySendResult pull_resume(Pull pull, object value, PyObject** result, bint returned) except PYGEN_ERROR:
+    """``pull_advance``; its errors end the stream."""
+    cdef PySendResult sent = (<advance>pull_advance)(pull, value, result, returned)
+    if sent != PYGEN_ERROR:
+        return sent
+    result[0] = NULL
+    try:
+        streamcore_raised()
+    except BaseException as raised:
+        return pull.failed(raised, result)
+
+
+ctypedef PySendResult (*advance)(Pull, object, PyObject**, bint) noexcept
+
+
+cdef PySendResult pull_advance(Pull pull, object value, PyObject** result, bint returned) except PYGEN_ERROR:
+    """Go on to an item, or to a wait. ``returned``: what was awaited has given what stands in ``result``."""
+    cdef async_closing_iterator stream = pull.stream
+    cdef PySendResult sent
     while True:
-        if pull.awaited is None and stream.steps is not None and stream.satisfied():
-            streamcore_end()
-            return pull_failed(pull, result)
-        if pull.awaited is not None or not stream.at_hand(result):
-            sent = pull_step(pull, value, result)
-            if sent == PYGEN_ERROR:
-                return pull_failed(pull, result)
-            if sent == PYGEN_NEXT:
-                return sent
-            value = None
-            if stream.blocks and pull.state == WAITING:
-                stream.held = taken(result[0])[::-1]
-                continue
+        if stream.steps is not None and pull.awaited is None and stream.satisfied():
+            raise StopAsyncIteration
+        sent = pull_item(pull, value, result, returned)
+        if sent == PYGEN_NEXT:
+            return sent
         if stream.steps is None:
             break
         pull.stepping = True
-        try:
-            kept = stream.passes(result)
-        except BaseException as raised:
-            pull.stepping = False
-            error = raised
-            return pull_ends(pull, error, result)
+        kept = stream.passes(result)
         pull.stepping = False
         if kept:
             break
+        value = None
+        returned = False
     pull.state = DONE
     stream.busy = None
     return PYGEN_RETURN
+
+
+cdef PySendResult pull_item(Pull pull, object value, PyObject** result, bint returned) except PYGEN_ERROR:
+    """An item as the iterator has it: here already, or out of what is awaited."""
+    cdef async_closing_iterator stream = pull.stream
+    cdef PySendResult sent
+    while True:
+        if returned:
+            pull.awaited = None
+            if not stream.blocks:
+                return PYGEN_RETURN
+            block = taken(result[0])
+            result[0] = NULL
+            stream.held = list(block)[::-1]
+        if pull.awaited is None and stream.at_hand(result):
+            return PYGEN_RETURN
+        sent = pull_step(pull, value, result)
+        if sent == PYGEN_NEXT:
+            return sent
+        if sent == PYGEN_ERROR:
+            result[0] = NULL
+            streamcore_raised()
+        value = None
+        returned = True
 
 
 cdef PySendResult pull_step(Pull pull, object value, PyObject** result) noexcept:
     """Step what the pull waits for, or pull the iterator first; on PYGEN_ERROR an exception is set."""
     cdef PySendResult sent
     if pull.awaited is None:
+        pull.stepping = True  # ``__anext__`` may be code of others
         result[0] = streamcore_pull(pull.stream.iterator)
+        pull.stepping = False
         if result[0] == NULL:
             return PYGEN_ERROR
         pull.awaited = taken(result[0])
@@ -354,24 +458,7 @@ cdef PySendResult pull_step(Pull pull, object value, PyObject** result) noexcept
     pull.stepping = True
     sent = PyIter_Send(step, value, result)
     pull.stepping = False
-    if sent == PYGEN_RETURN:
-        pull.awaited = None
     return sent
-
-
-cdef PySendResult pull_failed(Pull pull, PyObject** result) except PYGEN_ERROR:
-    try:
-        streamcore_raised()
-    except BaseException as raised:
-        error = raised
-    return pull_ends(pull, error, result)
-
-
-cdef PySendResult pull_ends(Pull pull, object error, PyObject** result) except PYGEN_ERROR:
-    waits_for = pull.failed(error)
-    Py_INCREF(waits_for)
-    result[0] = <PyObject*>waits_for
-    return PYGEN_NEXT
 
 
 cdef PyObject* pull_next(object self) except? NULL:
@@ -395,15 +482,38 @@ cdef object taken(PyObject* result):
     return value
 
 
-cdef int raise_from(tuple error) except -1:
-    """Raise what the arguments of ``throw()`` say."""
-    kind = error[0]
-    value = error[1] if len(error) > 1 else None
-    if isinstance(kind, BaseException):
-        raise kind
-    if isinstance(value, BaseException):
-        raise value
-    raise kind() if value is None else kind(value)
+cdef object throw_into(awaited, tuple error):
+    """What ``awaited`` waits for after ``error`` is thrown into it, as a coroutine would do it."""
+    if is_exit(error):
+        close = getattr(awaited, "close", None)
+        if close is not None:
+            close()
+        raise_thrown(None, error)
+    throw = getattr(awaited, "throw", None)
+    if throw is None:
+        raise_thrown(None, error)
+    return throw(*error)
+
+
+cdef bint is_exit(tuple error) except -1:
+    if not error:
+        return False
+    kind = error[0] if isinstance(error[0], type) else type(error[0])
+    return issubclass(kind, GeneratorExit)
+
+
+cdef int raise_thrown(Pull pull, tuple error) except -1:
+    """Raise what the arguments of ``throw()`` say, or what is wrong with them; in the first case ``pull`` is over."""
+    thrown = nothing()
+    try:
+        thrown.throw(*error)
+    except BaseException:
+        if pull is not None and thrown.cr_frame is None:
+            pull.state = DONE
+        raise
+    finally:
+        thrown.close()
+    return 0
 
 
 streamcore_set_steps(Pull, pull_send, pull_next)

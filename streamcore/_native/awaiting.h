@@ -10,20 +10,59 @@ static int streamcore_is_async_iterator(PyObject *iterator)
     return methods != NULL && methods->am_anext != NULL;
 }
 
-/* What ``await`` steps: a coroutine itself, else what its ``__await__`` gives. Takes the reference. */
+static int streamcore_is_iterable_coroutine(PyObject *generator)
+{
+    PyObject *code = PyObject_GetAttrString(generator, "gi_code");
+    int is = code != NULL && (((PyCodeObject *)code)->co_flags & CO_ITERABLE_COROUTINE);
+    Py_XDECREF(code);
+    PyErr_Clear();
+    return is;
+}
+
+/* A coroutine that waits in someone else's ``await`` must not be stepped from here. One that nobody else holds cannot. */
+static int streamcore_is_free(PyObject *coroutine)
+{
+    PyObject *awaited;
+    if (Py_REFCNT(coroutine) == 1)
+        return 1;
+    awaited = PyObject_GetAttrString(coroutine, "cr_await");
+    if (awaited == NULL)
+        return 0;
+    Py_DECREF(awaited);
+    if (Py_IsNone(awaited))
+        return 1;
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    return 0;
+}
+
+/* What ``await`` steps: a coroutine itself, else what its ``__await__`` gives; the same errors as ``await``. Takes the
+ * reference. */
 static PyObject *streamcore_awaited(PyObject *awaitable)
 {
     PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
-    PyObject *stepped;
-    if (PyCoro_CheckExact(awaitable))
+    PyObject *stepped = NULL;
+    if (PyCoro_CheckExact(awaitable)) {
+        if (streamcore_is_free(awaitable))
+            return awaitable;
+    } else if (PyGen_CheckExact(awaitable) && streamcore_is_iterable_coroutine(awaitable)) { /* of types.coroutine */
         return awaitable;
-    if (methods != NULL && methods->am_await != NULL) {
-        stepped = methods->am_await(awaitable);
-    } else if (PyGen_CheckExact(awaitable)) { /* of types.coroutine */
-        return awaitable;
-    } else {
+    } else if (methods == NULL || methods->am_await == NULL) {
+#if PY_VERSION_HEX >= 0x030E0000
+        PyErr_Format(PyExc_TypeError, "'%.100s' object can't be awaited", Py_TYPE(awaitable)->tp_name);
+#else
         PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression", Py_TYPE(awaitable)->tp_name);
-        stepped = NULL;
+#endif
+    } else if ((stepped = methods->am_await(awaitable)) != NULL) {
+        int is_coroutine = PyCoro_CheckExact(stepped)
+            || (PyGen_CheckExact(stepped) && streamcore_is_iterable_coroutine(stepped));
+        if (is_coroutine || !PyIter_Check(stepped)) {
+            if (is_coroutine)
+                PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+            else
+                PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+                             Py_TYPE(stepped)->tp_name);
+            Py_CLEAR(stepped);
+        }
     }
     Py_DECREF(awaitable);
     return stepped;
@@ -51,11 +90,6 @@ static PyObject *streamcore_stop(PyObject *value)
     }
     Py_DECREF(value);
     return NULL;
-}
-
-static void streamcore_end(void)
-{
-    PyErr_SetNone(PyExc_StopAsyncIteration);
 }
 
 /* For Cython: the exception that is set is raised. */

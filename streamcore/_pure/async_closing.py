@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from types import AsyncGeneratorType
 from typing import Any, Generic, NoReturn, TypeVar
 
+from .._notes import add_note, make_room, note_failure, shown
 from .item_steps import DROPPED, step_of
 
 __all__ = ["aclose_all", "async_closing_iterator"]
@@ -70,10 +71,10 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             raise RuntimeError(self._busy)
         if self._iterator is None:
             raise StopAsyncIteration
-        if self._guard is None:
-            self._guard = guard_of(self._owned)
         self._busy = PULLED
         try:
+            if self._guard is None:
+                self._guard = guard_of(self._owned)
             if not self._steps:
                 return await self._pull() if self._blocks else await self._iterator.__anext__()
             return await self._step()
@@ -84,15 +85,14 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             self._iterator = None
             await end(self._owned, error, self._annotate, self._given_up)
         finally:
-            self._busy = None
-            self._dismiss_guard()
+            self._end_close()
 
     async def _pull(self) -> T:
         assert self._iterator is not None
         if not self._blocks:
             return await self._iterator.__anext__()  # type: ignore[no-any-return]
         while not self._held:
-            self._held = (await self._iterator.__anext__())[::-1]
+            self._held = list(await self._iterator.__anext__())[::-1]
         return self._held.pop()
 
     async def _step(self) -> T:
@@ -110,16 +110,25 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
 
     async def aclose(self) -> None:
         """Close every stage and the source, last to first; a second call does nothing."""
+        owned, given_up = self._begin_close()
+        try:
+            await aclose_all(owned, None, given_up)
+        finally:
+            self._end_close()
+
+    def _begin_close(self) -> tuple[list[Any], bool]:
+        """Let nothing else begin; gives what to close, the stream's until it is, and whether a pull was given up."""
         if self._busy is not None:
             raise RuntimeError(self._busy)
         self._iterator = None
         self._held = []
         self._busy = CLOSED
-        try:
-            await aclose_all(self._owned, None, self._given_up)
-        finally:
-            self._busy = None
-            self._dismiss_guard()
+        return self._owned, self._given_up
+
+    def _end_close(self) -> None:
+        """The pull or close is over."""
+        self._busy = None
+        self._dismiss_guard()
 
     def _dismiss_guard(self) -> None:
         if self._guard is not None and not self._owned:
@@ -152,25 +161,69 @@ async def aclose_all(owned: list[Any], error: BaseException | None, given_up: bo
     the first is raised. A cancellation is raised in any case, after all are closed. What is not closed yet when this
     coroutine is itself closed stays in ``owned``.
     """
-    raised = error
-    while owned:
-        entry = owned.pop()
-        try:
-            if (aclose := getattr(entry, "aclose", None)) is not None:
-                if given_up:
-                    release(entry)
-                await aclose()
-            elif (close := getattr(entry, "close", None)) is not None:
-                close()
-        except GeneratorExit:
-            raise
-        except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
-            raised = worse(raised, failure, entry)
+    make_room()
+    level = AsyncLevel(None, owned, error, given_up)
+    outer: list[AsyncLevel] = []
+    try:
+        while level.owned or outer:
+            if not level.owned:
+                inner, level = level, outer.pop()
+                inner.over()
+                if inner.raised is not None:
+                    level.note(inner.stream, inner.raised)
+                continue
+            entry = level.owned.pop()
+            try:
+                if hasattr(
+                    type(entry), "_begin_close"
+                ):  # a stream of ours: no recursion, however many there are
+                    left, abandoned = entry._begin_close()
+                    inner = AsyncLevel(entry, left, None, abandoned)
+                    outer.append(level)
+                    level = inner
+                else:
+                    await _aclose(entry, level.given_up)
+            except GeneratorExit:
+                raise
+            except BaseException as failure:  # noqa: BLE001 - kept: raised below or noted
+                level.note(entry, failure)
+    finally:
+        for unfinished in (*outer, level):
+            unfinished.over()
+    raised = level.raised
     if raised is not None and raised is not error:
         try:
             raise raised
         finally:
-            del raised, error
+            del raised, error, level
+
+
+class AsyncLevel:
+    """A stream whose end is under way; None for the stream where only its entries are at hand."""
+
+    __slots__ = ("given_up", "owned", "raised", "stream")
+
+    def __init__(self, stream: Any, owned: list[Any], error: BaseException | None, given_up: bool) -> None:
+        self.stream = stream
+        self.owned = owned
+        self.raised = error
+        self.given_up = given_up
+
+    def note(self, entry: object, failure: BaseException) -> None:
+        self.raised = worse(self.raised, failure, entry)
+
+    def over(self) -> None:
+        if self.stream is not None:
+            self.stream._end_close()
+
+
+async def _aclose(entry: Any, given_up: bool) -> None:
+    if (aclose := getattr(entry, "aclose", None)) is not None:
+        if given_up:
+            release(entry)
+        await aclose()
+    elif (close := getattr(entry, "close", None)) is not None:
+        close()
 
 
 def worse(raised: BaseException | None, failure: BaseException, entry: object) -> BaseException:
@@ -178,9 +231,9 @@ def worse(raised: BaseException | None, failure: BaseException, entry: object) -
     if raised is None:
         return failure
     if isinstance(raised, Exception) and not isinstance(failure, Exception):
-        failure.add_note(f"while the stream ended by {raised!r}")
+        add_note(failure, f"while the stream ended by {shown(raised)}")
         return failure
-    raised.add_note(f"and closing {type(entry).__name__} failed: {failure!r}")
+    note_failure(raised, f"closing {type(entry).__name__}", failure)
     return raised
 
 
@@ -234,3 +287,7 @@ def close_without_loop(owned: list[Any]) -> None:
     """``aclose_all`` of a stream that was dropped where no loop runs: an ``aclose()`` that waits is cut short there."""
     while owned:
         step(aclose_all(owned, None))
+
+
+async def nothing() -> None:
+    """A coroutine to throw into."""

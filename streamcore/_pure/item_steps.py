@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .operators import note
+from .._notes import raise_noted
 
 __all__ = ["DROPPED", "Step", "step_of"]
 
@@ -30,21 +30,19 @@ class Map(Step):
 
     def __call__(self, item: Any) -> Any:
         try:
-            result = self._fn(item)
-        except StopIteration as stop:
-            error = RuntimeError("generator raised StopIteration")
-            note(error, self._name, self._at)
-            raise error from stop
-        except BaseException as failure:
-            note(failure, self._name, self._at)
-            raise
+            result = self._apply(item)
+        except BaseException as error:  # noqa: BLE001 - raised, noted
+            raise_noted(error, self._name, self._at, in_async=True)
         self._at += 1
         return result
 
+    def _apply(self, item: Any) -> Any:
+        return self._fn(item)
+
 
 class Filter(Map):
-    def __call__(self, item: Any) -> Any:
-        return item if super().__call__(item) else DROPPED
+    def _apply(self, item: Any) -> Any:
+        return item if self._fn(item) else DROPPED
 
 
 class Take(Step):

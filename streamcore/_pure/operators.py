@@ -6,10 +6,10 @@ Each owns its source: however it ends, the source's ``close()`` is called once, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from .closing import closing_iterator
+from .._notes import raise_noted
+from .closing import Stream
 
 __all__ = ["filter_iterator", "map_iterator", "take_iterator"]
 
@@ -17,46 +17,55 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_iterator(source: Iterator[T], fn: Callable[[T], R], name: str) -> Iterator[R]:
+class map_iterator(Stream[R]):  # noqa: N801 - the twin of a function-like class
     """``fn`` of each item; an error gets a note with ``name`` and the item's number, counted from 0."""
 
-    def items() -> Iterator[R]:
-        for at, item in enumerate(source):
-            try:
-                result = fn(item)
-            except BaseException as error:
-                note(error, name, at)
-                raise
-            yield result
+    def __init__(self, source: Iterator[T], fn: Callable[[T], R], name: str) -> None:
+        self._fn = fn
+        self._name = name
+        self._at = 0
+        super().__init__(source)
 
-    iterator = items()
-    return closing_iterator(iterator, (source, iterator))
+    def _step(self, source: Iterator[Any]) -> R:
+        item = next(source)
+        try:
+            result = self._fn(item)
+        except BaseException as error:  # noqa: BLE001 - raised, noted
+            raise_noted(error, self._name, self._at)
+        self._at += 1
+        return result
 
 
-def filter_iterator(source: Iterator[T], keep: Callable[[T], object], name: str) -> Iterator[T]:
+class filter_iterator(Stream[T]):  # noqa: N801
     """The items for which ``keep`` is true; an error gets a note with ``name`` and the item's number."""
 
-    def items() -> Iterator[T]:
-        for at, item in enumerate(source):
+    def __init__(self, source: Iterator[T], keep: Callable[[T], object], name: str) -> None:
+        self._keep = keep
+        self._name = name
+        self._at = 0
+        super().__init__(source)
+
+    def _step(self, source: Iterator[T]) -> T:
+        for item in source:
             try:
-                kept = keep(item)
-            except BaseException as error:
-                note(error, name, at)
-                raise
+                kept = bool(self._keep(item))
+            except BaseException as error:  # noqa: BLE001 - raised, noted
+                raise_noted(error, self._name, self._at)
+            self._at += 1
             if kept:
-                yield item
-
-    iterator = items()
-    return closing_iterator(iterator, (source, iterator))
+                return item
+        raise StopIteration
 
 
-def take_iterator(source: Iterator[T], count: int) -> Iterator[T]:
+class take_iterator(Stream[T]):  # noqa: N801
     """The first ``count`` items; the source is not pulled for one more, but closed."""
-    iterator = islice(source, count)
-    return closing_iterator(iterator, (source, iterator))
 
+    def __init__(self, source: Iterator[T], count: int) -> None:
+        self._left = count
+        super().__init__(source)
 
-def note(error: BaseException, name: str, at: int) -> None:
-    """Name the operator and the item on ``error``, unless a stage before it has done so."""
-    if isinstance(error, Exception) and not any(n.startswith("in ") for n in getattr(error, "__notes__", ())):
-        error.add_note(f"in {name}, at item {at}")
+    def _step(self, source: Iterator[T]) -> T:
+        if self._left <= 0:
+            raise StopIteration
+        self._left -= 1
+        return next(source)

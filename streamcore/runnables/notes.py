@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
 
-__all__ = ["PREFIX", "stage_notes"]
+from .._backend import Stream
+from .._notes import PREFIX, add_note, is_placed
 
-PREFIX = "in "
-"""How the note of a stage begins; a stage adds none where one stands already, since upstream knows better."""
+__all__ = ["PREFIX", "stage_notes"]
 
 
 def stage_notes(links: Sequence[tuple[object, object]]) -> Callable[[BaseException], None]:
@@ -21,23 +22,32 @@ def stage_notes(links: Sequence[tuple[object, object]]) -> Callable[[BaseExcepti
     """
 
     def annotate(error: BaseException) -> None:
-        if any(note.startswith(PREFIX) for note in getattr(error, "__notes__", ())):
+        if is_placed(error):
             return
+        places: dict[CodeType, list[int]] = {}
+        for place, (_, iterator) in enumerate(links):
+            code = _code_of(iterator)
+            if code is not None:
+                places.setdefault(code, []).append(place)
         at = len(links)
         trace = error.__traceback__
         while trace is not None and at:
-            code = trace.tb_frame.f_code
-            at = next((i for i in reversed(range(at)) if _code_of(links[i][1]) is code), at)
+            same = places.get(trace.tb_frame.f_code, ())
+            below = bisect_left(same, at)
+            if below:
+                at = same[below - 1]
             trace = trace.tb_next
         if at < len(links):
-            place = f", stage {at + 1} of {len(links)}" if len(links) > 1 else ""
-            error.add_note(f"{PREFIX}{links[at][0]!r}{place}")
+            place_of = f", stage {at + 1} of {len(links)}" if len(links) > 1 else ""
+            add_note(error, f"{PREFIX}{links[at][0]!r}{place_of}")
 
     return annotate
 
 
 def _code_of(iterator: Any) -> CodeType | None:
-    """The code that runs when ``iterator`` is pulled, where it is Python's."""
+    """The code of a stage's own that runs when ``iterator`` is pulled, where it is Python's."""
+    if isinstance(iterator, Stream):
+        return None  # the same code in every stage; natively there is none
     for attribute in ("gi_code", "ag_code"):
         code = getattr(iterator, attribute, None)
         if code is not None:

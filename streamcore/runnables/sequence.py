@@ -8,7 +8,7 @@ stages that wait and calls ``invoke`` where nothing streams in between, so that 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +36,19 @@ class RunnableSequence(Runnable[Any, Any]):
     """
 
     def __init__(self, *stages: Any) -> None:
-        coerced = (coerce_to_runnable(stage) for stage in stages)
-        self.stages: tuple[Runnable[Any, Any], ...] = tuple(
-            chain.from_iterable(
-                stage.stages if isinstance(stage, RunnableSequence) else (stage,) for stage in coerced
-            )
-        )
+        coerced = [coerce_to_runnable(stage) for stage in stages]
+        parts = [stage.stages if isinstance(stage, RunnableSequence) else (stage,) for stage in coerced]
+        # two tuples are joined at once: a chain that is made by ``|`` copies its stages each time
+        self.stages: Stages = parts[0] + parts[1] if len(parts) == 2 else tuple(chain.from_iterable(parts))
         if not self.stages:
             raise ValueError("RunnableSequence needs at least one stage, got none")
-        self._segments = _segments(self.stages)
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.stages))
+
+    @cached_property
+    def _segments(self) -> tuple[Stages, ...]:
+        return _segments(self.stages)
 
     @property
     def _blocks(self) -> bool:

@@ -1,0 +1,127 @@
+"""Streams inside streams, deeper than any stack: pulled, closed, dropped and shown, in a process of their own."""
+
+from __future__ import annotations
+
+import pytest
+from loops import run_script
+
+SCRIPT = """
+import asyncio, sys, threading
+from streamcore import RunnableGenerator, RunnableSequence, ops
+
+COUNT, WAY, STACK = {count}, {way!r}, {stack}
+
+class Source:
+    closed = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return 1
+
+    def close(self):
+        Source.closed += 1
+
+class AsyncSource(Source):
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await asyncio.sleep(0)
+        return 1
+
+    async def aclose(self):
+        await asyncio.sleep(0)
+        Source.closed += 1
+
+def one_by_one(kinds):
+    chain = kinds[0]
+    for at in range(1, COUNT):
+        chain = chain | kinds[at % len(kinds)]
+    return chain
+
+def nested(kinds, transform, source):
+    stream = source
+    for at in range(COUNT):
+        stream = getattr(kinds[at % len(kinds)], transform)(stream)
+    return stream
+
+def stages(chunks):
+    for chunk in chunks:
+        yield chunk
+
+KINDS = [ops.map(abs), ops.filter(bool), ops.take(9)]
+WAYS = dict(
+    piped=lambda: one_by_one(KINDS).transform(Source()),
+    sequence=lambda: RunnableSequence(*(KINDS[at % 3] for at in range(COUNT))).transform(Source()),
+    nested=lambda: nested(KINDS, "transform", Source()),
+    generators=lambda: nested([RunnableGenerator(stages)], "transform", Source()),
+    async_piped=lambda: one_by_one(KINDS).atransform(AsyncSource()),
+    async_nested=lambda: nested(KINDS, "atransform", AsyncSource()),
+)
+
+def work():
+    import gc
+    gc.disable()  # a collection is no part of this
+    for end in "pull", "close", "drop", "pull-and-drop":
+        Source.closed = 0
+        if WAY.startswith("async"):
+            asyncio.run(aend(end))
+        else:
+            stream = WAYS[WAY]()
+            if "pull" in end:
+                print(pulled(stream))
+            if end in ("pull", "close"):
+                stream.close()
+            del stream
+        print(end, Source.closed)
+
+def pulled(stream):
+    try:
+        return next(stream)
+    except RecursionError:
+        return "deep"
+
+async def aend(end):
+    stream = WAYS[WAY]()
+    if "pull" in end:
+        try:
+            print(await anext(stream))
+        except RecursionError:
+            print("deep")
+    if end in ("pull", "close"):
+        await stream.aclose()
+    del stream
+    for _ in range(99):  # a dropped stream is closed by the loop
+        await asyncio.sleep(0)
+
+if STACK:
+    # Python's own limit is not made for it: each call of the twin's takes as much as anyone's
+    sys.setrecursionlimit(90)
+    threading.stack_size(STACK)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+else:
+    work()
+"""
+
+WAYS = ["piped", "sequence", "nested", "generators", "async_piped", "async_nested"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("count", "stack"), [(30_000, 0), (1_000, 131_072), (10, 131_072), (10, 0)])
+def test_pulling_closing_and_dropping_work_at_any_depth(backend, way, count, stack):
+    """A pull gives the item or RecursionError; however it went, every source is closed once."""
+    first, *ends = run_script(SCRIPT.format(count=count, way=way, stack=stack), backend)
+    second = ends.pop(6)
+    assert ends == ["pull", "1", "close", "1", "drop", "1", "pull-and-drop", "1"]
+    assert {first, second} <= ({"1"} if count == 10 else {"deep", "1"})
+
+
+def test_a_repr_of_many_stages():
+    from streamcore import RunnableSequence, ops
+
+    chain = RunnableSequence(*[ops.take(1)] * 30_000)
+    assert repr(chain | chain) == " | ".join(["ops.take(1)"] * 60_000)
