@@ -1,11 +1,23 @@
-"""The ``backend`` fixture: every behaviour test runs on the native core and on its pure twin."""
+"""The ``backend`` fixture: every behaviour test runs on the native core and on its pure twin.
+
+What the environment may ask of the tests:
+
+- ``STREAMCORE_TEST_SCALE`` (default 1) multiplies the number of random examples in the property tests; 1 takes a minute
+  or two in all, 10 makes over 100,000 random cuts, 0.25 is for slow builds such as those under sanitizers.
+- ``STREAMCORE_TEST_SEED`` is where the random numbers of those tests start; a failure shows the input itself.
+- ``STREAMCORE_TEST_REQUIRE_NATIVE`` (any value; CI sets it) makes a missing extension a failure, not a skip.
+- ``STREAMCORE_STRESS_SECONDS`` and ``STREAMCORE_STRESS_SEED``: how long the stress of channels runs on each backend,
+  and at which round it starts.
+- ``STREAMCORE_NATIVE_FULL`` (any value) runs the tests of the C headers in full, as ``tests/native/*.sh`` do.
+- ``STREAMCORE_BACKEND`` and ``STREAMCORE_KERNEL`` choose, as for any program, what the stages are made of; tests that
+  take the fixture run on both backends anyway.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 import signal
-import sysconfig
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +25,12 @@ from pathlib import Path
 import pytest
 from backends import find
 from hypothesis import settings
+from interpreter_faults import FAULTS, skip_where_python_crashes
 
 # What CI sets: a missing extension is then a failure, not a skipped half of the suite.
 NATIVE_REQUIRED = (
     os.environ.get("STREAMCORE_BACKEND") == "native" or "STREAMCORE_TEST_REQUIRE_NATIVE" in os.environ
 )
-
-
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-# What CPython 3.13's free-threaded build does not survive itself, in a program that has no extension of ours.
-CRASHES = {
-    "fails_allocations": "any list, dict or call under _testcapi.set_nomemory corrupts its heap",
-    "shares_a_generator": "two threads that pull one generator",
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings.register_profile("no deadline", deadline=None)  # a machine under load is no failure
     settings.load_profile("no deadline")
-    for name, what in CRASHES.items():
+    for name, (what, _) in FAULTS.items():
         config.addinivalue_line("markers", f"{name}: skipped where CPython crashes on it: {what}")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -47,12 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for name, what in CRASHES.items():
+    for name in FAULTS:
         marker = item.get_closest_marker(name)
-        if FREE_THREADED and marker is not None:
+        if marker is not None:
             backend = getattr(item, "callspec", None) and item.callspec.params.get("backend")
             if marker.kwargs.get("backend", backend) == backend:
-                pytest.skip(f"free-threaded CPython itself crashes: {what}")
+                skip_where_python_crashes(name)
 
 
 @pytest.fixture(autouse=True)

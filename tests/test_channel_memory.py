@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import pytest
+from interpreter_faults import skip_where_python_crashes
 
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 
@@ -17,8 +17,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 MISSING = object()
-# CPython 3.12 and 3.13 crash on a plain coroutine of theirs under a failing allocation, so nothing can be tried there.
-COROUTINES = sys.version_info < (3, 12)
 PLENTY = 150  # more allocations than any action makes
 FIRST = list(range(60))  # with these inside, the next items cross into a new block
 
@@ -41,8 +39,8 @@ def filled(size=None):
 
 
 def skip_coroutines(form):
-    if form.startswith("a") and not COROUTINES:
-        pytest.skip("this CPython crashes on its own coroutines under a failing allocation")
+    if form.startswith("a"):
+        skip_where_python_crashes("fails_allocations_of_coroutines")
 
 
 def step(coroutine):
