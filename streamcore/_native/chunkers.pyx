@@ -33,6 +33,7 @@ cdef extern from "line_ends.h" nogil:
     void sc_ends_alike(const uint32_t *found, size_t n, int64_t shift, int64_t drop, int64_t *ends) noexcept
     void sc_ends_mixed(const uint8_t *p, const uint32_t *found, size_t n, int at_start, int64_t shift,
                        int64_t *ends) noexcept
+    void sc_ends_rising(int64_t least, size_t n, int64_t *ends) noexcept
 
 cdef extern from "delimiters.h" nogil:
     ctypedef struct sc_node:
@@ -154,6 +155,9 @@ cdef class LinesEngine(Engine):
                 stop = self.block_base + self.block[self.used]
                 after = stop + 1
                 if self.universal:
+                    if stop < start:  # an LF after the CR that was one itself when it was looked for: lent memory
+                        self.used += 1
+                        continue
                     if self.ptr[stop] == c"\r":
                         if after < self.length:
                             after += self.ptr[after] == c"\n"
@@ -338,6 +342,8 @@ cdef class LinesEngine(Engine):
                 crlf = 0 if self.keepends else sc_count_crlf(p, found, count, at_start)
                 if crlf:
                     sc_ends_mixed(p, found, count, at_start, shift, out)
+                    if self.lent:
+                        sc_ends_rising(spans.size, count, out)
                 else:
                     sc_ends_alike(found, count, shift + self.keepends, not self.keepends, out)
                 carriage_returns += crlf
@@ -349,6 +355,7 @@ cdef class LinesEngine(Engine):
                 break
         if not spans.count:
             return None
+        spans.limit = self.progress.start
         if self.keepends:
             spans.gap = 0
         elif carriage_returns:

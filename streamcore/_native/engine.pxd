@@ -20,6 +20,9 @@ item first and moves ``progress`` on after that; ``settle()`` moves after its la
 ``progress``, or must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``; then
 ``take()`` returns NULL.
 
+Memory that is ``lent`` may change between two reads, though its owner promised otherwise: what comes of that may be
+wrong, but has to stay inside the memory and inside what was allocated. ``cut()`` and ``join()`` read each byte once.
+
 All hooks run with ``busy`` set, so whatever foreign code they run (a buffer's own, a finalizer, a handler) finds the
 engine refusing every call; ``reset()`` sets it too.
 """
@@ -75,6 +78,7 @@ cdef class Engine:
 
     cdef object owner  # keeps ptr alive
     cdef const unsigned char *ptr
+    cdef bint lent  # others may write at ptr (borrow=True): nothing may rest on reading a byte twice
     cdef Py_ssize_t length  # bytes at ptr
     cdef long long base  # stream offset of ptr[0]
     cdef Progress progress

@@ -15,7 +15,7 @@ from cpython.ref cimport Py_INCREF
 from libc.string cimport memcpy, memmove
 
 from streamcore._native.utf8_text cimport text_of
-from streamcore._native.view cimport freeze, make_view
+from streamcore._native.view cimport Hold, freeze, make_view
 
 from streamcore import _options
 from streamcore._driving import driven, executing
@@ -187,6 +187,7 @@ cdef class Engine:
         self.owner = owner
         self.ptr = data
         self.length = size
+        self.lent = type(owner) is Hold
         return 0
 
     cdef int open_fragment(self, object fragment) except -1:
@@ -259,7 +260,7 @@ cdef class Engine:
             joined = self.join(start, stop)
             return own(make_view(joined, <const unsigned char *> PyBytes_AS_STRING(joined), stop - start))
         try:
-            if start >= 0:
+            if start >= 0 and not self.lent:  # text is measured, then written
                 return own(text_of(self.ptr + start, stop - start))
             joined = self.join(start, stop)
             return own(text_of(<const unsigned char *> PyBytes_AS_STRING(joined), stop - start))

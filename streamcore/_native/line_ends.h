@@ -36,4 +36,15 @@ static void sc_ends_mixed(const uint8_t *p, const uint32_t *found, size_t n, int
     }
 }
 
+/* Lets no end lie before the one in front of it: memory that changed after its line feeds were found may say so. */
+static void sc_ends_rising(int64_t least, size_t n, int64_t *ends)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        if (ends[i] < least)
+            ends[i] = least;
+        least = ends[i];
+    }
+}
+
 #endif

@@ -24,7 +24,7 @@ from cpython.number cimport PyIndex_Check, PyNumber_Index
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.string cimport memcpy
 
-from streamcore._native.view cimport Hold, View, freeze, make_view
+from streamcore._native.view cimport Hold, freeze, make_view
 
 cdef extern from *:
     """
@@ -228,9 +228,10 @@ cdef class RingBuffer:
                 return taken
         self.check_open()
         owner = freeze(data, "write()", True, &start, &size)
+        self.check_open()  # again: the data's own code may have closed it
         size = min(size, self.room())
         taken = size
-        self.append(owner, start, size, not isinstance(owner, Hold) or isinstance(data, View))
+        self.append(owner, start, size, not isinstance(owner, Hold))
         return taken
 
     cdef int append(
@@ -273,9 +274,9 @@ cdef class RingBuffer:
         outstanding, or if nothing is free: memory of no bytes would make a file look exhausted.
         """
         cdef Py_ssize_t size
-        cdef Grant lent = self.spare
-        self.check_open()
+        cdef Grant lent
         n = integer(n, "n")
+        self.check_open()
         if n <= 0:
             raise ValueError(f"n must be positive, got {n}")
         if self.lent is not None:
@@ -283,7 +284,8 @@ cdef class RingBuffer:
         if self.room() == 0:
             raise BufferError(f"nothing is free to grant: {self.queue.bytes} of {self.bound} bytes are in use")
         size = min(clipped(n), self.room())
-        if lent is None or PyBytes_GET_SIZE(lent.block) < size or PyBytes_GET_SIZE(lent.block) - size > size:
+        lent = self.spare
+        if lent is None or lent.exports or PyBytes_GET_SIZE(lent.block) < size or PyBytes_GET_SIZE(lent.block) - size > size:
             lent = Grant.__new__(Grant)
             lent.block = PyBytes_FromStringAndSize(NULL, size)
         lent.size = size
@@ -301,11 +303,12 @@ cdef class RingBuffer:
         are copied, so that writing through those changes nothing here. BufferError if there is no grant, or
         if ``n`` is beyond it: it then stays outstanding.
         """
-        cdef Grant lent = self.lent
+        cdef Grant lent
         cdef Py_ssize_t size
         cdef bytes block
-        self.check_open()
         n = integer(n, "n")
+        self.check_open()
+        lent = self.lent
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
         if lent is None:
@@ -366,11 +369,11 @@ cdef class RingBuffer:
 
     cdef Py_ssize_t count_of(self, object n) except -1:
         """How many bytes ``read(n)`` takes."""
+        cdef Py_ssize_t size = -1
+        if n is not None:
+            n = integer(n, "n")
+            size = clipped(n)
         self.check_open()
-        if n is None:
-            return self.queue.bytes
-        n = integer(n, "n")
-        cdef Py_ssize_t size = clipped(n)
         if size < -1:
             raise ValueError(f"n must be -1 (all) or not negative, got {n}")
         return self.queue.bytes if size == -1 else min(size, self.queue.bytes)
@@ -404,6 +407,7 @@ cdef class RingBuffer:
             raise not_writable(buffer)
         PyObject_GetBuffer(buffer, &target, PyBUF_FULL_RO)
         try:
+            self.check_open()  # again: the buffer's own code may have closed it
             if target.readonly:
                 raise not_writable(buffer)
             if not PyBuffer_IsContiguous(&target, b"C"):
@@ -421,8 +425,8 @@ cdef class RingBuffer:
     @cython.critical_section
     def consume(self, n):
         """Drop the first ``n`` bytes; ValueError if fewer are held."""
-        self.check_open()
         n = integer(n, "n")
+        self.check_open()
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
         if n > self.queue.bytes:
@@ -472,6 +476,7 @@ cdef class RingBuffer:
         last = PY_SSIZE_T_MAX if end is None else clipped(PyNumber_Index(end))
         PyObject_GetBuffer(sub, &pattern, PyBUF_SIMPLE)
         try:
+            self.check_open()  # again: the arguments' own code may have closed it
             first = max(first + self.queue.bytes, 0) if first < 0 else first
             last = max(last + self.queue.bytes, 0) if last < 0 else min(last, self.queue.bytes)
             if pattern.len > last - first:
@@ -497,12 +502,12 @@ cdef class RingBuffer:
         """Drop everything held and the grant; views given out stay valid. Calling it again does nothing."""
         if self.is_closed:
             return
+        self.is_closed = True
         if self.lent is not None:
             self.release_lent()
             self.end_grant()
-        segments_drop(&self.queue, self.queue.bytes)
-        self.is_closed = True
         self.limit = 0
+        segments_drop(&self.queue, self.queue.bytes)
         self.slab = None
         self.spare = None
 

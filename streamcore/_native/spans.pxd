@@ -14,6 +14,7 @@ cdef class Spans:
     cdef Py_ssize_t count  # items, the head included
     cdef Py_ssize_t size  # bytes of all items
     cdef Py_ssize_t first  # where the first item after the head starts at ptr
+    cdef Py_ssize_t limit  # where the last of them has ended, with its separator
     cdef Py_ssize_t gap  # bytes between two items in the fragment; -1: after each, an LF, or a CR and an LF
     cdef int64_t *ends  # of the items in data(): `count` values
     cdef Py_ssize_t capacity  # of ends
@@ -23,6 +24,7 @@ cdef class Spans:
     cdef int64_t *grow(self, Py_ssize_t more) except NULL
     cdef int locate(self) except -1
     cdef Py_ssize_t start_of(self, Py_ssize_t index) noexcept
+    cdef Py_ssize_t within(self, Py_ssize_t start, Py_ssize_t index) noexcept
     cdef Py_ssize_t size_of(self, Py_ssize_t index) noexcept
     cdef object make(self, Py_ssize_t index)
 

@@ -70,9 +70,9 @@ cdef class Spans:
         if starts == NULL:
             raise MemoryError()
         for i in range(self.has_head, self.count):
-            starts[i] = at
-            at += self.size_of(i)
-            at += 2 if self.ptr[at] == c"\r" else 1
+            starts[i] = self.within(at, i)
+            at = starts[i] + self.size_of(i)
+            at += 2 if at < self.limit and self.ptr[at] == c"\r" else 1
         self.starts = starts
         return 0
 
@@ -86,7 +86,12 @@ cdef class Spans:
             return self.starts[index]
         if self.has_head:
             head = self.ends[0]
-        return self.first + (self.ends[index - 1] if index else 0) - head + self.gap * (index - self.has_head)
+        return self.within(
+            self.first + (self.ends[index - 1] if index else 0) - head + self.gap * (index - self.has_head), index)
+
+    cdef Py_ssize_t within(self, Py_ssize_t start, Py_ssize_t index) noexcept:
+        """``start``, or what still lies in the fragment: memory that was lent may have changed since it was scanned."""
+        return min(start, self.limit - self.size_of(index))
 
     cdef object make(self, Py_ssize_t index):
         cdef Py_ssize_t start, size
@@ -135,5 +140,6 @@ cdef class Spans:
         result = PyBytes_FromStringAndSize(NULL, (self.count + 1) * <Py_ssize_t> sizeof(int64_t))
         cdef int64_t *out = <int64_t *> PyBytes_AS_STRING(result)
         out[0] = 0
-        memcpy(out + 1, self.ends, self.count * sizeof(int64_t))
+        if self.count:
+            memcpy(out + 1, self.ends, self.count * sizeof(int64_t))
         return result

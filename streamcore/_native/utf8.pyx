@@ -8,11 +8,12 @@ A span is measured first (that checks it and tells its width), then written; ASC
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stddef cimport size_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from streamcore._native.engine cimport Engine
 from streamcore._native.utf8_text cimport NO_CHARACTER, decode_span
@@ -86,7 +87,15 @@ cdef class UTF8Engine(Engine):
         return NULL
 
     cdef int settle(self) except -1:
-        return self.keep(self.progress.start)
+        cdef Py_ssize_t held
+        self.keep(self.progress.start)
+        if self.lent:
+            # It may have changed since it was looked at; complete() rests on the carry being the start of a character.
+            held = <Py_ssize_t> utf8_held(self.carry, self.carry_size, self.policy == SURROGATEPASS)
+            memmove(self.carry, self.carry + self.carry_size - held, held)
+            self.carry_size = held
+            self.progress.start = -held
+        return 0
 
     cdef object decode_window(self):
         """Decode up to WINDOW bytes from ``progress.start``, which moves; None if nothing came of them."""
@@ -98,11 +107,14 @@ cdef class UTF8Engine(Engine):
             before = self.complete(&at, &first)
             if at < 0:
                 return None
+        if self.lent:  # a window is measured, then written
+            window = PyBytes_FromStringAndSize(<const char *> p + at, stop - at)
+            p = <const uint8_t *> PyBytes_AS_STRING(window) - at
         stop -= <Py_ssize_t> utf8_held(p + at, stop - at, self.policy == SURROGATEPASS)
         text = decode_span(p + at, stop - at, first, self.policy == REPLACE, self.limit(), &used)
         at += used
         if at < stop and self.error is None:
-            text = self.decode_rest(text, &at, stop)
+            text = self.decode_rest(text, p, &at, stop)
         if before is not None:
             text = before if text is None else before + text
         self.progress.start = at
@@ -142,9 +154,8 @@ cdef class UTF8Engine(Engine):
         at[0] = right - held
         return None
 
-    cdef object decode_rest(self, object text, Py_ssize_t *start, Py_ssize_t stop):
+    cdef object decode_rest(self, object text, const uint8_t *p, Py_ssize_t *start, Py_ssize_t stop):
         """As ``decode_window``, for what lies beyond the first bad piece, with ``text`` before it."""
-        cdef const uint8_t *p = <const uint8_t *> self.ptr
         cdef Py_ssize_t at = start[0], used = 0
         cdef int need = 0, right
         cdef list pieces = [] if text is None else [text]

@@ -14,6 +14,7 @@ cdef class View:
     cdef Py_hash_t hashed  # cached hash, -1 if not computed yet
 
     cdef int check(self) except -1  # ValueError once released
+    cdef int check_new(self) except -1  # TypeError once it was made
 
 
 @cython.final

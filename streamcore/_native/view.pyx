@@ -11,7 +11,7 @@ lent with ``borrow=True`` that stores a view of itself.
 cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_FULL_RO, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE,
-    PyBuffer_IsContiguous, PyBuffer_Release, PyBuffer_ToContiguous, PyObject_CheckBuffer, PyObject_GetBuffer,
+    PyBuffer_IsContiguous, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_Check, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_Check, PyMemoryView_FromObject
@@ -66,20 +66,32 @@ cdef bint lies_in(object owner, const unsigned char *start, Py_ssize_t size) noe
     return first <= start and start + size <= first + PyBytes_GET_SIZE(owner)
 
 
+cdef object copied(const unsigned char *data, Py_ssize_t size, const unsigned char **start):
+    """The bytes at ``data``, read once."""
+    copy = PyBytes_FromStringAndSize(<const char *> data, size)
+    start[0] = <const unsigned char *> PyBytes_AS_STRING(copy)
+    return copy
+
+
+cdef object freeze_view(View view, bint borrow, const unsigned char **start, Py_ssize_t *size):
+    cdef object owner
+    with cython.critical_section(view):
+        owner = view.owner
+        start[0] = view.data
+        size[0] = view.size
+    if owner is None:
+        raise ValueError(RELEASED)
+    if type(owner) is Hold and not borrow:  # that was lent to who made the view, not to this taker
+        return copied(start[0], size[0], start)
+    return owner
+
+
 cdef object freeze_buffer(
         object data, str taker, bint borrow, const unsigned char **start, Py_ssize_t *size):
     cdef Hold held
-    cdef View view
     cdef object owner
     if isinstance(data, View):
-        view = <View> data
-        with cython.critical_section(view):
-            owner = view.owner
-            start[0] = view.data
-            size[0] = view.size
-        if owner is None:
-            raise ValueError(RELEASED)
-        return owner
+        return freeze_view(<View> data, borrow, start, size)
     if not PyObject_CheckBuffer(data):
         raise TypeError(f"{taker} takes bytes-like data, got {type(data).__name__}")
     held = Hold(data)
@@ -96,13 +108,12 @@ cdef object freeze_buffer(
     if isinstance(owner, View):
         # `data` may release the view before this taker is done: hold what the view holds (not None as long as
         # there is a buffer of it).
-        return (<View> owner).owner
-    if borrow:
+        owner = (<View> owner).owner
+        if borrow or type(owner) is not Hold:
+            return owner
+    elif borrow:
         return held
-    owner = PyBytes_FromStringAndSize(NULL, held.buffer.len)
-    start[0] = <const unsigned char *> PyBytes_AS_STRING(owner)
-    PyBuffer_ToContiguous(<void *> start[0], &held.buffer, held.buffer.len, b"C")
-    return owner
+    return copied(start[0], size[0], start)
 
 
 @cython.final
@@ -127,12 +138,17 @@ cdef class View:
         cdef const unsigned char *start = NULL
         cdef Py_ssize_t size = 0
         cdef object owner
-        if self.owner is not None:
-            raise TypeError("View is made already and does not change")
+        self.check_new()
         owner = freeze(data, "View", False, &start, &size)
+        self.check_new()  # the data's own code may have made it meanwhile
         self.data = start
         self.size = size
         self.owner = owner
+
+    cdef int check_new(self) except -1:
+        if self.owner is not None or self.data != NULL:
+            raise TypeError("View is made already and does not change")
+        return 0
 
     # -- buffer protocol
 
@@ -185,8 +201,12 @@ cdef class View:
     def tobytes(self, order=None):
         """The bytes, copied out; ``order`` is there because ``memoryview`` has it and changes nothing."""
         self.check()
-        if order is not None and order not in ("C", "F", "A"):
-            raise ValueError("order must be 'C', 'F' or 'A'")
+        if order is not None:
+            if not isinstance(order, str):
+                raise TypeError(
+                    f"tobytes() argument 'order' must be str or None, not {type(order).__name__}")
+            if str.__str__(order) not in ("C", "F", "A"):
+                raise ValueError("order must be 'C', 'F' or 'A'")
         return PyBytes_FromStringAndSize(<const char *> self.data, self.size)
 
     def hex(self, *args, **kwargs):
@@ -217,6 +237,7 @@ cdef class View:
         self.check()
         if PyIndex_Check(key):
             start = PyNumber_AsSsize_t(key, IndexError)
+            self.check()  # again: __index__ may have released it
             if start < 0:
                 start += self.size
             if not 0 <= start < self.size:
@@ -224,9 +245,11 @@ cdef class View:
             return self.data[start]
         if PySlice_Check(key):
             PySlice_Unpack(key, &start, &stop, &step)
+            self.check()
             if step == 1:
                 count = PySlice_AdjustIndices(self.size, &start, &stop, step)
                 return make_view(self.owner, self.data + start, count)
+            return PyMemoryView_FromObject(self)[start:stop:step]
         return PyMemoryView_FromObject(self)[key]
 
     def __setitem__(self, key, value):

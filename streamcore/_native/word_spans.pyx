@@ -126,5 +126,6 @@ cdef class WordSpans:
         result = words_steal(PyBytes_FromStringAndSize(NULL, (self.count + 1) * <Py_ssize_t> sizeof(int64_t)))
         cdef int64_t *out = <int64_t *> PyBytes_AS_STRING(result)
         out[0] = 0
-        memcpy(out + 1, self.ends, self.count * sizeof(int64_t))
+        if self.count:
+            memcpy(out + 1, self.ends, self.count * sizeof(int64_t))
         return result

@@ -131,6 +131,7 @@ cdef class WordsEngine(Engine):
             self.length = PyUnicode_GET_LENGTH(fragment)
             self.width = PyUnicode_KIND(fragment)
             self.ascii = PyUnicode_IS_ASCII(fragment)
+            self.lent = False
             self.owner = fragment
         else:
             try:

@@ -85,7 +85,9 @@ class RingBuffer:
             self._room -= size
             return size
         self._check_open()
-        return self._append(freeze(data, "write()", borrow=True)[: self._room])
+        piece = freeze(data, "write()", borrow=True)
+        self._check_open()  # again: the data's own code may have closed it
+        return self._append(piece[: self._room])
 
     def _append(self, piece: memoryview) -> int:
         size = len(piece)
@@ -115,8 +117,8 @@ class RingBuffer:
         off ``free`` until ``commit``; its content is undefined until written. BufferError if a grant is
         outstanding, or if nothing is free: memory of no bytes would make a file look exhausted.
         """
-        self._check_open()
         n = integer(n, "n")
+        self._check_open()
         if n <= 0:
             raise ValueError(f"n must be positive, got {n}")
         if self._grant is not None:
@@ -136,8 +138,8 @@ class RingBuffer:
         are copied, so that writing through those changes nothing here. BufferError if there is no grant, or
         if ``n`` is beyond it: it then stays outstanding.
         """
-        self._check_open()
         n = integer(n, "n")
+        self._check_open()
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
         if self._grant is None:
@@ -162,7 +164,7 @@ class RingBuffer:
         segments = self._segments
         if segments:
             head = segments[0]
-            if type(head) is bytes and len(head) == n and type(n) is int:
+            if type(n) is int and type(head) is bytes and len(head) == n:
                 self._room += n
                 del segments[0]
                 return head
@@ -189,6 +191,8 @@ class RingBuffer:
             target = memoryview(buffer)
         except TypeError:
             target = memoryview(b"")
+        else:
+            self._check_open()  # again: the buffer's own code may have closed it
         if target.readonly:
             raise TypeError(f"readinto() takes a writable bytes-like object, got {type(buffer).__name__}")
         if not target.c_contiguous:
@@ -207,8 +211,8 @@ class RingBuffer:
 
     def consume(self, n: int) -> None:
         """Drop the first ``n`` bytes; ValueError if fewer are held."""
-        self._check_open()
         n = integer(n, "n")
+        self._check_open()
         if n < 0:
             raise ValueError(f"n must not be negative, got {n}")
         if n > len(self):
@@ -244,9 +248,10 @@ class RingBuffer:
         """
         self._check_open()
         b"".find(sub)  # raises what bytes.find raises
-        held = len(self)
         first = 0 if start is None else index(start)
-        last = held if end is None else index(end)
+        last = maxsize if end is None else index(end)
+        self._check_open()  # again: the arguments' own code may have closed it
+        held = len(self)
         first = max(first + held, 0) if first < 0 else first
         last = max(last + held, 0) if last < 0 else min(last, held)
         if first > last:
@@ -255,8 +260,8 @@ class RingBuffer:
         return found if found < 0 else first + found
 
     def _count(self, n: int | None) -> int:
-        self._check_open()
         n = -1 if n is None else integer(n, "n")
+        self._check_open()
         if n < -1:
             raise ValueError(f"n must be -1 (all) or not negative, got {n}")
         return len(self) if n == -1 else min(n, len(self))
