@@ -81,4 +81,4 @@ class ChannelClosed(StreamcoreError, EOFError):
 
 
 class StreamTimeout(StreamcoreError, TimeoutError):
-    """A stream gave no chunk within its time limit (seconds)."""
+    """A stream gave no chunk within its time limit (seconds), or a pattern split no text within its own."""

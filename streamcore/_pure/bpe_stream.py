@@ -14,11 +14,11 @@ differ, no id is sure until that comes. A pattern of no known family is held as 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._options import limit_option
-from ..errors import ItemTooLarge
+from ..errors import ItemTooLarge, StreamTimeout
 from .bpe_input import check_errors, checked_names, disallowed_error
 from .open_piece import OpenPieces
 from .text_stream import Composer, NameFinder, TextDecoder
@@ -42,15 +42,16 @@ class UnknownPattern:
         """The text whose ids were not given out."""
         return "".join(self._held).encode()
 
-    def feed(self, text: str, final: bool) -> list[int]:
-        """Nothing until the text ends, then its ids."""
+    def feed(self, text: str, final: bool) -> Iterator[int]:
+        """Nothing until the text ends, then its ids; an error of the pattern comes after the ids before it."""
         self._held.append(text)
         self.held_size += len(text.encode())
-        if not final:
-            return []
-        text, self._held, self.held_size = "".join(self._held), [], 0
-        lookup = self._core._cache.__getitem__
-        return [number for pieces in self._core._split(text) for piece in pieces for number in lookup(piece)]
+        if final:
+            lookup = self._core._cache.__getitem__
+            for pieces in self._core._split("".join(self._held)):
+                for piece in pieces:
+                    yield from lookup(piece)
+            self._held, self.held_size = [], 0
 
 
 class BPEEncoder(TokenEngine):
@@ -125,7 +126,19 @@ class BPEEncoder(TokenEngine):
 
     def _encode(self, text: str, final: bool) -> list[Any]:
         out: list[int] = []
-        final = final or self._text.error is not None
+        try:
+            self._encode_named(text, final or self._text.error is not None, out)
+        except (StreamTimeout, ValueError) as error:
+            if self._core._family is not None:
+                raise
+            self._fail(error)  # the pattern took too long, or too much memory
+        if not out:
+            return []
+        import numpy as np
+
+        return [np.array(out, np.uint32)]
+
+    def _encode_named(self, text: str, final: bool, out: list[int]) -> None:
         for part, name in self._disallowed.feed(text, final):
             self._encode_allowed(part, final or name is not None, out)
             if name is not None:
@@ -136,11 +149,6 @@ class BPEEncoder(TokenEngine):
                 self._fail(self._text.error)
             else:
                 self._check_size()
-        if not out:
-            return []
-        import numpy as np
-
-        return [np.array(out, np.uint32)]
 
     def _encode_allowed(self, text: str, final: bool, out: list[int]) -> None:
         for part, name in self._allowed.feed(text, final):

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .regex_pieces import RegexPieces
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -142,24 +143,10 @@ def split(family: Family, text: str) -> Iterator[list[str]]:
 def splitter(pattern: str) -> Callable[[str], Iterator[list[str]]]:
     """A function that splits text into pieces as ``pattern`` says, through ``regex`` if it is not a known one.
 
-    Text that an unknown pattern does not match is left out, as in tiktoken.
+    The pieces always join to the text: what an unknown pattern does not match is a piece of its own, where tiktoken
+    leaves it out.
     """
     family = recognise(pattern)
     if family is not None:
         return lambda text: split(family, text)
-    engine = _regex_module(pattern)
-    try:
-        matches = engine.compile(pattern).finditer
-    except engine.error as error:
-        raise ValueError(f"pattern is not a valid regular expression: {error}") from None
-    return lambda text: iter(([match[0] for match in matches(text) if match[0]],))
-
-
-def _regex_module(pattern: str) -> Any:
-    try:
-        return import_module("regex")
-    except ImportError:
-        raise ValueError(
-            f"pattern {pattern!r} is of none of the built-in families (r50k, cl100k, o200k); "
-            "install the regex module to use it"
-        ) from None
+    return RegexPieces(pattern)

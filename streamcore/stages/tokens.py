@@ -99,16 +99,20 @@ class BPE(_backend.BPECore):
 
     @classmethod
     def _of(cls, vocabulary: Vocabulary, options: dict[str, Any]) -> Self:
-        ranks, pattern, special_tokens, merges, whole_pieces, normalization = vocabulary
-        return cls(
-            ranks,
-            pattern,
-            special_tokens,
-            merges=merges,
-            whole_pieces=whole_pieces,
-            normalization=normalization,
-            **options,
-        )
+        try:
+            return cls(
+                vocabulary.ranks,
+                vocabulary.pattern,
+                vocabulary.special_tokens,
+                merges=vocabulary.merges,
+                whole_pieces=vocabulary.whole_pieces,
+                normalization=vocabulary.normalization,
+                **options,
+            )
+        except ValueError as error:
+            if vocabulary.source is None:
+                raise
+            raise ValueError(f"{vocabulary.source}: {error}") from None
 
     def encode_batch(self, texts: Iterable[Text], threads: int = 1, **options: Any) -> TokenBatch:  # type: ignore[override]
         """The ids of many texts, ``threads`` at a time, as a ``TokenBatch``; ``options`` are those of ``encode``."""

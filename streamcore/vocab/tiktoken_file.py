@@ -6,15 +6,14 @@ import binascii
 from collections.abc import Mapping
 from hashlib import sha256
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
+from .._pure.bpe_input import HIGHEST_ID
 from .encodings import ENCODINGS
+from .reading import read_file, shown
 from .vocabulary import Vocabulary
 
 __all__ = ["load_tiktoken", "of_encoding", "read_tiktoken"]
-
-HIGHEST_RANK = 0xFFFFFFFE
 
 
 def read_tiktoken(data: bytes, name: str) -> dict[bytes, int]:
@@ -31,16 +30,16 @@ def read_tiktoken(data: bytes, name: str) -> dict[bytes, int]:
             token = binascii.a2b_base64(fields[0], strict_mode=True)
         except binascii.Error as error:
             raise ValueError(f"{name}, line {number}: bad base64 {_shown(fields[0])}: {error}") from None
-        if not fields[1].isdigit() or len(fields[1]) > 10 or int(fields[1]) > HIGHEST_RANK:
+        if not fields[1].isdigit() or len(fields[1]) > 10 or int(fields[1]) > HIGHEST_ID:
             raise ValueError(
-                f"{name}, line {number}: rank must be from 0 to {HIGHEST_RANK}, got {_shown(fields[1])}"
+                f"{name}, line {number}: rank must be from 0 to {HIGHEST_ID}, got {_shown(fields[1])}"
             )
         rank = int(fields[1])
         if not token:
             raise ValueError(f"{name}, line {number}: a token of no bytes")
         if token in ranks:
             raise ValueError(
-                f"{name}, line {number}: token {token!r} stands in line {lines[ranks[token]]} already"
+                f"{name}, line {number}: token {shown(token)} stands in line {lines[ranks[token]]} already"
             )
         if rank in lines:
             raise ValueError(f"{name}, line {number}: rank {rank} stands in line {lines[rank]} already")
@@ -62,8 +61,8 @@ def load_tiktoken(
     source: str | PathLike[str], pattern: str | None, special_tokens: Mapping[str, int] | None
 ) -> Vocabulary:
     """Read a ``.tiktoken`` file; pattern and special tokens of a published one are known by its SHA-256."""
-    data = Path(source).read_bytes()
     name = fspath(source)
+    data = read_file(source, name)
     if pattern is None:
         digest = sha256(data).hexdigest()
         known = next((known for known in ENCODINGS.values() if known.sha256 == digest), None)
@@ -73,7 +72,7 @@ def load_tiktoken(
             )
         pattern = known.pattern
         special_tokens = known.special_tokens if special_tokens is None else special_tokens
-    return Vocabulary(read_tiktoken(data, name), pattern, special_tokens or {})
+    return Vocabulary(read_tiktoken(data, name), pattern, special_tokens or {}, source=name)
 
 
 def of_encoding(encoding: Any, pattern: str | None, special_tokens: Mapping[str, int] | None) -> Vocabulary:

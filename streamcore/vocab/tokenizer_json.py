@@ -1,19 +1,19 @@
 """``tokenizer.json`` of Hugging Face tokenizers, for byte-level BPE models (GPT-2, Llama 3, Qwen 2 and 3, ...).
 
 Such a file lists merges in order, so two tokens merge only where their pair is listed. What would change ids and is
-not done here is refused: other models, normalizers but NFC, tokens that strip blanks around them.
+not done here is refused: other models, normalizers but NFC, tokens that strip blanks around them. The file is not
+trusted: whatever it holds, it is read or a ValueError names the file and the place.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from os import PathLike, fspath
-from pathlib import Path
-from typing import Any
 
-from .._pure.pretokenize import recognise
+from .._pure.pretokenize import splitter
 from .encodings import GPT2
+from .reading import Part, load_json, read_file, shown
+from .split_pattern import check_split_pattern
 from .vocabulary import Vocabulary
 
 __all__ = ["load_tokenizer_json"]
@@ -29,176 +29,180 @@ def byte_alphabet() -> dict[str, int]:
 
 
 class TokenizerJson:
-    """One file, section by section; every error names the file."""
+    """One file, section by section; every error names the file and the place."""
 
     def __init__(self, source: str | PathLike[str]) -> None:
         self.name = fspath(source)
-        try:
-            content = json.loads(Path(source).read_bytes())
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{self.name}: not UTF-8 at byte {error.start}") from None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.name}, line {error.lineno}: not JSON: {error.msg}") from None
-        self.content = self.checked("the file", content, dict)
+        self.whole = load_json(read_file(source, self.name), self.name)
+        self.whole.expect(dict)
         self.alphabet = byte_alphabet()
-
-    def error(self, message: str) -> ValueError:
-        """A ValueError that names the file."""
-        return ValueError(f"{self.name}: {message}")
-
-    def checked(self, what: str, value: Any, kind: type) -> Any:
-        """``value`` if it is of ``kind``."""
-        if not isinstance(value, kind):
-            raise self.error(f"{what} must be a JSON {kind.__name__}, got {type(value).__name__}")
-        return value
 
     def vocabulary(self) -> Vocabulary:
         """The whole file."""
-        model = self.checked("model", self.content.get("model"), dict)
-        kind = model.get("type", "BPE" if "merges" in model else None)
-        if kind != "BPE":
-            raise self.error(f"model type must be BPE, got {kind!r}")
+        model = self.whole["model"]
+        model.expect(dict)
+        kind = model["type"]
+        if (kind.expect(str, or_null=True) or ("BPE" if "merges" in model.value else None)) != "BPE":
+            raise kind.error(f"must be BPE, got {shown(kind.value)}")
         for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-            if model.get(option):
-                raise self.error(f"model option {option} is not supported, got {model[option]!r}")
+            if model.value.get(option) not in (None, "", 0):
+                raise model[option].error(f"is not supported, got {shown(model.value[option])}")
         normalization = self.normalization()
         special = self.added_tokens(normalization)
         pattern = self.pattern()
-        vocab = self.checked("model.vocab", model.get("vocab"), dict)
-        merges = list(self.merges(self.checked("model.merges", model.get("merges"), list)))
-        ranks = self.ranks(vocab, special)
-        self.check_merges(merges, ranks)
-        return Vocabulary(ranks, pattern, special, merges, bool(model.get("ignore_merges")), normalization)
+        model["vocab"].expect(dict)
+        model["merges"].expect(list)
+        merges = list(self.merges(model["merges"]))
+        ranks = self.ranks(model["vocab"], special)
+        self.check_merges(model["merges"], merges, ranks)
+        whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
+        return Vocabulary(ranks, pattern, special, merges, whole_pieces, normalization, self.name)
 
-    def ranks(self, vocab: dict[str, Any], special: dict[str, int]) -> dict[bytes, int]:
+    def ranks(self, vocab: Part, special: dict[str, int]) -> dict[bytes, int]:
         """The tokens as bytes, without those that are special."""
         ranks: dict[bytes, int] = {}
-        for text, number in vocab.items():
-            if text in special:
-                continue
-            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-                raise self.error(f"id of token {text!r} must be an int from 0 on, got {number!r}")
-            ranks[self.token_bytes(f"token {number}", text)] = number
-        ids = set(ranks.values())
-        if len(ids) < len(ranks):
-            raise self.error(f"{len(ranks) - len(ids)} tokens have the id of another one")
+        texts: dict[int, str] = {number: text for text, number in special.items()}
+        for text, number in vocab.value.items():
+            if type(number) is not int or not 0 <= number < 1 << 31:
+                number = vocab[text].identifier()
+            if texts.setdefault(number, text) != text:
+                raise vocab[text].error(f"id {number} belongs to the token {shown(texts[number])} too")
+            if text not in special:
+                ranks[self.token_bytes(vocab, text)] = number
+            elif special[text] != number:
+                raise vocab[text].error(f"id {number} is not that of the added token, {special[text]}")
         missing = [value for value in range(256) if bytes((value,)) not in ranks]
         if missing:
-            raise self.error(
+            raise vocab.error(
                 f"{len(missing)} of the 256 single bytes have no token, first 0x{missing[0]:02x}"
             )
         return ranks
 
-    def token_bytes(self, what: str, text: str) -> bytes:
+    def token_bytes(self, place: Part, text: str) -> bytes:
         """The bytes that a token in the byte-level alphabet stands for."""
         try:
             data = bytes([self.alphabet[char] for char in text])
         except KeyError as error:
-            raise self.error(f"{what} ({text!r}) has {error.args[0]!r}, which stands for no byte") from None
+            raise place.error(
+                f"the token {shown(text)} has {error.args[0]!r}, which stands for no byte"
+            ) from None
         if not data:
-            raise self.error(f"{what} is empty")
+            raise place.error("a token is empty")
         return data
 
-    def merges(self, merges: list[Any]) -> Iterator[tuple[bytes, bytes]]:
+    def merges(self, merges: Part) -> Iterator[tuple[bytes, bytes]]:
         """The merges, written as "left right" or as [left, right]."""
-        for i, merge in enumerate(merges):
+        for i, merge in enumerate(merges.value):
             halves = merge.split(" ") if isinstance(merge, str) else merge
             if (
                 not isinstance(halves, list)
                 or len(halves) != 2
                 or not all(isinstance(half, str) for half in halves)
             ):
-                raise self.error(f"merge {i} must be two tokens, got {merge!r}")
-            yield self.token_bytes(f"merge {i}", halves[0]), self.token_bytes(f"merge {i}", halves[1])
+                raise merges[i].error(f"must be two tokens, got {shown(merge)}")
+            try:
+                yield self.token_bytes(merges, halves[0]), self.token_bytes(merges, halves[1])
+            except ValueError:
+                for half in halves:
+                    self.token_bytes(merges[i], half)
 
-    def check_merges(self, merges: list[tuple[bytes, bytes]], ranks: dict[bytes, int]) -> None:
+    def check_merges(self, place: Part, merges: list[tuple[bytes, bytes]], ranks: dict[bytes, int]) -> None:
         """Every merge must join two tokens to a third."""
         for i, (left, right) in enumerate(merges):
             for token in (left, right, left + right):
                 if token not in ranks:
-                    raise self.error(f"merge {i} ({left!r}, {right!r}): {token!r} is not in the vocabulary")
+                    raise place[i].error(f"{shown(token)} is not in the vocabulary")
 
     def normalization(self) -> str | None:
         """``"NFC"`` or None."""
-        normalizer = self.content.get("normalizer")
-        if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence":
-            members = normalizer.get("normalizers") or [None]
-            normalizer = members[0] if len(members) == 1 else normalizer
-        if normalizer is None:
+        normalizer = self.whole["normalizer"]
+        if _type_of(normalizer) == "Sequence":
+            members = normalizer["normalizers"]
+            members.expect(list)
+            if len(members.value) == 1:
+                normalizer = members[0]
+            elif not members.value:
+                return None
+        if normalizer.value is None:
             return None
-        if not isinstance(normalizer, dict) or normalizer.get("type") != "NFC":
-            raise self.error(f"normalizer must be null or NFC, got {_type_of(normalizer)}")
+        if _type_of(normalizer) != "NFC":
+            raise normalizer.error(f"must be null or NFC, got {_type_of(normalizer)}")
         return "NFC"
 
     def added_tokens(self, normalization: str | None) -> dict[str, int]:
         """The added tokens, special or not: text is cut at all of them."""
         special: dict[str, int] = {}
-        for entry in self.checked("added_tokens", self.content.get("added_tokens") or [], list):
-            entry = self.checked("each of added_tokens", entry, dict)
-            text, number = entry.get("content"), entry.get("id")
-            if not isinstance(text, str) or not text or not isinstance(number, int):
-                raise self.error(f"an added token needs content and id, got {entry!r}")
+        numbers: set[int] = set()
+        entries = self.whole["added_tokens"]
+        for i in range(len(entries.expect(list, or_null=True) or ())):
+            entry = entries[i]
+            entry.expect(dict)
+            text, number = entry["content"].expect(str), entry["id"].identifier()
+            if not text or not _is_unicode(text):
+                raise entry["content"].error(f"must be text of whole characters, got {shown(text)}")
             for option in ("lstrip", "rstrip", "single_word"):
-                if entry.get(option):
-                    raise self.error(f"added token {text!r} has {option}, which is not supported")
-            if normalization and entry.get("normalized"):
-                raise self.error(
-                    f"added token {text!r} is searched in normalized text, which is not supported"
+                if entry[option].expect(bool, or_null=True):
+                    raise entry[option].error(f"is not supported (token {shown(text)})")
+            if entry["normalized"].expect(bool, or_null=True) and normalization:
+                raise entry["normalized"].error(
+                    f"token {shown(text)} is searched in normalized text, which is not supported"
                 )
+            if text in special or number in numbers:
+                raise entry.error(f"the token {shown(text)} or its id {number} stands above already")
             special[text] = number
+            numbers.add(number)
         return special
 
     def pattern(self) -> str:
         """The pattern of the pre-tokenizer: ByteLevel alone, or Split and then ByteLevel."""
-        steps = self.content.get("pre_tokenizer")
-        if isinstance(steps, dict) and steps.get("type") == "Sequence":
-            steps = steps.get("pretokenizers")
-        steps = steps if isinstance(steps, list) else [steps]
+        place = self.whole["pre_tokenizer"]
+        steps = [place]
+        if _type_of(place) == "Sequence":
+            place = place["pretokenizers"]
+            steps = [place[i] for i in range(len(place.expect(list)))]
         kinds = [_type_of(step) for step in steps]
         if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
-            raise self.error(
-                f"pre_tokenizer must be ByteLevel, or Split and ByteLevel, got {', '.join(kinds)}"
-            )
-        if steps[-1].get("add_prefix_space"):
-            raise self.error("pre_tokenizer option add_prefix_space is not supported")
-        uses_regex = steps[-1].get("use_regex", True)
-        if len(steps) == 1:
-            if not uses_regex:
-                raise self.error("pre_tokenizer without a pattern (use_regex is false) is not supported")
-            return GPT2
-        if uses_regex:
-            raise self.error(
-                "pre_tokenizer with two patterns (Split and ByteLevel.use_regex) is not supported"
-            )
-        return self.split_pattern(steps[0])
+            raise place.error(f"must be ByteLevel, or Split and ByteLevel, got {shown(', '.join(kinds))}")
+        if steps[-1]["add_prefix_space"].expect(bool, or_null=True):
+            raise steps[-1]["add_prefix_space"].error("is not supported")
+        uses_regex = steps[-1]["use_regex"].expect(bool, or_null=True) is not False
+        if uses_regex == (len(steps) == 2):
+            raise steps[-1]["use_regex"].error("must be false after a Split and true without one")
+        return self.split_pattern(steps[0]) if len(steps) == 2 else GPT2
 
-    def split_pattern(self, split: dict[str, Any]) -> str:
-        """The pattern of a Split whose pieces are the matches."""
-        pattern = split.get("pattern")
-        text = pattern.get("Regex") if isinstance(pattern, dict) else None
-        if not isinstance(text, str):
-            raise self.error(f"the pattern of Split must be a Regex, got {pattern!r}")
-        way = split.get("behavior"), bool(split.get("invert"))
-        if way == ("Removed", True):
-            return text
-        if way != ("Isolated", False):
-            raise self.error(
-                f"Split must be Isolated, or Removed and inverted, got {way[0]} and invert={way[1]}"
+    def split_pattern(self, split: Part) -> str:
+        """The pattern of a Split whose pieces are the matches, and what lies between them."""
+        split["pattern"].expect(dict)
+        regex = split["pattern"]["Regex"]
+        text: str = regex.expect(str)
+        behavior = split["behavior"].expect(str)
+        inverted = bool(split["invert"].expect(bool, or_null=True))
+        if (behavior, inverted) not in (("Isolated", False), ("Removed", True)):
+            raise split["behavior"].error(
+                f"must be Isolated, or Removed and inverted, got {shown(behavior)} and invert={inverted}"
             )
-        # text between matches is a piece too; the known patterns leave none
-        return text if recognise(text) else rf"{text}|(?:(?!{text})[\s\S])+"
+        try:
+            check_split_pattern(text)
+            splitter(text)
+        except ValueError as error:
+            raise regex.error(f"the pattern {shown(text)}: {error}") from None
+        return text
 
 
-def _type_of(value: Any) -> str:
-    return (
-        str(value.get("type"))
-        if isinstance(value, dict)
-        else "null"
-        if value is None
-        else type(value).__name__
-    )
+def _type_of(part: Part) -> str:
+    if not isinstance(part.value, dict):
+        return shown(part.value)
+    return str(part["type"].expect(str))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def load_tokenizer_json(source: str | PathLike[str]) -> Vocabulary:
-    """Read a ``tokenizer.json``; ValueError says what in the file is wrong or not supported."""
+    """Read a ``tokenizer.json``; ValueError says what in the file is wrong or not supported, and where."""
     return TokenizerJson(source).vocabulary()

@@ -17,3 +17,4 @@ class Vocabulary(NamedTuple):
     merges: Sequence[tuple[bytes, bytes]] | None = None
     whole_pieces: bool = True
     normalization: str | None = None
+    source: str | None = None  # the file, for errors that its content causes later
