@@ -5,10 +5,25 @@ from __future__ import annotations
 import contextlib
 from typing import NoReturn
 
-__all__ = ["PREFIX", "add_note", "is_placed", "make_room", "note", "note_failure", "raise_noted", "shown"]
+__all__ = [
+    "PREFIX",
+    "STOPPED",
+    "STOPPED_ASYNC",
+    "add_note",
+    "is_placed",
+    "make_room",
+    "note",
+    "note_failure",
+    "raise_noted",
+    "shown",
+]
 
 PREFIX = "in "
 """How the note of a stage begins; a stage adds none where one stands already, since upstream knows better."""
+
+STOPPED = "generator raised StopIteration"
+STOPPED_ASYNC = "async generator raised StopAsyncIteration"
+"""What becomes of StopIteration and StopAsyncIteration of a function: they would end a stream in silence."""
 
 
 def add_note(error: BaseException, text: str) -> None:
@@ -49,9 +64,9 @@ def raise_noted(error: BaseException, name: str, at: int, *, in_async: bool = Fa
         if not stops:
             note(error, name, at)
             raise error
-        kind = "generator raised StopIteration"
+        kind = STOPPED
         if not isinstance(error, StopIteration):
-            kind = "async generator raised StopAsyncIteration"
+            kind = STOPPED_ASYNC
         turned = RuntimeError(kind)
         note(turned, name, at)
         raise turned from error

@@ -197,9 +197,9 @@ class Runnable(Generic[Input, Output, Chunk]):
                 return await self.acollect(self.astream(input, config, **kwargs))
         if not self._has_sync:
             raise _nothing_written(self)
-        import asyncio
+        from .threads import run_in_thread
 
-        return await asyncio.to_thread(self.invoke, input, config, **kwargs)
+        return await run_in_thread(self.invoke, input, config, **kwargs)
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any

@@ -40,9 +40,9 @@ class ForeignRunnable(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if self._has_async:
             return await self.thing.ainvoke(input, config, **kwargs)
-        import asyncio
+        from .threads import run_in_thread
 
-        return await asyncio.to_thread(self.invoke, input, config, **kwargs)
+        return await run_in_thread(self.invoke, input, config, **kwargs)
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         if self._has_async:

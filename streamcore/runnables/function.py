@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, closing_iterator
+from .._notes import STOPPED
 from .base import Runnable
 from .config import DEFAULT_RECURSION_LIMIT, merge_configs
 from .notes import stage_notes
@@ -70,13 +71,19 @@ class RunnableLambda(Runnable[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if self._plain is not None:
-            output = self._plain(input, **kwargs)
+            try:
+                output = self._plain(input, **kwargs)
+            except StopIteration as stop:
+                raise RuntimeError(STOPPED) from stop
             return output if not isinstance(output, Runnable) else _run_result(self, output, input, config)
         if self.func is None:
             from . import private_loop
 
             return private_loop.invoke(self, input, config, **kwargs)
-        output = self._call(self.func, input, config, kwargs)
+        try:
+            output = self._call(self.func, input, config, kwargs)
+        except StopIteration as stop:
+            raise RuntimeError(STOPPED) from stop
         if _is_generator(self.func):
             return self.collect(output)
         return output if not isinstance(output, Runnable) else _run_result(self, output, input, config)
@@ -102,9 +109,9 @@ class RunnableLambda(Runnable[Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if self.afunc is None:
-            import asyncio
+            from .threads import run_in_thread
 
-            return await asyncio.to_thread(self.invoke, input, config, **kwargs)
+            return await run_in_thread(self.invoke, input, config, **kwargs)
         if inspect.isasyncgenfunction(self.afunc):
             return await self.acollect(self._call(self.afunc, input, config, kwargs))
         output = await self._call(self.afunc, input, config, kwargs)

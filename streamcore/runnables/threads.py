@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._backend import async_closing_iterator
+from .._notes import STOPPED
 from .config import DEFAULT_BUFFER_SIZE
 
 if TYPE_CHECKING:
@@ -14,7 +15,23 @@ if TYPE_CHECKING:
     from .bridge import ThreadStream
     from .config import RunnableConfig
 
-__all__ = ["buffer_size", "in_thread", "stream_in_thread", "transform_in_thread"]
+__all__ = ["buffer_size", "in_thread", "run_in_thread", "stream_in_thread", "transform_in_thread"]
+
+T = TypeVar("T")
+
+
+async def run_in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """``function(...)`` in a thread. StopIteration, which no future takes (it would never be done), as a generator."""
+    import asyncio
+
+    return await asyncio.to_thread(_called, function, *args, **kwargs)
+
+
+def _called(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as stop:
+        raise RuntimeError(STOPPED) from stop
 
 
 def stream_in_thread(
