@@ -96,6 +96,7 @@ cdef class async_closing_iterator:
 
     cdef object iterator  # None once the end has begun
     cdef list owned
+    cdef bint owns  # anything, at first
     cdef object annotate
     cdef object guard
     cdef object busy  # why nothing else may begin: the message, or None
@@ -110,6 +111,7 @@ cdef class async_closing_iterator:
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
         self.iterator = iterator
         self.owned = list(owned)
+        self.owns = len(self.owned) > 0
         self.annotate = annotate
         self.blocks = blocks
         self.held = []
@@ -142,6 +144,10 @@ cdef class async_closing_iterator:
 
     def _end_close(self):
         self.free()
+
+    cdef bint is_over(self) noexcept:
+        """Whether the end has begun, or the loop has closed all that there was."""
+        return self.iterator is None or (self.owns and not PyList_GET_SIZE(self.owned))
 
     cdef bint at_hand(self, PyObject** result) except -1:
         """Take the next item if it is here, or in a stream of blocks below, without a pull."""
@@ -297,7 +303,7 @@ cdef class Pull:
 
     cdef int begin(self) except -1:
         cdef async_closing_iterator stream = self.stream
-        if stream.busy is not None or stream.iterator is None:
+        if stream.busy is not None or stream.is_over():
             self.state = DONE
             if stream.busy is not None:
                 raise RuntimeError(stream.busy)
@@ -340,7 +346,7 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
     if pull.state == NEW:
         if value is not None:
             raise TypeError("can't send non-None value to a just-started coroutine")
-        if stream.steps is None and stream.busy is None and PyList_GET_SIZE(stream.held):
+        if stream.steps is None and stream.busy is None and PyList_GET_SIZE(stream.held) and not stream.is_over():
             pull.state = DONE
             result[0] = popped(stream.held)
             return PYGEN_RETURN

@@ -55,6 +55,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
         self._iterator: AsyncIterator[Any] | None = iterator
         self._owned = list(owned)
+        self._owns = bool(self._owned)
         self._annotate = annotate
         self._blocks = blocks
         self._steps = [step_of(*step) for step in steps]
@@ -69,7 +70,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     async def __anext__(self) -> T:
         if self._busy is not None:
             raise RuntimeError(self._busy)
-        if self._iterator is None:
+        if self._iterator is None or (self._owns and not self._owned):  # the loop has closed it
             raise StopAsyncIteration
         self._busy = PULLED
         try:
