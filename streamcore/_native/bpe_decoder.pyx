@@ -21,6 +21,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from streamcore._native.bpe cimport BPE_SLACK, BPECore, bpe_decoder, bpe_valid_utf8
+from streamcore._native.closing cimport Stream
+from streamcore._native.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
 from streamcore._native.stop_strings cimport StopFinder
 
 from streamcore._pure.bpe_decoder import as_list, unfinished
@@ -543,35 +545,31 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
 
 cdef Pieces new_pieces(BPEDecoder decoder, object fragments):
     cdef Pieces pieces = Pieces.__new__(Pieces)
-    pieces.fragments = iter(fragments)
+    pieces.source = iter(fragments)
     pieces.decoder = decoder
     return pieces
 
 
 @cython.final
-cdef class Pieces:
+cdef class Pieces(Stream):
     """Iterator of the text that a decoder makes of fragments of ids; owns and closes the fragments."""
 
     cdef BPEDecoder decoder
-    cdef object fragments  # None once closed
     cdef object pulled     # a fragment that there was no memory for; None otherwise
     cdef bint over         # the decoder has ended
-    cdef bint busy         # the fragments' own code is running
-
-    def __iter__(self):
-        return self
 
     @cython.critical_section
     def __next__(self):
-        if self.busy:
+        if self.running:
             raise ValueError("generator already executing")
-        if self.fragments is None:
+        if self.source is None:
             raise StopIteration
-        self.busy = True
+        streamcore_check_stack(STREAMCORE_FOR_NEXT)
+        self.running = True
         try:
             text = self.next_text()
         finally:
-            self.busy = False
+            self.running = False
         if text is None:
             raise StopIteration
         return text
@@ -579,33 +577,24 @@ cdef class Pieces:
     @cython.critical_section
     def close(self):
         """Close the fragments and end the iteration; further calls do nothing."""
-        if self.busy:
+        if self.running:
             raise ValueError("generator already executing")
-        self.shut()
+        streamcore_check_stack(STREAMCORE_FOR_CLOSE)
+        self.end(None)
 
     def __del__(self):
-        self.shut()
+        self.end(None)
 
-    cdef int shut(self) except -1:
-        """Detach and close the source, once."""
-        source = self.fragments
-        if source is None:
-            return 0
-        self.fragments = self.pulled = None
-        self.busy = True
-        try:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self.busy = False
-        return 0
+    cdef list detach(self, error):
+        owned = [self.source]
+        self.source = self.pulled = None
+        return owned
 
     cdef int shut_after(self, object error) except -1:
         """Close the source because of ``error``, which must not be lost to a second one."""
         self.decoder.annotate(error)
         try:
-            self.shut()
+            self.end(None)
         except Exception as second:
             error.add_note(f"closing its source failed too: {second!r}")
         return 0
@@ -622,12 +611,12 @@ cdef class Pieces:
             if self.over or decoder.error is not None:
                 error = decoder.error
                 if error is None:
-                    self.shut()
+                    self.end(None)
                     return None
                 self.shut_after(error)
                 raise error.with_traceback(None)
-            if self.pulled is None and not self.pull():
-                items = self.end()
+            if self.pulled is None and not self.pull_fragment():
+                items = self.last()
             else:
                 if decoder.ready and PyLong_CheckExact(self.pulled) and decoder.step(self.pulled, &text):
                     self.pulled = None
@@ -638,14 +627,14 @@ cdef class Pieces:
             if items:
                 return items[0]
 
-    cdef bint pull(self) except -1:
+    cdef bint pull_fragment(self) except -1:
         """Get the next fragment; False if no more is wanted, or there is none."""
         cdef PyObject *fragment
         try:
             PyErr_CheckSignals()
             if self.decoder.stop.found is not None:
                 return False
-            fragment = PyIter_Next(self.fragments)
+            fragment = PyIter_Next(self.source)
         except BaseException as error:
             self.shut_after(error)
             raise
@@ -668,7 +657,7 @@ cdef class Pieces:
         self.pulled = None
         return items
 
-    cdef list end(self):
+    cdef list last(self):
         cdef list items
         try:
             self.decoder.check_open("finish")

@@ -18,5 +18,6 @@ cdef class Stream:
     cdef int end(self, error) except -1
 
     # For subclasses to fill.
+    cdef int let_go(self) noexcept
     cdef object step(self, source, bint* ended)
     cdef list detach(self, error)

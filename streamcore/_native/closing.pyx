@@ -98,6 +98,11 @@ cdef class Stream:
         self.source = None
         return owned
 
+    cdef int let_go(self) noexcept:
+        """The end is over: all is closed."""
+        self.running = False
+        return 0
+
     cdef int end(self, error) except -1:
         """Close all that the stream owns, because of ``error`` if it is not None, to which failures become notes."""
         if self.source is None:
@@ -170,7 +175,7 @@ cdef Level new_level(Stream stream, error):
     try:
         level.left = stream.detach(error)
     except BaseException:
-        stream.running = False
+        stream.let_go()
         raise
     return level
 
@@ -211,7 +216,7 @@ cdef object close_levels(Level level):
                 level.note(entry, failure)
             continue
         if level.stream is not None:
-            level.stream.running = False
+            level.stream.let_go()
         if not outer:
             return level.failed
         inner = level

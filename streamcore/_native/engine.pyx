@@ -14,6 +14,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.string cimport memcpy, memmove
 
+from streamcore._native.closing cimport Stream
+from streamcore._native.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
 from streamcore._native.utf8_text cimport text_of
 from streamcore._native.view cimport Hold, freeze, make_view
 
@@ -411,7 +413,7 @@ cdef Items new_items(Engine engine, object fragments, bint batched):
     engine.check_open("iterate")
     engine.busy = True
     try:
-        items.fragments = iter(fragments)
+        items.source = iter(fragments)
         items.engine = engine
         items.batched = batched
         engine.driven = True
@@ -421,23 +423,18 @@ cdef Items new_items(Engine engine, object fragments, bint batched):
 
 
 @cython.final
-cdef class Items:
+cdef class Items(Stream):
     """Iterator of the items (or batches) that an engine cuts from fragments; owns and closes the fragments."""
 
     cdef Engine engine
-    cdef object fragments  # None once closed
     cdef object pulled  # a fragment that the engine had no memory for; None otherwise
     cdef bint batched
-    cdef bint busy  # the fragments' own code may be running
     # Making items in one go saves 5 of 24 ns on a line of 100 bytes, against a call of take() for each.
     cdef PyObject *made[AHEAD_ITEMS]
     cdef int next_made, made_count
 
     def __dealloc__(self):
         self.drop_made()
-
-    def __iter__(self):
-        return self
 
     cdef int drop_made(self) except -1:
         """Let go of the items made ahead."""
@@ -449,13 +446,13 @@ cdef class Items:
     @cython.critical_section
     def __next__(self):
         cdef PyObject *item = NULL
-        if self.busy:
+        if self.running:
             raise ValueError("generator already executing")
         if self.next_made < self.made_count:
             self.next_made += 1
             return sc_steal(self.made[self.next_made - 1])
-        if self.fragments is not None:
-            item = self.pull()
+        if self.source is not None:
+            item = self.pull_item()
         if item == NULL:
             raise StopIteration
         return sc_steal(item)
@@ -463,37 +460,32 @@ cdef class Items:
     @cython.critical_section
     def close(self):
         """Close the fragments and end the iteration; further calls do nothing."""
-        if self.busy:
+        if self.running:
             raise ValueError("generator already executing")
-        self.shut()
+        streamcore_check_stack(STREAMCORE_FOR_CLOSE)
+        self.end(None)
 
     def __del__(self):
-        if not self.busy:  # called by name, from code that runs within a call
-            self.shut()
+        if not self.running:  # called by name, from code that runs within a call
+            self.end(None)
 
-    cdef int shut(self) except -1:
-        """Detach and close the source, once; after that the engine is free."""
-        cdef Engine engine = self.engine
-        source = self.fragments
-        if source is None:
-            return 0
-        self.fragments = None
-        self.busy = engine.busy = True
-        try:
-            self.drop_made()
-            engine.abandon()
-            self.pulled = None
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self.busy = engine.busy = engine.driven = False
+    cdef list detach(self, error):
+        self.engine.busy = True
+        self.drop_made()
+        self.engine.abandon()
+        owned = [self.source]
+        self.source = self.pulled = None
+        return owned
+
+    cdef int let_go(self) noexcept:
+        """After that the engine is free."""
+        self.running = self.engine.busy = self.engine.driven = False
         return 0
 
     cdef int shut_after(self, object error) except -1:
         """Close the source because of ``error``, which must not be lost to a second one."""
         try:
-            self.shut()
+            self.end(None)
         except Exception as second:
             error.add_note(f"closing its source failed too: {second!r}")
         return 0
@@ -510,14 +502,15 @@ cdef class Items:
         batch = self.engine.take_batch()
         return NULL if batch is None else own(batch)
 
-    cdef PyObject *pull(self) except? NULL:
+    cdef PyObject *pull_item(self) except? NULL:
         """Pull fragments until there is an item; NULL at the end, when the source has been closed.
 
         A MemoryError of the engine leaves the stream as it was, so that ``next()`` can be tried again.
         """
         cdef Engine engine = self.engine
         cdef PyObject *item
-        self.busy = engine.busy = True
+        streamcore_check_stack(STREAMCORE_FOR_NEXT)
+        self.running = engine.busy = True
         try:
             while True:
                 item = self.ready()
@@ -528,13 +521,13 @@ cdef class Items:
                     self.shut_after(error)
                     raise error.with_traceback(None)
                 if engine.ended:
-                    self.shut()
+                    self.end(None)
                     return NULL
                 engine.close_fragment()
                 self.advance()
         finally:
-            self.busy = False
-            if self.fragments is not None:  # else shut() has set the engine free, for whoever uses it now
+            self.running = False
+            if self.source is not None:  # else the end has set the engine free, for whoever uses it now
                 engine.busy = False
 
     cdef int advance(self) except -1:
@@ -544,7 +537,7 @@ cdef class Items:
         try:
             if self.pulled is None:
                 PyErr_CheckSignals()
-                fragment = PyIter_Next(self.fragments)
+                fragment = PyIter_Next(self.source)
                 if fragment == NULL:
                     engine.end()
                     engine.ended = True
