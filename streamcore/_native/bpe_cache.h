@@ -234,7 +234,7 @@ static bpe_context *bpe_context_new(const bpe_vocab *v, size_t cache_bytes) {
     c->compat_shift = compat == 1 << 15 ? 64 - 15 : 64 - 10;
     c->line_block = BPE_ALLOC(lines * sizeof(bpe_line) + align);
     c->compat = (uint64_t *)BPE_ALLOC(compat * sizeof(uint64_t));
-    if (!v->monotone) c->parts = (uint32_t *)BPE_ALLOC(bpe_array_bytes((size_t)v->max_len + 1, 4 * sizeof(uint32_t)));
+    if (!v->monotone) c->parts = (uint32_t *)bpe_alloc_array((size_t)v->max_len + 1, 4 * sizeof(uint32_t));
     if (!c->line_block || !c->compat || (slots && (!c->slots || !c->ring)) || (!v->monotone && !c->parts)) {
         bpe_context_free(c);
         return NULL;

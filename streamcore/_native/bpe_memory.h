@@ -19,10 +19,14 @@
 #endif
 #endif
 
-/* Bytes of an array, or as many as no allocator gives: where size_t has 32 bits, half a gigabyte of text may ask for more
- * ids than have a place. */
-static inline size_t bpe_array_bytes(size_t count, size_t size) {
-    return count > (size_t)-1 / 2 / size ? (size_t)-1 / 2 : count * size;
+/* An array, or NULL as without memory where its size has no place: with a size_t of 32 bits, half a gigabyte of text may
+ * ask for more ids than that. */
+static inline void *bpe_realloc_array(void *array, size_t count, size_t size) {
+    return count > (size_t)-1 / 2 / size ? NULL : BPE_REALLOC(array, count * size);
+}
+
+static inline void *bpe_alloc_array(size_t count, size_t size) {
+    return count > (size_t)-1 / 2 / size ? NULL : BPE_ALLOC(count * size);
 }
 
 #endif

@@ -135,7 +135,7 @@ static int bpe_list_reserve(bpe_list *list, size_t room) {
     uint32_t *grown;
     if (room <= list->room) return BPE_OK;
     room += room / 2 + 32;
-    grown = (uint32_t *)BPE_REALLOC(list->ids, bpe_array_bytes(room, sizeof *grown));
+    grown = (uint32_t *)bpe_realloc_array(list->ids, room, sizeof *grown);
     if (!grown) return BPE_NO_MEMORY;
     list->ids = grown;
     list->room = room;

@@ -70,8 +70,8 @@ static void bpe_stream_free(bpe_stream *s) {
 /* s is zeroed. */
 static int bpe_stream_init(bpe_stream *s, const bpe_vocab *v) {
     size_t room = (size_t)v->max_len + 1;
-    s->main.starts = (size_t *)BPE_ALLOC(bpe_array_bytes(room, 2 * (sizeof *s->main.starts + sizeof *s->main.nodes)));
-    s->edge.token = (uint32_t *)BPE_ALLOC(bpe_array_bytes(room, 2 * sizeof *s->edge.token));
+    s->main.starts = (size_t *)bpe_alloc_array(room, 2 * (sizeof *s->main.starts + sizeof *s->main.nodes));
+    s->edge.token = (uint32_t *)bpe_alloc_array(room, 2 * sizeof *s->edge.token);
     s->edge.asked = (uint64_t *)BPE_ALLOC_ZEROED(BPE_ASKED, sizeof *s->edge.asked);
     if (!s->main.starts || !s->edge.token || !s->edge.asked) return BPE_NO_MEMORY;
     s->fork.starts = s->main.starts + room;
@@ -106,8 +106,9 @@ static int bpe_stream_reserve(bpe_stream *s, size_t room) {
 }
 
 static int bpe_stream_append(bpe_stream *s, const uint8_t *p, size_t n) {
+    const size_t room = s->now.size + s->now.size / 2 + n;
     if (n == 0) return BPE_OK;
-    if (s->now.size + n > s->room && bpe_stream_reserve(s, s->now.size + s->now.size / 2 + n)) return BPE_NO_MEMORY;
+    if (s->now.size + n > s->room && (room < n || bpe_stream_reserve(s, room))) return BPE_NO_MEMORY;
     memcpy(s->own + s->now.size, p, n);
     s->now.size += n;
     return BPE_OK;

@@ -16,9 +16,9 @@ static int bpe_output_reserve(bpe_output *o, size_t more) {
     uint32_t *grown;
     if (o->room - o->count >= more) return BPE_OK;
     if (o->own) {
-        grown = (uint32_t *)BPE_REALLOC(o->ids, bpe_array_bytes(room, sizeof *grown));
+        grown = (uint32_t *)bpe_realloc_array(o->ids, room, sizeof *grown);
     } else {
-        grown = (uint32_t *)BPE_ALLOC(bpe_array_bytes(room, sizeof *grown));
+        grown = (uint32_t *)bpe_alloc_array(room, sizeof *grown);
         if (grown && o->count) memcpy(grown, o->ids, o->count * sizeof *grown);
     }
     if (!grown) return BPE_NO_MEMORY;

@@ -23,8 +23,13 @@ static uint32_t words_widest(const void *p, size_t n, int width) {
     return all < 0x80 ? 0x7F : all < 0x100 ? 0xFF : all < 0x10000 ? 0xFFFF : 0x10FFFF;
 }
 
+/* By memcpy: in place, the same bytes are read as one type and written as another. */
 #define WORDS_COPY(TO, FROM)                                                                                          \
-    for (i = n; i-- > 0;) ((TO *)to)[i] = (TO)((const FROM *)from)[i];                                                \
+    for (i = n; i-- > 0;) {                                                                                           \
+        FROM unit;                                                                                                    \
+        memcpy(&unit, (const uint8_t *)from + i * sizeof unit, sizeof unit);                                          \
+        ((TO *)to)[i] = (TO)unit;                                                                                     \
+    }                                                                                                                 \
     return
 
 /* Copies units to another width; from the last to the first, so that they may be widened in place. */

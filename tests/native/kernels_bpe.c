@@ -292,12 +292,43 @@ static void check_words_of_memory(void) {
     compared += 18;
 }
 
+/* Arrays whose size in bytes has no place in size_t: half a gigabyte of text makes one where that has 32 bits. */
+static void check_sizes(void) {
+    const size_t most = (size_t)-1;
+    bpe_list list = {NULL, 0};
+    bpe_output output = {NULL, 0, 0, 0};
+    if (bpe_alloc_array(most / 8 + 1, 8) || bpe_alloc_array(most, 1) || bpe_realloc_array(NULL, most / 4 + 2, 4))
+        fail("an array larger than memory");
+    if (sizeof(size_t) == 4) {
+        if (bpe_list_reserve(&list, 0x60000000) == BPE_OK) fail("a list of 6 GB in 32 bits");
+        if (bpe_output_reserve(&output, 0x60000000) == BPE_OK) fail("an output of 6 GB in 32 bits");
+    }
+    compared += 3;
+}
+
+/* What is taken where nobody asks for a kernel: not AVX2 where pext is slow. */
+static void check_choice(void) {
+    const unsigned both = CPU_HAS_AVX2 | CPU_HAS_FAST_PEXT;
+    bpe_scanner best;
+    size_t i;
+    bpe_choose_scanner(NULL);
+    best = bpe_scan_many;
+    for (i = sizeof kernels / sizeof *kernels; i-- > 0;) {
+        if (strcmp(kernels[i], "avx2") == 0 && (cpu_features() & both) != both) continue;
+        if (bpe_choose_scanner(kernels[i])) break;
+    }
+    if (bpe_scan_many != best) fail("the kernel of choice is not %s", kernels[i]);
+    compared++;
+}
+
 int main(int argc, char **argv) {
     static const size_t caches[] = {0, 65536, 1 << 20};
     const uint32_t cases = cases_wanted(argc, argv);
     char names[64] = "";
     uint32_t i, k;
     data_room = guarded_room(LONGEST + 256);
+    check_sizes();
+    check_choice();
     for (i = 0; i < VOCABS; i++) {
         make_vocab(vocabs + i, (int)i);
         for (k = 0; k < 3; k++)
