@@ -157,10 +157,12 @@ if [[ "$machine" == x86_64* ]]; then
     have $qemu || qemu=qemu-x86_64
     if have $qemu; then
         [ -n "$quick" ] || start target x86_64-v2 "scalar sse2" "$qemu -cpu Westmere" "$compiler" -static -O2
+        [ -n "$quick" ] || start target x86_64-slow-pext "scalar sse2 avx2" "$qemu -cpu EPYC-Rome" "$compiler" -static -O2
         # qemu runs LZCNT there as BSR, as processors do
-        start target x86_64-without-lzcnt "scalar sse2" "$qemu -cpu Haswell-noTSX,-abm,-pcid,-x2apic,-tsc-deadline,-invpcid" "$compiler" -static "$optimize"
+        start target x86_64-without-lzcnt "scalar sse2" "$qemu -cpu Haswell-noTSX,-abm" "$compiler" -static "$optimize"
     else
         skip x86_64-v2 "no qemu-x86_64"
+        skip x86_64-slow-pext "no qemu-x86_64"
         skip x86_64-without-lzcnt "no qemu-x86_64"
     fi
 fi
@@ -222,7 +224,7 @@ fi
 wait
 failed=0 ran=0 caught=0
 for name in "${order[@]}"; do
-    cat "$work/$name.log"
+    grep -v 'warning: TCG doesn.t support' "$work/$name.log" || true
     [ "$(cat "$work/$name.status")" = 0 ] || { echo "FAILED: $name"; failed=1; }
     case $name in mutant-*) caught=$((caught + 1)) ;; *) ran=$((ran + 1)) ;; esac
 done
@@ -237,4 +239,6 @@ if [ -n "${ALL:-}" ] && [ -e "$work/skipped" ]; then
     failed=1
 fi
 [ "$failed" = 0 ] || exit 1
-echo "kernels: $ran targets, all equal, and every mutant is caught ($caught)"
+if [ "$caught" = 0 ]; then echo "kernels: $ran targets, all equal; no mutant was asked for"
+else echo "kernels: $ran targets, all equal, and every mutant is caught ($caught)"
+fi
