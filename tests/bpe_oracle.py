@@ -37,7 +37,7 @@ def merges_of(rng, parts, count):
     return tokens
 
 
-def random_core(backend, rng):
+def random_core(backend, rng, **more):
     """A small random vocabulary, often one whose tokens merging cannot all make."""
     ranks = merges_of(rng, PARTS, rng.randrange(1, 150))
     if rng.random() < 0.6:
@@ -65,7 +65,7 @@ def random_core(backend, rng):
         ]
         rng.shuffle(pairs)
         options |= {"merges": pairs[: rng.randrange(len(pairs) + 1)], "whole_pieces": rng.random() < 0.5}
-    return backend.BPECore(ranks, rng.choice(list(PATTERNS.values())), SPECIAL, **options)
+    return backend.BPECore(ranks, rng.choice(list(PATTERNS.values())), SPECIAL, **options, **more)
 
 
 def random_text(rng, longest=60):
