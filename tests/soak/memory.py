@@ -1,0 +1,213 @@
+"""M1 and M2: what goes through a stage leaves nothing behind, and a long item costs what a bytearray does."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import cycle, islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from streamcore import BPE, UTF8, Channel, Delimited, FixedSize, Lines, RingBuffer, Words
+
+__all__ = ["STAGES", "long_items", "resident", "soak"]
+
+TEXT = (
+    "The quick brown fox, 1234 of them; it's über-fast \u2014 中文字 \U0001f600!\r\n"
+    "\tdef stream(self, input):\n        yield from self.cut(input)  # no item is lost\n\n" + "x" * 900 + "\n"
+)
+FRAGMENT = 1 << 16
+WARM = 1 << 28  # bytes before the first look: pools, caches and arenas have their size then
+ALLOWED = 1 << 20
+
+
+def resident() -> int:
+    """Bytes of memory of this process."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * 4096
+
+
+def fragments() -> list[bytes]:
+    """Some fragments of different sizes that end anywhere, also inside characters; they are used over and over."""
+    whole = TEXT.encode() * (8 * FRAGMENT // len(TEXT.encode()) + 1)
+    sizes = islice(cycle((FRAGMENT, 1000, FRAGMENT - 1, 17, 4096, FRAGMENT + 3)), 60)
+    parts, at = [], 0
+    for size in sizes:
+        if at + size > len(whole):
+            break
+        parts.append(whole[at : at + size])
+        at += size
+    return [*parts, whole[at:]]
+
+
+class Source:
+    """Fragments over and over, about ``total`` bytes of them; asks ``look`` now and then."""
+
+    def __init__(self, parts: list[Any], total: float, look: Callable[[int], None]) -> None:
+        self.parts, self.total, self.look, self.taken = parts, total, look, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        next_look = 0
+        for part in cycle(self.parts):
+            yield part
+            self.taken += getattr(part, "nbytes", len(part))
+            if self.taken >= next_look:
+                self.look(self.taken)
+                next_look += 1 << 24
+                if self.taken >= self.total:
+                    return
+
+
+def drop(items: Iterable[Any]) -> None:
+    deque(items, maxlen=0)
+
+
+def through_ring(source: Source) -> None:
+    ring = RingBuffer(1 << 20)
+    for part in source:
+        assert ring.write(part) == len(part)
+        while len(ring) > 1 << 19:
+            ring.views(10_000)
+            ring.read(30_000)
+
+
+def through_channel(source: Source) -> None:
+    channel = Channel[bytes](1 << 20, size=len)
+
+    def put() -> None:
+        for part in source:
+            channel.put(part)
+        channel.close()
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    drop(channel)
+    thread.join()
+
+
+def text_fragments() -> list[str]:
+    return [part.decode("utf-8", "ignore") for part in fragments()]
+
+
+def id_fragments() -> list[Any]:
+    bpe = BPE.gpt2()
+    return [bpe.encode(part) for part in text_fragments()]
+
+
+def stage(made: Callable[[], Any], way: str = "transform") -> Callable[[Source], None]:
+    return lambda source: drop(getattr(made(), way)(iter(source)))
+
+
+Row = tuple[Callable[[], list[Any]], Callable[[Source], None]]
+STAGES: dict[str, Row] = {
+    "fixed_size": (fragments, stage(lambda: FixedSize(1000))),
+    "lines": (fragments, stage(Lines)),
+    "lines_universal_str": (fragments, stage(lambda: Lines(newline="universal", as_=str))),
+    "lines_batches": (fragments, stage(Lines, "batches")),
+    "delimited": (fragments, stage(lambda: Delimited(b"it", b"item"))),
+    "utf8": (fragments, stage(UTF8)),
+    "words": (text_fragments, stage(Words)),
+    "words_bytes": (fragments, stage(lambda: Words("none"))),
+    "bpe_encoder": (text_fragments, stage(lambda: BPE.gpt2().encoder())),
+    "bpe_decoder": (id_fragments, stage(lambda: BPE.gpt2().decoder(stop="\x00never"))),
+    "ring_buffer": (fragments, through_ring),
+    "channel": (fragments, through_channel),
+}
+
+
+def one(name: str, gigabytes: float) -> tuple[str, int, float, int, int]:
+    """Name, bytes, seconds, resident memory after warming up, and the most it grew by."""
+    make, run = STAGES[name]
+    parts = make()
+    seen: list[int] = []
+
+    def look(taken: int) -> None:
+        if taken >= min(WARM, total / 4):
+            seen.append(resident())
+
+    total = gigabytes * 1e9
+    source = Source(parts, total, look)
+    gc.collect()
+    began = time.perf_counter()
+    run(source)
+    return name, source.taken, time.perf_counter() - began, seen[0], max(seen) - seen[0]
+
+
+def soak(gigabytes: float, names: list[str], jobs: int) -> int:
+    """M1; each stage in a process of its own, so that none hides in what another left."""
+    failed = 0
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name, taken, seconds, base, grown in pool.map(one, names, [gigabytes] * len(names)):
+            verdict = "flat" if grown <= ALLOWED else "GROWS"
+            failed |= grown > ALLOWED
+            print(
+                f"{name:20} {taken / 1e9:8.2f} GB {seconds:8.0f} s  {base / 2**20:7.1f} MB resident,"
+                f" at most {grown / 2**20:+.2f} MB later: {verdict}",
+                flush=True,
+            )
+    return int(failed)
+
+
+# ---- M2
+
+
+def bytearray_item(part: bytes, count: int) -> int:
+    grown = bytearray()
+    for _ in range(count):
+        grown += part
+    return len(bytes(grown))
+
+
+def stage_item(made: Callable[[], Any]) -> Callable[[bytes, int], int]:
+    def run(part: bytes, count: int) -> int:
+        item = None
+        for item in made().transform(part for _ in range(count)):  # noqa: B007 - the last one is measured
+            pass
+        return len(item)  # type: ignore[arg-type]
+
+    return run
+
+
+def megabytes_item(size: int) -> dict[str, Callable[[bytes, int], int]]:
+    return {
+        "bytearray": bytearray_item,
+        "fixed_size": stage_item(lambda: FixedSize(size, as_=bytes)),
+        "lines": stage_item(lambda: Lines(max_size=None)),
+        "lines_universal": stage_item(lambda: Lines(newline="universal", max_size=None)),
+        "delimited": stage_item(lambda: Delimited(b"|", max_size=None)),
+        "delimited_several": stage_item(lambda: Delimited(b"||", b"|-|", max_size=None)),
+        "words": stage_item(lambda: Words(max_size=None)),
+    }
+
+
+def timed(run: Callable[[bytes, int], int], size: int) -> float:
+    part = b"x" * 1024
+    began = time.perf_counter()
+    assert run(part, size // 1024) == size
+    return time.perf_counter() - began
+
+
+def long_items(megabytes: int) -> int:
+    """M2: minima of five interleaved rounds; the time of an item against a bytearray's, and of one 4 times as long."""
+    small, large = megabytes << 20, 4 * megabytes << 20
+    best: dict[str, list[float]] = {name: [9e9, 9e9] for name in megabytes_item(small)}
+    for _ in range(5):
+        for at, size in enumerate((small, large)):
+            for name, run in megabytes_item(size).items():
+                best[name][at] = min(best[name][at], timed(run, size))
+    failed = 0
+    for name, (one_size, four_sizes) in best.items():
+        ratio, growth = one_size / best["bytearray"][0], four_sizes / one_size
+        bad = name != "bytearray" and (ratio > 1.2 or growth > 4.5)
+        failed |= bad
+        print(
+            f"{name:20} {megabytes} MB {one_size * 1e3:7.1f} ms, {ratio:.2f} of a bytearray; 4 times as long:"
+            f" {growth:.2f} times the time{'  TOO SLOW' if bad else ''}",
+            flush=True,
+        )
+    return int(failed)
