@@ -6,6 +6,7 @@ What the environment may ask of the tests:
   or two in all, 10 makes over 100,000 random cuts, 0.25 is for slow builds such as those under sanitizers.
 - ``STREAMCORE_TEST_SEED`` is where the random numbers of those tests start; a failure shows the input itself.
 - ``STREAMCORE_TEST_REQUIRE_NATIVE`` (any value; CI sets it) makes a missing extension a failure, not a skip.
+- ``STREAMCORE_TEST_BACKENDS`` (default ``native pure``): the backends that tests with the fixture run on.
 - ``STREAMCORE_STRESS_SECONDS`` and ``STREAMCORE_STRESS_SEED``: how long the stress of channels runs on each backend,
   and at which round it starts.
 - ``STREAMCORE_NATIVE_FULL`` (any value) runs the tests of the C headers in full, as ``tests/native/*.sh`` do.
@@ -91,7 +92,7 @@ class Backend:
         return found
 
 
-@pytest.fixture(scope="session", params=["native", "pure"])
+@pytest.fixture(scope="session", params=os.environ.get("STREAMCORE_TEST_BACKENDS", "native pure").split())
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Session scope, because Hypothesis refuses function-scoped fixtures in its tests."""
     return Backend(request.param)
