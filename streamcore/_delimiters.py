@@ -27,9 +27,10 @@ def delimiter_option(delimiters: tuple[Any, ...]) -> list[bytes]:
     for delimiter in delimiters:
         if not isinstance(delimiter, (bytes, bytearray, memoryview)):
             raise TypeError(f"a delimiter must be bytes, got {type(delimiter).__name__}")
-        if not len(delimiter):
+        copy = memoryview(delimiter).tobytes()  # of a subclass too: what is checked is what is kept
+        if not copy:
             raise ValueError("a delimiter must not be empty")
-        found.add(bytes(delimiter))
+        found.add(copy)
     return sorted(found, key=lambda delimiter: (-len(delimiter), delimiter))
 
 

@@ -69,12 +69,15 @@ class Batch(Sequence[Any]):
         from . import _options
 
         _options.as_option(as_)
-        array_ = np.asarray(offsets)
+        data = (
+            data if type(data) is bytes else memoryview(data).tobytes()
+        )  # copied first: what is checked is what is kept
+        array_ = np.array(offsets)
         if array_.dtype != np.int64 or array_.ndim != 1 or array_.size == 0:
             raise ValueError("offsets must be a one-dimensional int64 array of n + 1 values")
         if array_[0] != 0 or array_[-1] != len(data) or bool((array_[1:] < array_[:-1]).any()):
             raise ValueError(f"offsets must rise from 0 to the size of the data, {len(data)}")
-        self._data = bytes(data)
+        self._data = data
         self._offsets = array_.tobytes()
         self.as_ = as_
 

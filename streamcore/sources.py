@@ -154,7 +154,11 @@ def _read_into(readinto: Callable[[bytearray], int | None], size: int) -> bytes 
     """One fragment from a file that has nothing but ``readinto``."""
     buffer = bytearray(size)
     count = readinto(buffer)
-    return None if count is None else bytes(memoryview(buffer)[:count])
+    if count is None:
+        return None
+    if not 0 <= count <= size:
+        raise OSError(f"readinto() of {size} bytes gave {count}")
+    return bytes(memoryview(buffer)[:count])
 
 
 def async_fragments(source: Any, *, text: bool = False) -> AsyncIterator[Any]:

@@ -36,7 +36,8 @@ ENGINES = {
 
 
 FLIP = """
-import mmap, sys
+import mmap, os, sys, threading
+threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()  # when the test is gone
 with open(sys.argv[1], "r+b") as file:
     memory = mmap.mmap(file.fileno(), 0)
 sources = [bytes.fromhex(pattern) for pattern in sys.argv[2:]]
@@ -56,7 +57,7 @@ def memory(request, tmp_path_factory):
     patterns = [pattern.hex() for pattern in PATTERNS[request.param]]
     command = [sys.executable, "-c", FLIP, str(path), *patterns]
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
         path.open("r+b") as file,
         mmap.mmap(file.fileno(), 0) as shared,
     ):

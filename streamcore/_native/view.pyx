@@ -234,6 +234,7 @@ cdef class View:
     @cython.critical_section
     def __getitem__(self, key):
         cdef Py_ssize_t start, stop, step, count
+        cdef object owner = self.owner  # a slice holds it even if an __index__ releases this view, as memoryview does
         self.check()
         if PyIndex_Check(key):
             start = PyNumber_AsSsize_t(key, IndexError)
@@ -245,11 +246,10 @@ cdef class View:
             return self.data[start]
         if PySlice_Check(key):
             PySlice_Unpack(key, &start, &stop, &step)
-            self.check()
             if step == 1:
                 count = PySlice_AdjustIndices(self.size, &start, &stop, step)
-                return make_view(self.owner, self.data + start, count)
-            return PyMemoryView_FromObject(self)[start:stop:step]
+                return make_view(owner, self.data + start, count)
+            return PyMemoryView_FromObject(make_view(owner, self.data, self.size))[start:stop:step]
         return PyMemoryView_FromObject(self)[key]
 
     def __setitem__(self, key, value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from codecs import lookup_error, utf_8_decode
 from collections.abc import Iterator
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidEncoding
@@ -169,6 +170,7 @@ def ask_handler(errors: str, bad: bytes, reason: str) -> str:
         text, resume = answer
         if not isinstance(text, str):
             raise TypeError("decoding error handler must return (str, int) tuple")
+        resume = index(resume)
         if resume < 0:
             resume += len(bad)
         if not 0 < resume <= len(bad):
