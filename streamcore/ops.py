@@ -16,6 +16,7 @@ from .runnables.base import Runnable
 from .runnables.function import is_async, name_of
 
 if TYPE_CHECKING:
+    from .runnables.ahead import Ahead
     from .runnables.config import RunnableConfig
 
 __all__ = ["buffer", "filter", "map", "take"]
@@ -40,15 +41,17 @@ class Operator(Runnable[Any, Any]):
             return self.atransform(input, config, **kwargs)
         source = iter(self._items(input))
         items = _as_async(source)
-        return self._over(items, (source, items))
+        return self._over(items, (source, items), config)
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         source = aiter(input)
-        return self._over(source, (source,))
+        return self._over(source, (source,), config)
 
-    def _over(self, source: AsyncIterator[Any], owned: tuple[object, ...]) -> AsyncIterator[Any]:
+    def _over(
+        self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
+    ) -> AsyncIterator[Any]:
         step = self._item_step()
         if step is not None:
             return async_closing_iterator(source, owned, steps=(step,))
@@ -156,6 +159,7 @@ class filter(_PerItem):  # noqa: N801
 class buffer(Operator):  # noqa: N801
     """Read ahead: the stages before it work while those after it do, up to ``count`` items ahead.
 
+    These hold at most ``config["buffer_bytes"]`` bytes, 8 MiB if not given; an item larger than that goes alone.
     What comes before runs in a worker thread of its own; in an async stream, in a task of the (asyncio) loop. Items
     before an error come first. Closing the stream stops the reading and closes the source before it returns; in a
     thread, a pull that is under way is waited for.
@@ -175,22 +179,29 @@ class buffer(Operator):  # noqa: N801
     ) -> Iterator[Any]:
         from .runnables.read_ahead import read_ahead
 
-        return read_ahead(iter(input), self.count)
+        return read_ahead(iter(input), self._ahead(config))
+
+    def _ahead(self, config: RunnableConfig | None) -> Ahead:
+        from .runnables.ahead import Ahead, buffer_bytes
+
+        return Ahead(self.count, buffer_bytes(config))
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         from .runnables.read_ahead import aread_ahead
 
-        return aread_ahead(aiter(input), self.count)
+        return aread_ahead(aiter(input), self._ahead(config))
 
     def _bare_atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        return self.atransform(input)
+        return self.atransform(input, config)
 
-    def _over(self, source: AsyncIterator[Any], owned: tuple[object, ...]) -> AsyncIterator[Any]:
-        output = self.atransform(source)
+    def _over(
+        self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
+    ) -> AsyncIterator[Any]:
+        output = self.atransform(source, config)
         return async_closing_iterator(output, (*owned[:-1], output))
 
 

@@ -10,6 +10,7 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from streamcore._native.channel_bounds cimport plain_weight
 from streamcore._native.channel_passing cimport Passing, Sending, tell
 from streamcore._native.channel_waiting cimport (
     FULL,
@@ -26,13 +27,13 @@ from streamcore._native.handoff cimport (
     SIDE_LOCK,
     SIDE_UNLOCK,
     handoff_available,
+    handoff_fits,
     handoff_is_closed,
     handoff_length,
     handoff_pop,
     handoff_publish,
     handoff_push,
     handoff_release,
-    handoff_room,
 )
 
 from types import GenericAlias
@@ -50,9 +51,11 @@ cdef object STOP = object()
 cdef class Channel(Passing):
     """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
 
-    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len``
-    for bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel
-    is empty.
+    ``capacity`` counts items, which weigh at most ``buffer_bytes`` together (8 MiB; None for no such bound):
+    bytes-like objects their bytes, text its characters, what has an int ``nbytes`` that, a list or tuple the
+    sum of its items, anything else 64. Or it counts units, when ``size`` is given: a callable that tells an
+    item's size (``len`` for bytes), at least 1. An item larger than a bound goes in alone, when the channel is
+    empty.
 
     One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a
     thread, ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms.
@@ -96,7 +99,7 @@ cdef class Channel(Passing):
     def put(self, item, timeout=None):
         """Put ``item`` in, and wait while there is no room for it."""
         cdef int state = FULL
-        if timeout is None and self.size is None:
+        if timeout is None and self.size is None and self.budget is None:
             state = self._offer_fast(item)
         if state != INSIDE:
             self._put(item, timeout, state)
@@ -117,7 +120,7 @@ cdef class Channel(Passing):
                 return item
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
-            self._park(self.getters, 0, deadline, again)
+            self._park(self.getters, 0, 0, deadline, again)
             again = True
 
     def put_many(self, items, timeout=None):
@@ -143,7 +146,7 @@ cdef class Channel(Passing):
             while not sending.advance():
                 if is_over(deadline):
                     raise StreamTimeout(f"no room within {timeout} s")
-                self._park(self.putters, sending.cost, deadline, again)
+                self._park(self.putters, sending.cost, sending.weight, deadline, again)
                 again = True
         except BaseException as error:
             if not sending.waits:
@@ -168,24 +171,25 @@ cdef class Channel(Passing):
                 return taken if owned is None else owned
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
-            self._park(self.getters, 0, deadline, again)
+            self._park(self.getters, 0, 0, deadline, again)
             again = True
 
     async def aput(self, item, timeout=None):
         """Put ``item`` in, and let the event loop run while there is no room for it."""
         cdef double deadline = deadline_of(timeout)
-        cdef size_t cost
+        cdef size_t cost, weight
         cdef int state = FULL
         cdef bint again = False
         try:
+            weight = self._weight(item)
             cost = self._cost(item)
             while True:
-                state = self._offer(item, cost)
+                state = self._offer(item, cost, weight)
                 if state != FULL:
                     break
                 if is_over(deadline):
                     raise StreamTimeout(f"no room within {timeout} s")
-                await self._wait(self.putters, cost, deadline, again)
+                await self._wait(self.putters, cost, weight, deadline, again)
                 again = True
             if state != INSIDE:
                 self._ring_for(state)
@@ -204,7 +208,7 @@ cdef class Channel(Passing):
                 return item
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
-            await self._wait(self.getters, 0, deadline, again)
+            await self._wait(self.getters, 0, 0, deadline, again)
             again = True
 
     async def aput_many(self, items, timeout=None):
@@ -216,7 +220,7 @@ cdef class Channel(Passing):
             while not sending.advance():
                 if is_over(deadline):
                     raise StreamTimeout(f"no room within {timeout} s")
-                await self._wait(self.putters, sending.cost, deadline, again)
+                await self._wait(self.putters, sending.cost, sending.weight, deadline, again)
                 again = True
         except BaseException as error:
             sending.tell(error)
@@ -236,7 +240,7 @@ cdef class Channel(Passing):
                 return taken if owned is None else owned
             if is_over(deadline):
                 raise StreamTimeout(f"no item within {timeout} s")
-            await self._wait(self.getters, 0, deadline, again)
+            await self._wait(self.getters, 0, 0, deadline, again)
             again = True
 
     def __iter__(self):
@@ -249,7 +253,7 @@ cdef class Channel(Passing):
                 raise StopIteration
             if item is not NOTHING:
                 return item
-            self._park(self.getters, 0, NEVER, False)
+            self._park(self.getters, 0, 0, NEVER, False)
 
     def __aiter__(self):
         return self
@@ -261,23 +265,24 @@ cdef class Channel(Passing):
                 raise StopAsyncIteration
             if item is not NOTHING:
                 return item
-            await self._wait(self.getters, 0, NEVER, False)
+            await self._wait(self.getters, 0, 0, NEVER, False)
 
     cdef int _put(self, object item, object timeout, int state) except -1:
         """The rest of ``put``: all of it, or from the ringing on."""
         cdef double deadline = deadline_of(timeout)
-        cdef size_t cost
+        cdef size_t cost, weight
         cdef bint again = False
         try:
             if state == FULL:
+                weight = self._weight(item)
                 cost = self._cost(item)
-                state = self._offer(item, cost)
+                state = self._offer(item, cost, weight)
                 while state == FULL:
                     if is_over(deadline):
                         raise StreamTimeout(f"no room within {timeout} s")
-                    self._park(self.putters, cost, deadline, again)
+                    self._park(self.putters, cost, weight, deadline, again)
                     again = True
-                    state = self._offer(item, cost)
+                    state = self._offer(item, cost, weight)
             self._ring_for(state)
         except BaseException as error:
             tell(error, 0 if state == FULL else 1, [item] if state == FULL else [])
@@ -287,12 +292,18 @@ cdef class Channel(Passing):
     cdef int _offer_fast(self, object item) noexcept:
         """Put ``item`` in unless there is something to raise: INSIDE and whom to ring, or FULL."""
         cdef int state = FULL
+        cdef Py_ssize_t weight = 0
         if self.forks != forks:
             return FULL
+        if self.weighs:
+            weight = plain_weight(item)
+            if weight < 0:
+                return FULL
+            weight = min(<size_t>weight, self.h.max_weight)
         SIDE_LOCK(&self.putters.lock)
         if (
             not handoff_is_closed(&self.h) and self.putters.first is None
-            and handoff_room(&self.h, 1) > 0 and handoff_push(&self.h, <void *>item, 1) == 0
+            and handoff_fits(&self.h, 1, weight) and handoff_push(&self.h, <void *>item, 1, weight) == 0
         ):
             Py_INCREF(item)
             state = INSIDE | RING_GETTER if handoff_publish(&self.h) else INSIDE
@@ -302,9 +313,12 @@ cdef class Channel(Passing):
     cdef object _take(self, bint stops):
         """Take the oldest item, or NOTHING; at a clean end STOP where that is asked for."""
         cdef bint closed, ring_putter, more
+        cdef size_t before
         cdef PyObject *taken
         if self.forks != forks:
             self._refuse_after_fork()
+        if self.lent_items:
+            self._take_back()
         closed = handoff_is_closed(&self.h)
         SIDE_LOCK(&self.getters.lock)
         if self.returned is not None:
@@ -318,7 +332,11 @@ cdef class Channel(Passing):
                     return STOP
                 raise self._end("the channel is closed and empty")
             return NOTHING
+        before = self.h.dropped
         taken = <PyObject *>handoff_pop(&self.h)
+        if self.budget is not None:
+            self.lent_items += 1
+            self.lent_bytes += self.h.dropped - before
         ring_putter = handoff_release(&self.h)
         more = self.getters.first is not None and handoff_available(&self.h, 1) > 0
         SIDE_UNLOCK(&self.getters.lock)

@@ -12,6 +12,7 @@ cdef class Sending:
     cdef tuple drawn
     cdef Py_ssize_t position  # of the next to go in, in drawn
     cdef size_t cost  # of that item, or 0 while unknown
+    cdef size_t weight  # the same
     cdef size_t done  # items that went in
     cdef bint waits  # for room before it draws an item
 
@@ -22,7 +23,9 @@ cdef class Sending:
 cdef class Passing(Waiting):
     cdef size_t _cost(self, object item) except 0
     cpdef bint _has_room(self) except -1
-    cdef int _offer(self, object item, size_t cost) except -1
+    cdef size_t _weight(self, object item) except? 1
+    cdef int _take_back(self) except -1
+    cdef int _offer(self, object item, size_t cost, size_t weight) except -1
     cdef int _offer_span(self, Sending sending) except -1
     cdef list _take_many(self, size_t limit)
     cdef list _take_returned(self, size_t limit)

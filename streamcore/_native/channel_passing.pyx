@@ -7,6 +7,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
+from streamcore._native.channel_bounds cimport Budget, plain_weight, weight_of
 from streamcore._native.channel_waiting cimport (
     FULL,
     INSIDE,
@@ -22,6 +23,7 @@ from streamcore._native.handoff cimport (
     SIDE_LOCK,
     SIDE_UNLOCK,
     handoff_available,
+    handoff_fits,
     handoff_is_closed,
     handoff_length,
     handoff_pop,
@@ -60,28 +62,20 @@ cdef class Sending:
             if self.position == PyTuple_GET_SIZE(self.drawn):
                 if self.rest is None:
                     return True
-                if self.waits and not self.channel._has_room():
-                    self.cost = 1
-                    return False
                 self.cost = 0
+                if self.waits and not self.channel._has_room():
+                    return False
                 for item in self.rest:
                     self.drawn = (item,)
                     self.position = 0
                     break
                 else:
                     return True
-            if self.channel.size is None:
-                self.cost = 1
-                state = self.channel._offer_span(self)
-            else:
+            if self.cost == 0:
                 item = self.drawn[self.position]
-                if self.cost == 0:
-                    self.cost = self.channel._cost(item)
-                state = self.channel._offer(item, self.cost)
-                if state:
-                    self.position += 1
-                    self.done += 1
-                    self.cost = 0
+                self.weight = self.channel._weight(item)
+                self.cost = self.channel._cost(item)
+            state = self.channel._offer_span(self)
             if state == FULL:
                 return False
             self.channel._ring_for(state)
@@ -107,25 +101,59 @@ cdef class Passing(Waiting):
             return self.h.capacity
         return max(<size_t>size, <size_t>1)
 
+    cdef size_t _weight(self, object item) except? 1:
+        """The bytes that ``item`` counts for: never more than fit."""
+        return min(<size_t>weight_of(item), self.h.max_weight) if self.weighs else 0
+
+    def _budget(self, items, bytes):
+        """A bound for several channels of this kind, to ``_join``."""
+        return Budget(items, bytes)
+
+    def _join(self, Budget budget not None, bint gated):
+        """Count in ``budget`` what is in here, and what a get took until the next one; before anything is put in.
+
+        ``gated``: the producer here draws nothing more while the budget is spent.
+        """
+        self.budget = budget
+        self.gated = gated
+        if gated:
+            budget.source = self
+
+    cdef int _take_back(self) except -1:
+        """Count no longer what the last get took: its taker comes for more."""
+        cdef size_t items, bytes
+        cdef Waiting source
+        SIDE_LOCK(&self.getters.lock)
+        items = self.lent_items
+        bytes = self.lent_bytes
+        self.lent_items = self.lent_bytes = 0
+        SIDE_UNLOCK(&self.getters.lock)
+        if self.budget.give(items, bytes):
+            source = self.budget.source
+            source._ring(source.putters)
+        return 0
+
     async def _wait_for_room(self):
-        """Until anything fits, for the bridge; raises on a closed channel."""
+        """Until the next item may be drawn, for the bridge; raises on a closed channel."""
         while not self._has_room():
-            await self._wait(self.putters, 1, NEVER, False)
+            await self._wait(self.putters, 0, 0, NEVER, False)
 
     cpdef bint _has_room(self) except -1:
-        """Whether anything fits; raises on a closed channel."""
+        """Whether the next item may be drawn, one like the last; raises on a closed channel."""
         cdef bint closed, fits
         if self.forks != forks:
             self._refuse_after_fork()
         SIDE_LOCK(&self.putters.lock)
         closed = handoff_is_closed(&self.h)
-        fits = handoff_room(&self.h, 1) > 0
+        fits = handoff_fits(&self.h, 1, self.h.last_weight) and not (
+            self.gated and self.budget.is_spent(self.h.last_weight, False)
+        )
         SIDE_UNLOCK(&self.putters.lock)
         if closed:
             raise self._end("the channel is closed")
         return fits
 
-    cdef int _offer(self, object item, size_t cost) except -1:
+    cdef int _offer(self, object item, size_t cost, size_t weight) except -1:
         """Put ``item`` in: FULL, or INSIDE and whom to ring now."""
         cdef int state = INSIDE
         cdef int pushed
@@ -135,12 +163,14 @@ cdef class Passing(Waiting):
         if handoff_is_closed(&self.h):
             SIDE_UNLOCK(&self.putters.lock)
             raise self._end("the channel is closed")
-        if handoff_room(&self.h, cost) < cost:
+        if not handoff_fits(&self.h, cost, weight):
             SIDE_UNLOCK(&self.putters.lock)
             return FULL
-        pushed = handoff_push(&self.h, <void *>item, cost)
+        pushed = handoff_push(&self.h, <void *>item, cost, weight)
         if pushed == 0:
             Py_INCREF(item)
+            if self.budget is not None:
+                self.budget.add(1, weight)
             if handoff_publish(&self.h):
                 state |= RING_GETTER
             if self.putters.first is not None and handoff_room(&self.h, 1) > 0:
@@ -155,8 +185,10 @@ cdef class Passing(Waiting):
         cdef int state = INSIDE
         cdef int pushed = 0
         cdef Py_ssize_t left = PyTuple_GET_SIZE(sending.drawn) - sending.position
-        cdef size_t wanted = min(left, <Py_ssize_t>HANDOFF_BLOCK)
-        cdef size_t room, _
+        cdef Py_ssize_t wanted = min(left, <Py_ssize_t>HANDOFF_BLOCK) if self.size is None else 1
+        cdef Py_ssize_t weight = sending.weight
+        cdef size_t before
+        cdef Py_ssize_t count = 0
         cdef PyObject *item
         if self.forks != forks:
             self._refuse_after_fork()
@@ -164,18 +196,30 @@ cdef class Passing(Waiting):
         if handoff_is_closed(&self.h):
             SIDE_UNLOCK(&self.putters.lock)
             raise self._end("the channel is closed")
-        room = handoff_room(&self.h, wanted)
-        if room == 0:
-            SIDE_UNLOCK(&self.putters.lock)
-            return FULL
-        for _ in range(min(room, wanted)):
+        before = self.h.weighed
+        while handoff_fits(&self.h, sending.cost, weight):
             item = <PyObject *>PyTuple_GET_ITEM(sending.drawn, sending.position)
-            pushed = handoff_push(&self.h, item, 1)
+            pushed = handoff_push(&self.h, item, sending.cost, weight)
             if pushed < 0:
                 break
             Py_INCREF(<object>item)
             sending.position += 1
             sending.done += 1
+            count += 1
+            if count == wanted:
+                break
+            if self.weighs:
+                weight = plain_weight(<object>PyTuple_GET_ITEM(sending.drawn, sending.position))
+                if weight < 0:
+                    break  # foreign code tells, and none may run under the lock
+                weight = min(<size_t>weight, self.h.max_weight)
+        if count:
+            sending.cost = 0
+        elif pushed == 0:
+            SIDE_UNLOCK(&self.putters.lock)
+            return FULL
+        if self.budget is not None:
+            self.budget.add(count, self.h.weighed - before)
         if handoff_publish(&self.h):
             state |= RING_GETTER
         if self.putters.first is not None and handoff_room(&self.h, 1) > 0:
@@ -189,10 +233,12 @@ cdef class Passing(Waiting):
     cdef list _take_many(self, size_t limit):
         """Take up to ``limit`` items, or None if there are none."""
         cdef bint closed, ring_putter, more
-        cdef size_t found, i
+        cdef size_t found, before, i
         cdef list taken
         if self.forks != forks:
             self._refuse_after_fork()
+        if self.lent_items:
+            self._take_back()
         closed = handoff_is_closed(&self.h)
         if self.returned is not None:
             taken = self._take_returned(limit)
@@ -202,8 +248,12 @@ cdef class Passing(Waiting):
         taken = PyList_New(limit)  # may run the collector, and that anything: so before the look that counts
         SIDE_LOCK(&self.getters.lock)
         found = min(limit, handoff_available(&self.h, limit))
+        before = self.h.dropped
         for i in range(found):
             PyList_SET_ITEM(taken, i, <object>handoff_pop(&self.h))
+        if self.budget is not None:
+            self.lent_items += found
+            self.lent_bytes += self.h.dropped - before
         ring_putter = found > 0 and handoff_release(&self.h)
         more = self.getters.first is not None and handoff_available(&self.h, 1) > 0
         SIDE_UNLOCK(&self.getters.lock)

@@ -3,6 +3,7 @@
 
 from cpython.pythread cimport PyThread_type_lock
 
+from streamcore._native.channel_bounds cimport Budget
 from streamcore._native.handoff cimport handoff, handoff_word, side_lock
 
 # Whom an offer must ring; see Passing.
@@ -48,6 +49,11 @@ cdef class Line:
 cdef class Waiting:
     cdef handoff h
     cdef object size
+    cdef bint weighs  # whether there is a bound in bytes
+    cdef Budget budget  # shared with the other channels of a pipeline, or None
+    cdef bint gated  # the producer here waits while the budget is spent
+    cdef size_t lent_items  # what the last get took, which counts in the budget until the next one
+    cdef size_t lent_bytes
     cdef Line getters
     cdef Line putters
     cdef object error  # what both sides get at the end, or None
@@ -62,7 +68,7 @@ cdef class Waiting:
     cdef bint _ring(self, Line line) except -1
     cdef int _ring_loop(self, Waiter waiter) except -1
     cdef int _close_for(self, object cause) except -1
-    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, bint again) noexcept
+    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, size_t weight, bint again) noexcept
     cdef void _leave(self, Waiter waiter, Line line) noexcept
     cdef double _pause(self, Line line, double deadline, object loop) except -1.0
-    cdef int _park(self, Line line, size_t cost, double deadline, bint again) except -1
+    cdef int _park(self, Line line, size_t cost, size_t weight, double deadline, bint again) except -1

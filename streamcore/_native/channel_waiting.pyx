@@ -11,6 +11,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.pythread cimport PyThread_type_lock
 from cpython.ref cimport Py_DECREF
 
+from streamcore._native.channel_bounds cimport max_weight_of
 from streamcore._native.handoff cimport (
     HANDOFF_STORE_SEQ,
     SIDE_LOCK,
@@ -163,7 +164,8 @@ cdef class Line:
 cdef class Waiting:
     """What waits on a channel, and what wakes it; ``Passing`` adds what goes through."""
 
-    def __cinit__(self, capacity, *, size=None):
+    def __cinit__(self, capacity, *, size=None, buffer_bytes=8388608):
+        cdef size_t max_weight
         capacity = index(capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be positive, got {capacity}")
@@ -171,13 +173,15 @@ cdef class Waiting:
             raise ValueError(f"capacity must be at most {maxsize}, got {capacity}")
         if size is not None and not callable(size):
             raise TypeError(f"size must be callable or None, got {type(size).__name__}")
+        max_weight = max_weight_of(buffer_bytes if size is None else None)
         self.size = size
+        self.weighs = max_weight != <size_t>-1
         self.forks = forks
         self.getters = Line.__new__(Line)
         self.getters.armed = &self.h.getter_armed
         self.putters = Line.__new__(Line)
         self.putters.armed = &self.h.putter_armed
-        if handoff_init(&self.h, capacity) < 0:
+        if handoff_init(&self.h, capacity, max_weight) < 0:
             raise MemoryError()
 
     def __dealloc__(self):
@@ -271,15 +275,22 @@ cdef class Waiting:
         self.close(error)
         return 0
 
-    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, bint again) noexcept:
-        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more."""
+    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, size_t weight, bint again) noexcept:
+        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more.
+
+        A producer waits for room for ``cost`` and ``weight``; with no cost, until it may draw an item.
+        """
         cdef bint idle
         SIDE_LOCK(&line.lock)
         line.insert(waiter, again)
         if line is self.getters:
             idle = handoff_arm_getter(&self.h) and self.returned is None
+        elif cost:
+            idle = handoff_arm_putter(&self.h, cost, weight)
+        elif self.gated and self.budget.is_spent(self.h.last_weight, True):
+            idle = not handoff_is_closed(&self.h)  # rung by Budget.give, or by close()
         else:
-            idle = handoff_arm_putter(&self.h, cost)
+            idle = handoff_arm_putter(&self.h, 1, self.h.last_weight)
         if not idle:
             line.remove(waiter)
             if line.first is None:
@@ -319,7 +330,7 @@ cdef class Waiting:
             remaining = max(0.0, deadline - <double>monotonic())
         return min(PAUSE, remaining) if pauses else remaining
 
-    cdef int _park(self, Line line, size_t cost, double deadline, bint again) except -1:
+    cdef int _park(self, Line line, size_t cost, size_t weight, double deadline, bint again) except -1:
         """Block this thread until it is rung or ``deadline`` has come."""
         cdef Waiter waiter
         cdef double pause
@@ -331,7 +342,7 @@ cdef class Waiting:
         SIDE_UNLOCK(&line.lock)
         if waiter is None:
             waiter = Waiter.__new__(Waiter, None)
-        if self._enlist(waiter, line, cost, again):
+        if self._enlist(waiter, line, cost, weight, again):
             try:
                 while True:
                     pause = self._pause(line, deadline, None)
@@ -353,7 +364,7 @@ cdef class Waiting:
         SIDE_UNLOCK(&line.lock)
         return 0
 
-    async def _wait(self, Line line, size_t cost, double deadline, bint again):
+    async def _wait(self, Line line, size_t cost, size_t weight, double deadline, bint again):
         """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
         global running_loop, needed_loop
         cdef Waiter waiter
@@ -367,7 +378,7 @@ cdef class Waiting:
         waiter = Waiter.__new__(Waiter, loop)
         timer = None
         try:
-            if self._enlist(waiter, line, cost, again):
+            if self._enlist(waiter, line, cost, weight, again):
                 pause = self._pause(line, deadline, loop)
                 if pause != NEVER:
                     timer = loop.call_later(pause, _wake, waiter.future)

@@ -4,7 +4,8 @@
  * cache line only when its own cached copy says "full" or "empty".
  *
  * Plan: a queue of linked blocks of slots. `tail` counts the items ever published, `head` those ever taken, `freed` the
- * units (items, or bytes) ever given back. Each side caches what it last read of the other.
+ * units (items, or bytes) ever given back. Each side caches what it last read of the other. Beside the units, a second
+ * bound: what the items weigh in bytes, `weighed` ever in and `unweighed` ever out, kept exactly as the units are.
  *
  * Parking is Dekker's handshake. The side that goes idle stores its armed flag, then looks at the counter once more;
  * the busy side stores the counter, then looks at the flag. All four are seq_cst, so in their one total order at least
@@ -90,7 +91,8 @@ static __forceinline size_t handoff_load_acquire(handoff_word *word)
 
 typedef struct {
     void *item;
-    size_t cost; /* units this item takes up, 1 <= cost <= capacity */
+    size_t cost;   /* units this item takes up, 1 <= cost <= capacity */
+    size_t weight; /* bytes, at most max_weight */
 } handoff_slot;
 
 typedef struct handoff_block {
@@ -99,21 +101,27 @@ typedef struct handoff_block {
 } handoff_block;
 
 typedef struct {
-    size_t capacity; /* units; never changes */
+    size_t capacity;   /* units; never changes */
+    size_t max_weight; /* bytes; never changes */
     char pad0[HANDOFF_LINE];
     /* written by the producer */
     handoff_word tail; /* items published, ever */
     size_t pushed;     /* items pushed, ever: tail plus those not yet published */
     size_t charged;    /* units pushed, ever */
     size_t freed_seen; /* the producer's copy of freed */
+    size_t weighed;    /* bytes pushed, ever */
+    size_t unweighed_seen; /* the producer's copy of unweighed */
+    size_t last_weight;    /* of the newest item: what to expect of the next one */
     handoff_block *tail_block;
     size_t tail_slot;
     char pad1[HANDOFF_LINE];
     /* written by the consumer */
     handoff_word head;  /* items taken, ever, as others see it */
     handoff_word freed; /* units given back, ever, as others see it */
+    handoff_word unweighed; /* bytes given back, ever; stored before freed */
     size_t popped;      /* items taken, ever: head plus those not yet released */
     size_t refunded;    /* units taken, ever */
+    size_t dropped;     /* bytes taken, ever */
     size_t tail_seen;   /* the consumer's copy of tail */
     handoff_block *head_block;
     size_t head_slot;
@@ -126,15 +134,17 @@ typedef struct {
 } handoff;
 
 /* 0, or -1 without memory. */
-static int handoff_init(handoff *h, size_t capacity)
+static int handoff_init(handoff *h, size_t capacity, size_t max_weight)
 {
     handoff_block *block = (handoff_block *)HANDOFF_ALLOC(sizeof(handoff_block));
     if (block == NULL) return -1;
     block->next = NULL;
     h->capacity = capacity;
+    h->max_weight = max_weight;
+    h->weighed = h->unweighed_seen = h->last_weight = h->dropped = 0;
     h->pushed = h->charged = h->freed_seen = h->tail_slot = 0;
     h->popped = h->refunded = h->tail_seen = h->head_slot = 0;
-    h->tail = h->head = h->freed = 0;
+    h->tail = h->head = h->freed = h->unweighed = 0;
     h->getter_armed = h->putter_armed = h->closed = h->spare = 0;
     h->tail_block = h->head_block = block;
     return 0;
@@ -165,8 +175,20 @@ static size_t handoff_room(handoff *h, size_t wanted)
     return h->capacity - (h->charged - h->freed_seen);
 }
 
-/* Stores an item that handoff_room has room for; unseen until handoff_publish. 0, or -1 without memory (no change). */
-static int handoff_push(handoff *h, void *item, size_t cost)
+/* Whether an item of `cost` units and `weight` bytes, no more than the bounds, may be pushed now. */
+static int handoff_fits(handoff *h, size_t cost, size_t weight)
+{
+    if (h->capacity - (h->charged - h->freed_seen) >= cost
+        && h->max_weight - (h->weighed - h->unweighed_seen) >= weight)
+        return 1;
+    h->freed_seen = HANDOFF_LOAD_ACQUIRE(&h->freed);
+    h->unweighed_seen = HANDOFF_LOAD_ACQUIRE(&h->unweighed);
+    return h->capacity - (h->charged - h->freed_seen) >= cost
+           && h->max_weight - (h->weighed - h->unweighed_seen) >= weight;
+}
+
+/* Stores an item that handoff_fits or handoff_room has room for; unseen until handoff_publish. 0, or -1 without memory (no change). */
+static int handoff_push(handoff *h, void *item, size_t cost, size_t weight)
 {
     handoff_slot *slot;
     if (h->tail_slot == HANDOFF_BLOCK) {
@@ -181,8 +203,11 @@ static int handoff_push(handoff *h, void *item, size_t cost)
     slot = &h->tail_block->slots[h->tail_slot++];
     slot->item = item;
     slot->cost = cost;
+    slot->weight = weight;
     h->pushed++;
     h->charged += cost;
+    h->weighed += weight;
+    h->last_weight = weight;
     return 0;
 }
 
@@ -222,6 +247,7 @@ static void *handoff_pop(handoff *h)
     slot = &h->head_block->slots[h->head_slot++];
     h->popped++;
     h->refunded += slot->cost;
+    h->dropped += slot->weight;
     return slot->item;
 }
 
@@ -229,6 +255,7 @@ static void *handoff_pop(handoff *h)
 static int handoff_release(handoff *h)
 {
     HANDOFF_STORE_RELAXED(&h->head, h->popped);
+    HANDOFF_STORE_RELAXED(&h->unweighed, h->dropped); /* seen by whoever sees the next line */
     HANDOFF_STORE_SEQ(&h->freed, h->refunded);
     return HANDOFF_LOAD_SEQ(&h->putter_armed) != 0 && HANDOFF_EXCHANGE(&h->putter_armed, 0) != 0;
 }
@@ -247,14 +274,17 @@ static int handoff_arm_getter(handoff *h)
 #endif
 }
 
-/* Producer: the same for `cost` units of room. */
-static int handoff_arm_putter(handoff *h, size_t cost)
+/* Producer: the same for room for `cost` units and `weight` bytes. */
+static int handoff_arm_putter(handoff *h, size_t cost, size_t weight)
 {
     HANDOFF_STORE_SEQ(&h->putter_armed, 1);
 #ifdef HANDOFF_MUTANT_NO_RECHECK
     return 1;
 #else
-    return h->capacity - (h->charged - HANDOFF_LOAD_SEQ(&h->freed)) < cost && HANDOFF_LOAD_SEQ(&h->closed) == 0;
+    if (h->capacity - (h->charged - HANDOFF_LOAD_SEQ(&h->freed)) >= cost
+        && h->max_weight - (h->weighed - HANDOFF_LOAD_ACQUIRE(&h->unweighed)) >= weight)
+        return 0;
+    return HANDOFF_LOAD_SEQ(&h->closed) == 0;
 #endif
 }
 

@@ -24,6 +24,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, final
 
 from ..errors import ChannelClosed, StreamTimeout
+from .channel_bounds import Budget, max_weight_of, weight_of
 from .channel_line import Line, Sending, Waiter, wake
 
 if TYPE_CHECKING:
@@ -95,9 +96,11 @@ def _sending(channel: Channel[T], items: Iterable[T]) -> Sending[T]:
 class Channel(Generic[T]):
     """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
 
-    ``capacity`` counts items, or units when ``size`` is given: a callable that tells an item's size (``len``
-    for bytes). An item takes up at least 1 unit; one larger than ``capacity`` goes in alone, when the channel
-    is empty.
+    ``capacity`` counts items, which weigh at most ``buffer_bytes`` together (8 MiB; None for no such bound):
+    bytes-like objects their bytes, text its characters, what has an int ``nbytes`` that, a list or tuple the
+    sum of its items, anything else 64. Or it counts units, when ``size`` is given: a callable that tells an
+    item's size (``len`` for bytes), at least 1. An item larger than a bound goes in alone, when the channel is
+    empty.
 
     One producer and one consumer is the fast case; more of either are served too. ``get`` and ``put`` block a
     thread, ``aget`` and ``aput`` wait on the running asyncio loop; the two sides may use different forms.
@@ -114,21 +117,35 @@ class Channel(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "_bytes",
         "_capacity",
         "_closed",
         "_costs",
         "_error",
+        "_expected",
         "_forks",
+        "_gated",
         "_getters",
         "_items",
+        "_lent_bytes",
+        "_lent_items",
         "_lock",
+        "_most_bytes",
         "_putters",
+        "_shared",
         "_size",
         "_traceback",
         "_used",
+        "_weights",
     )
 
-    def __init__(self, capacity: int, *, size: Callable[[T], int] | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        size: Callable[[T], int] | None = None,
+        buffer_bytes: int | None = 8388608,
+    ) -> None:
         capacity = index(capacity)
         if capacity < 1:
             raise ValueError(f"capacity must be positive, got {capacity}")
@@ -136,11 +153,19 @@ class Channel(Generic[T]):
             raise ValueError(f"capacity must be at most {maxsize}, got {capacity}")
         if size is not None and not callable(size):
             raise TypeError(f"size must be callable or None, got {type(size).__name__}")
+        self._most_bytes = max_weight_of(buffer_bytes if size is None else None)
         self._capacity = capacity
         self._size = size
         self._items: deque[T] = deque()
         self._costs: deque[int] = deque()  # of the items, where there is a size
         self._used = 0
+        self._weights: deque[int] = deque()  # of the items, where there is a bound in bytes
+        self._bytes = 0
+        self._expected = 0  # the weight of the newest item: what to expect of the next one
+        self._shared: Budget | None = None  # with the other channels of a pipeline
+        self._gated = False  # the producer here waits while the budget is spent
+        self._lent_items = 0  # what the last get took, which counts in the budget until the next one
+        self._lent_bytes = 0
         self._lock = threading.RLock()
         self._getters = Line()
         self._putters = Line()
@@ -221,7 +246,7 @@ class Channel(Generic[T]):
         while not sending.advance():
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no room within {timeout} s")
-            self._park(self._putters, sending.cost, deadline, again)
+            self._park(self._putters, sending.cost, sending.weight, deadline, again)
             again = True
 
     async def _asend(self, sending: Sending[T], deadline: float | None, timeout: float | None) -> None:
@@ -229,7 +254,7 @@ class Channel(Generic[T]):
         while not sending.advance():
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no room within {timeout} s")
-            await self._wait(self._putters, sending.cost, deadline, again)
+            await self._wait(self._putters, sending.cost, sending.weight, deadline, again)
             again = True
 
     def get_many(
@@ -248,7 +273,7 @@ class Channel(Generic[T]):
         while not self._take(limit, into):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
-            self._park(self._getters, 0, deadline, again)
+            self._park(self._getters, 0, 0, deadline, again)
             again = True
         return into
 
@@ -283,7 +308,7 @@ class Channel(Generic[T]):
         while not self._take(limit, owned):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
-            await self._wait(self._getters, 0, deadline, again)
+            await self._wait(self._getters, 0, 0, deadline, again)
             again = True
         return owned
 
@@ -343,6 +368,36 @@ class Channel(Generic[T]):
             raise ValueError(f"size must not return a negative number, got {size}")
         return min(max(size, 1), self._capacity)
 
+    def _weight(self, item: T) -> int:
+        """The bytes that ``item`` counts for: never more than fit."""
+        return 0 if self._most_bytes is None else min(weight_of(item), self._most_bytes)
+
+    def _fits(self, cost: int, weight: int) -> bool:
+        return self._used + cost <= self._capacity and (
+            self._most_bytes is None or self._bytes + weight <= self._most_bytes
+        )
+
+    def _budget(self, items: int, bytes: int | None) -> Budget:
+        """A bound for several channels of this kind, to ``_join``."""
+        return Budget(items, bytes)
+
+    def _join(self, budget: Budget, gated: bool) -> None:
+        """Count in ``budget`` what is in here, and what a get took until the next one; before anything is put in.
+
+        ``gated``: the producer here draws nothing more while the budget is spent.
+        """
+        self._shared = budget
+        self._gated = gated
+        if gated:
+            budget.source = self
+
+    def _take_back(self, budget: Budget) -> None:
+        """Count no longer what the last get took: its taker comes for more."""
+        items, size = self._lent_items, self._lent_bytes
+        self._lent_items = self._lent_bytes = 0
+        if budget.give(items, size) and budget.source is not None:
+            budget.source._ring(budget.source._putters)
+
     def _end(self, message: str) -> BaseException:
         """What to raise on a closed channel: the error with the traceback that it had at the close."""
         if self._error is None:
@@ -353,34 +408,44 @@ class Channel(Generic[T]):
         raise RuntimeError("this channel was made before a fork: make a new one in the child process")
 
     async def _wait_for_room(self) -> None:
-        """Until anything fits, for the bridge; raises on a closed channel."""
+        """Until the next item may be drawn, for the bridge; raises on a closed channel."""
         while not self._has_room():
-            await self._wait(self._putters, 1, None, False)
+            await self._wait(self._putters, 0, 0, None, False)
 
     def _has_room(self) -> bool:
-        """Whether anything fits; raises on a closed channel."""
+        """Whether the next item may be drawn, one like the last; raises on a closed channel."""
         if self._forks != _forks:
             self._refuse_after_fork()
         with self._lock:
             if self._closed:
                 raise self._end("the channel is closed")
-            return self._used < self._capacity
+            return self._fits(1, self._expected) and not self._is_spent()
+
+    def _is_spent(self, *, arms: bool = False) -> bool:
+        budget = self._shared
+        return self._gated and budget is not None and budget.is_spent(self._expected, arms=arms)
 
     def _offer(self, item: T, sending: Sending[T]) -> bool:
         """Put ``item`` in and count it in ``sending``; False without room."""
         if self._forks != _forks:
             self._refuse_after_fork()
-        done, cost = sending.done, sending.cost
+        done, cost, weight = sending.done, sending.cost, sending.weight
         try:
             with self._lock:
                 if self._closed:
                     raise self._end("the channel is closed")
-                if self._used + cost > self._capacity:
+                if not self._fits(cost, weight):
                     return False
+                if self._shared is not None:
+                    self._shared.add(1, weight)
                 # += and not append(): after a call, a signal handler may run and raise; up to `more` it must
                 # not.
                 if self._size is not None:
                     self._costs += (cost,)
+                if self._most_bytes is not None:
+                    self._weights += (weight,)
+                    self._bytes += weight
+                    self._expected = weight
                 self._used += cost
                 self._items += (item,)
                 sending.done, sending.position, sending.cost = done + 1, sending.position + 1, 0
@@ -399,24 +464,32 @@ class Channel(Generic[T]):
         """Add up to ``limit`` items to ``into``; False if there are none."""
         if self._forks != _forks:
             self._refuse_after_fork()
+        if self._lent_items and self._shared is not None:
+            self._take_back(self._shared)
         taken: deque[T] = deque()
         costs: deque[int] = deque()
-        spent = [0]
+        weights: deque[int] = deque()
+        spent = [0, 0]
         try:
             with self._lock:
                 if not self._items and self._closed:
                     raise self._end("the channel is closed and empty")
-                self._take_into(taken, costs, spent, limit)
+                self._take_into(taken, costs, weights, spent, limit)
+                if self._shared is not None:
+                    self._lent_items, self._lent_bytes = len(taken), spent[1]
             if self._putters.waiters:
                 self._ring(self._putters)
             if self._items and self._getters.waiters:
                 self._ring(self._getters)
             into += taken  # and not extend(), after which a signal handler could raise
         except BaseException:
+            self._lent_items = self._lent_bytes = 0
             if taken:
                 with self._lock:  # again no call: a second signal may come before this one is dealt with
                     self._items = taken + self._items
                     self._used += spent[0]
+                    self._bytes += spent[1]
+                    self._weights = weights + self._weights
                     if self._size is not None:
                         self._costs = costs + self._costs
                 self._ring(self._getters)
@@ -424,7 +497,9 @@ class Channel(Generic[T]):
             raise
         return True if taken else False  # noqa: SIM210 - bool() would be a call
 
-    def _take_into(self, taken: deque[T], costs: deque[int], spent: list[int], limit: int) -> None:
+    def _take_into(
+        self, taken: deque[T], costs: deque[int], weights: deque[int], spent: list[int], limit: int
+    ) -> None:
         while self._items and len(taken) < limit:
             cost = 1 if self._size is None else self._costs[0]
             taken += (self._items[0],)
@@ -434,13 +509,28 @@ class Channel(Generic[T]):
             if self._size is not None:
                 costs += (cost,)
                 del self._costs[0]
+            if self._most_bytes is not None:
+                weight = self._weights[0]
+                weights += (weight,)
+                spent[1] += weight
+                del self._weights[0]
+                self._bytes -= weight
 
-    def _enlist(self, waiter: Waiter, line: Line, cost: int, again: bool) -> bool:
-        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more."""
+    def _enlist(self, waiter: Waiter, line: Line, cost: int, weight: int, again: bool) -> bool:
+        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more.
+
+        A producer waits for room for ``cost`` and ``weight``; with no cost, until it may draw an item.
+        """
         with self._lock:
             if self._closed:
                 return False
-            if self._used + cost <= self._capacity if line is self._putters else self._items:
+            if line is self._getters:
+                idle = not self._items
+            elif cost:
+                idle = not self._fits(cost, weight)
+            else:
+                idle = self._is_spent(arms=True) or not self._fits(1, self._expected)
+            if not idle:
                 return False
             if again:
                 line.waiters.appendleft(waiter)
@@ -497,11 +587,11 @@ class Channel(Generic[T]):
         remaining = max(0.0, deadline - monotonic())
         return min(PAUSE, remaining) if pauses else remaining
 
-    def _park(self, line: Line, cost: int, deadline: float | None, again: bool) -> None:
+    def _park(self, line: Line, cost: int, weight: int, deadline: float | None, again: bool) -> None:
         """Block this thread until it is rung or ``deadline`` has come."""
         waiter = Waiter()
         try:
-            if self._enlist(waiter, line, cost, again):
+            if self._enlist(waiter, line, cost, weight, again):
                 self._await_bell(waiter, line, deadline)
         except BaseException:
             self._leave(waiter, line)
@@ -517,7 +607,7 @@ class Channel(Generic[T]):
             if deadline is not None and monotonic() >= deadline:
                 return
 
-    async def _wait(self, line: Line, cost: int, deadline: float | None, again: bool) -> None:
+    async def _wait(self, line: Line, cost: int, weight: int, deadline: float | None, again: bool) -> None:
         """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
         from asyncio import get_running_loop
 
@@ -525,7 +615,7 @@ class Channel(Generic[T]):
         waiter = Waiter(loop)
         timer = None
         try:
-            if self._enlist(waiter, line, cost, again):
+            if self._enlist(waiter, line, cost, weight, again):
                 pause = self._pause(line, deadline, loop)
                 if pause is not None:
                     timer = loop.call_later(pause, wake, waiter.future)

@@ -62,7 +62,7 @@ class Line:
 class Sending(Generic[T]):
     """How far a ``put`` or ``put_many`` has come."""
 
-    __slots__ = ("channel", "cost", "done", "drawn", "position", "rest", "waits")
+    __slots__ = ("channel", "cost", "done", "drawn", "position", "rest", "waits", "weight")
 
     def __init__(self, channel: Channel[T], drawn: tuple[T, ...], rest: Iterator[T] | None = None) -> None:
         self.channel = channel
@@ -71,6 +71,7 @@ class Sending(Generic[T]):
         self.done = 0  # items that went in
         self.position = 0  # of the next to go in, in drawn
         self.cost = 0  # of that item, or 0 while unknown
+        self.weight = 0  # the same
         self.waits = False  # for room before it draws an item
 
     def advance(self) -> bool:
@@ -79,15 +80,16 @@ class Sending(Generic[T]):
             if self.position == len(self.drawn):
                 if self.rest is None:
                     return True
-                if self.waits and not self.channel._has_room():
-                    self.cost = 1
-                    return False
                 self.cost = 0
+                if self.waits and not self.channel._has_room():
+                    return False
                 for item in self.rest:
                     self.drawn, self.position = (item,), 0
                     break
                 else:
                     return True
-            self.cost = self.cost or self.channel._cost(self.drawn[self.position])
+            if not self.cost:
+                self.weight = self.channel._weight(self.drawn[self.position])
+                self.cost = self.channel._cost(self.drawn[self.position])
             if not self.channel._offer(self.drawn[self.position], self):
                 return False

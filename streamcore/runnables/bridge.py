@@ -24,6 +24,8 @@ from typing import Any, Generic, TypeVar
 
 from .._backend import Channel
 from ..errors import ChannelClosed
+from .ahead import Ahead
+from .config import DEFAULT_BUFFER_BYTES
 
 __all__ = ["AsyncFeed", "ThreadStream", "feed_from_async", "iterate_async_from_sync", "iterate_in_thread"]
 
@@ -35,25 +37,40 @@ _workers: dict[threading.Thread, Channel[Any]] = {}  # of the streams under way
 
 
 def iterate_in_thread(
-    make_iterator: Callable[[], Iterable[T]], *, buffer_size: int, feed: AsyncFeed[Any] | None = None
+    make_iterator: Callable[[], Iterable[T]],
+    *,
+    buffer_size: int,
+    buffer_bytes: int = DEFAULT_BUFFER_BYTES,
+    feed: AsyncFeed[Any] | None = None,
+    ahead: Ahead | None = None,
+    head: bool = False,
 ) -> ThreadStream[T]:
-    """Iterate in a worker thread over what ``make_iterator()`` gives, at most ``buffer_size`` items ahead.
+    """Iterate in a worker thread over what ``make_iterator()`` gives, at most ``buffer_size`` items and
+    ``buffer_bytes`` bytes ahead; ``ahead`` bounds all hand-offs of a pipeline, of which this may be the
+    ``head``.
 
     The thread starts with the first item asked for, and runs in a copy of the context of this call. An error
     of the iterator is raised as it is, after the items before it. Ended or cancelled, the stream returns only
     after the iterator has been closed, once, by its thread, after the thread has ended and ``feed`` is
     closed. An iterator that is inside its ``__next__`` cannot be interrupted: closing waits for it.
     """
-    return ThreadStream(make_iterator, buffer_size, feed)
+    return ThreadStream(make_iterator, _channel(buffer_size, buffer_bytes, ahead, head), feed)
+
+
+def _channel(buffer_size: int, buffer_bytes: int, ahead: Ahead | None, head: bool) -> Channel[Any]:
+    channel: Channel[Any] = Channel(buffer_size, buffer_bytes=buffer_bytes)
+    if ahead is not None:
+        ahead.join(channel, head=head)
+    return channel
 
 
 class ThreadStream(Generic[T]):
     """The async end of an iterator that lives in a worker thread of its own; see ``iterate_in_thread``."""
 
     def __init__(
-        self, make_iterator: Callable[[], Iterable[T]], buffer_size: int, feed: AsyncFeed[Any] | None
+        self, make_iterator: Callable[[], Iterable[T]], channel: Channel[T], feed: AsyncFeed[Any] | None
     ) -> None:
-        self._channel: Channel[T] = Channel(buffer_size)
+        self._channel = channel
         self._make_iterator: Callable[[], Iterable[T]] | None = make_iterator
         self._feed = feed
         self._context = copy_context()
@@ -195,16 +212,24 @@ def _close_sync(iterator: object) -> BaseException | None:
     return None
 
 
-def feed_from_async(source: AsyncIterable[T], *, buffer_size: int) -> AsyncFeed[T]:
+def feed_from_async(
+    source: AsyncIterable[T],
+    *,
+    buffer_size: int,
+    buffer_bytes: int = DEFAULT_BUFFER_BYTES,
+    ahead: Ahead | None = None,
+    head: bool = False,
+) -> AsyncFeed[T]:
     """An iterator over ``source``, for another thread; ``source`` runs on the event loop that is running
     here.
 
-    The loop pulls from the first ``next()`` on, at most ``buffer_size`` items ahead. ``close()`` (from any
+    The loop pulls from the first ``next()`` on, at most ``buffer_size`` items and ``buffer_bytes`` bytes ahead;
+    ``ahead`` and ``head`` as in ``iterate_in_thread``. ``close()`` (from any
     thread) and ``await aclose()`` (on the loop) cancel the pull under way and await the source's
     ``aclose()``, once; ``next()`` then raises GeneratorExit, as if the consumer were a generator that is
     closed.
     """
-    return AsyncFeed(source, buffer_size)
+    return AsyncFeed(source, _channel(buffer_size, buffer_bytes, ahead, head))
 
 
 class FeedClosed(GeneratorExit):
@@ -215,10 +240,10 @@ class FeedClosed(GeneratorExit):
 class AsyncFeed(Generic[T]):
     """The sync end of an async iterable that lives on an event loop; see ``feed_from_async``."""
 
-    def __init__(self, source: AsyncIterable[T], buffer_size: int) -> None:
+    def __init__(self, source: AsyncIterable[T], channel: Channel[T]) -> None:
         self._loop = asyncio.get_running_loop()
         self._source = aiter(source)
-        self._channel: Channel[T] = Channel(buffer_size)
+        self._channel = channel
         self._context = copy_context()
         self._started = False
         self._task: asyncio.Task[None] | None = None

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from typing import Any, TypedDict, cast
 
 __all__ = [
+    "DEFAULT_BUFFER_BYTES",
     "DEFAULT_BUFFER_SIZE",
     "DEFAULT_RECURSION_LIMIT",
     "RunnableConfig",
@@ -15,6 +16,7 @@ __all__ = [
 ]
 
 DEFAULT_RECURSION_LIMIT = 25
+DEFAULT_BUFFER_BYTES = 8 << 20  # 2048 chunks of 4 KiB: chunks of a usual size are bounded by their number
 DEFAULT_BUFFER_SIZE = 512  # a change of threads costs 40 us: 0.1 us a chunk, 0.2 with 256, 0.7 with 64
 
 
@@ -36,7 +38,9 @@ class RunnableConfig(TypedDict, total=False):
     first_chunk_timeout: float | None
     """Seconds that the first chunk may take."""
     buffer_size: int
-    """Chunks that a hand-off between threads holds at most; 512 if not given."""
+    """Chunks that a pipeline reads ahead at most, all its hand-offs between threads together; 512 if not given."""
+    buffer_bytes: int
+    """Bytes that these chunks hold at most; 8 MiB if not given. A chunk larger than that goes alone."""
     executor: Executor | None
     """Where ``batch`` runs its calls."""
     listeners: list[Callable[..., object]]

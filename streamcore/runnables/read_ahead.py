@@ -1,8 +1,8 @@
 """Bounded read-ahead for ``ops.buffer``: the source runs in a thread, or a task, of its own.
 
 Reader and consumer share a channel, and nothing else: what is dropped on the consumer's side is collected, and its
-finalizer ends the reader. The reader pulls only when there is room, so never more than ``size`` items are ahead, those
-in the consumer's hand included. It closes the source itself, where the source ran.
+finalizer ends the reader. The reader pulls only when there is room, so never more than ``ahead`` allows is ahead, what
+is in the consumer's hand included. It closes the source itself, where the source ran.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from contextvars import copy_context
 from typing import Any
 
 from .._backend import Channel, async_closing_iterator, closing_iterator
-from .bridge import _work, _workers
+from .ahead import Ahead
+from .bridge import _channel, _work, _workers
 
 __all__ = ["aread_ahead", "read_ahead"]
 
 
-def read_ahead(source: Iterator[Any], size: int) -> Iterator[Any]:
-    """The items of ``source``, which a worker thread pulls up to ``size`` ahead, from the first item asked for on.
+def read_ahead(source: Iterator[Any], ahead: Ahead) -> Iterator[Any]:
+    """The items of ``source``, which a worker thread pulls up to ``ahead``, from the first item asked for on.
 
     ``close()`` returns after the thread has closed ``source`` and ended; a pull that is under way is waited for.
     """
-    reader = _Reader(source, size)
+    reader = _Reader(source, ahead)
     items = reader.items()
     return closing_iterator(items, (reader, items))
 
 
 class _Reader:
-    def __init__(self, source: Iterator[Any], size: int) -> None:
+    def __init__(self, source: Iterator[Any], ahead: Ahead) -> None:
         self._source: Iterator[Any] | None = source
-        self._rest = _block(size)
-        self._channel: Channel[Any] = Channel(size - self._rest)
+        self._rest = _block(ahead.items)
+        self._channel = _channel(ahead.items, ahead.bytes, ahead, True)
         self._ended: Channel[BaseException | None] = Channel(1)  # how closing the source went
         self._context = copy_context()
         self._thread: threading.Thread | None = None
@@ -78,22 +79,22 @@ class _Reader:
         thread.join()
 
 
-def aread_ahead(source: AsyncIterator[Any], size: int) -> AsyncIterator[Any]:
+def aread_ahead(source: AsyncIterator[Any], ahead: Ahead) -> AsyncIterator[Any]:
     """``read_ahead`` of an async source by a task of the running asyncio loop.
 
     ``aclose()`` cancels a pull that is under way, and returns after the task has closed ``source`` and ended.
     """
-    reader = _AsyncReader(source, size)
+    reader = _AsyncReader(source, ahead)
     return async_closing_iterator(reader, (reader,), blocks=True)
 
 
 class _AsyncReader:
     """The items as blocks of what is there."""
 
-    def __init__(self, source: AsyncIterator[Any], size: int) -> None:
+    def __init__(self, source: AsyncIterator[Any], ahead: Ahead) -> None:
         self._source = source
-        self._rest = _block(size)
-        self._channel: Channel[Any] = Channel(size - self._rest)
+        self._rest = _block(ahead.items)
+        self._channel = _channel(ahead.items, ahead.bytes, ahead, True)
         self._reading: _Reading | None = None
         self._closed = False
 
@@ -184,7 +185,7 @@ class _Reading:
 
 
 def _block(size: int) -> int:
-    """How many of ``size`` items the consumer may hold beyond the one it asked for; the channel holds the others."""
+    """How many of ``size`` items the consumer may hold beyond the one it asked for."""
     return min(size // 8, 64)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, close_all, closing_iterator
 from . import private_loop
+from .ahead import Ahead, ahead_of
 from .base import Runnable
 from .blocking import fold_then_astream, fold_then_stream
 from .config import child_config
@@ -187,7 +188,8 @@ def _astreamed(
     def make() -> Iterator[Any]:
         return _chained(head.stream(input, config, **kwargs), stages, 1, stop, config)
 
-    return _achained(in_thread(make, None, config), stages, stop, config)
+    ahead = ahead_of(config)
+    return _achained(in_thread(make, None, config, ahead), stages, stop, config, ahead)
 
 
 def _achained(
@@ -195,6 +197,7 @@ def _achained(
     stages: Stages,
     start: int,
     config: RunnableConfig | None,
+    ahead: Ahead | None = None,
     **kwargs: Any,
 ) -> AsyncIterator[Any]:
     """Async ``_chained``; neighbours among which one has sync methods only share one worker thread.
@@ -217,7 +220,8 @@ def _achained(
                 owned, steps = [iterator], []
             if stop > at:
                 make = partial(_chained, stages=stages, start=at, stop=stop, config=config, **kwargs)
-                iterator = in_thread(make, iterator, config)
+                ahead = ahead or ahead_of(config)
+                iterator = in_thread(make, iterator, config, ahead)
                 owned.pop()
             elif stage._blocks:
                 iterator = fold_then_astream(stage, iterator, _fold_before(stages, at), config, **kwargs)

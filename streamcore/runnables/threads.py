@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._backend import async_closing_iterator
 from .._notes import STOPPED
-from .config import DEFAULT_BUFFER_SIZE
+from .ahead import Ahead, ahead_of
 
 if TYPE_CHECKING:
     from .base import Runnable
     from .bridge import ThreadStream
     from .config import RunnableConfig
 
-__all__ = ["buffer_size", "in_thread", "run_in_thread", "stream_in_thread", "transform_in_thread"]
+__all__ = ["in_thread", "run_in_thread", "stream_in_thread", "transform_in_thread"]
 
 T = TypeVar("T")
 
@@ -49,42 +49,36 @@ def transform_in_thread(
 
 
 def in_thread(
-    make: Callable[..., Iterable[Any]], input: AsyncIterator[Any] | None, config: RunnableConfig | None
+    make: Callable[..., Iterable[Any]],
+    input: AsyncIterator[Any] | None,
+    config: RunnableConfig | None,
+    ahead: Ahead | None = None,
 ) -> AsyncIterator[Any]:
     """Iterate in a worker thread over ``make()``, or ``make(chunks)`` where there is an async ``input``.
 
-    The thread is at most ``config["buffer_size"]`` chunks ahead, and so is the input. ``aclose()`` returns after the
-    iterator has been closed, in its thread, and ``input`` too, and the thread has ended.
+    Thread and input together are at most ``config["buffer_size"]`` chunks and ``config["buffer_bytes"]`` bytes ahead,
+    or within ``ahead``, which is for several changes of thread in a row; the first to be given it pulls the source.
+    ``aclose()`` returns after the iterator has been closed, in its thread, and ``input`` too, and the thread has ended.
     """
-    blocks = _Blocks(make, input, buffer_size(config))
+    blocks = _Blocks(make, input, ahead_of(config) if ahead is None else ahead)
     return async_closing_iterator(blocks, (blocks,), blocks=True)
-
-
-def buffer_size(config: RunnableConfig | None) -> int:
-    """How many chunks a hand-off of the call may hold."""
-    size = (config or {}).get("buffer_size", DEFAULT_BUFFER_SIZE)
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"buffer_size must be an int, got {type(size).__name__}")
-    if size < 1:
-        raise ValueError(f"buffer_size must be positive, got {size}")
-    return size
 
 
 class _Blocks:
     """The chunks of an iterator in a thread, as many at a time as are there: a turn of the loop for all of them.
 
-    What is buffered is split between the channel and the block in hand, so that both together hold ``size`` chunks. The
-    channel gets the larger part: thread and loop change places when it is full or empty, which costs 30 us, a block 1.
+    The block in hand counts as held. It is the smaller part of what may be: thread and loop change places when the rest
+    is full or empty, which costs 30 us, a block 1.
     """
 
     def __init__(
-        self, make: Callable[..., Iterable[Any]], input: AsyncIterator[Any] | None, size: int
+        self, make: Callable[..., Iterable[Any]], input: AsyncIterator[Any] | None, ahead: Ahead
     ) -> None:
         self._make = make
         self._input = input
-        self._size = size
-        self._rest = min(size // 8, 64)  # of a block, beyond the chunk that is asked for
-        self._channel_size = size - self._rest
+        self._ahead = ahead
+        self._head = ahead.claim()
+        self._block = 1 + min(ahead.items // 8, 64)
         self._context = copy_context()
         self._stream: ThreadStream[Any] | None = None
         self._closed = False
@@ -99,17 +93,22 @@ class _Blocks:
             self._stream = self._context.run(self._start)
         channel = self._stream._channel
         if channel:
-            return channel.get_many(self._rest + 1)
+            return channel.get_many(self._block)
         return [await anext(self._stream)]
 
     def _start(self) -> ThreadStream[Any]:
         from .bridge import feed_from_async, iterate_in_thread
 
+        make, ahead = self._make, self._ahead
+        bounds: dict[str, Any] = {
+            "buffer_size": ahead.items,
+            "buffer_bytes": ahead.bytes,
+            "ahead": ahead,
+        }
         if self._input is None:
-            return iterate_in_thread(self._make, buffer_size=self._channel_size)
-        feed = feed_from_async(self._input, buffer_size=self._size)
-        make = self._make
-        return iterate_in_thread(lambda: make(feed), buffer_size=self._channel_size, feed=feed)
+            return iterate_in_thread(make, head=self._head, **bounds)
+        feed = feed_from_async(self._input, head=self._head, **bounds)
+        return iterate_in_thread(lambda: make(feed), feed=feed, **bounds)
 
     async def aclose(self) -> None:
         """Close the iterator in its thread, and the input; a second call does nothing."""

@@ -48,19 +48,20 @@ static void *produce(void *argument)
     stream *s = argument;
     while (s->put < s->producer_stops && !handoff_is_closed(&s->h)) {
         size_t batch = 1 + next_random(&s->producer_seed) % 70, room, count, i;
+        size_t weight = next_random(&s->producer_seed) % 4;
         if (batch > s->producer_stops - s->put) batch = s->producer_stops - s->put;
         room = handoff_room(&s->h, batch);
-        if (room == 0) {
-            if (handoff_arm_putter(&s->h, 1)) sem_wait(&s->putter_bell);
+        if (room == 0 || !handoff_fits(&s->h, 1, weight)) {
+            if (handoff_arm_putter(&s->h, 1, weight)) sem_wait(&s->putter_bell);
             continue;
         }
         count = room < batch ? room : batch;
-        for (i = 0; i < count; i++) {
+        for (i = 0; i < count && handoff_fits(&s->h, 1, weight); i++) {
             size_t *item = malloc(sizeof *item);
             *item = s->put + i;
-            if (item == NULL || handoff_push(&s->h, item, 1) < 0) abort();
+            if (item == NULL || handoff_push(&s->h, item, 1, weight) < 0) abort();
         }
-        s->put += count;
+        s->put += i;
         if (handoff_publish(&s->h)) sem_post(&s->getter_bell);
     }
     close_stream(s);
@@ -111,15 +112,15 @@ static int parks_beside_work(void)
     static size_t items[2];
     handoff h = {0};
     int parks = 0;
-    if (handoff_init(&h, 1) < 0) abort();
+    if (handoff_init(&h, 1, 1) < 0) abort();
     if (handoff_available(&h, 1) != 0) abort();
-    if (handoff_push(&h, &items[0], 1) < 0 || handoff_publish(&h)) abort(); /* nobody was armed: no bell */
+    if (handoff_push(&h, &items[0], 1, 1) < 0 || handoff_publish(&h)) abort(); /* nobody was armed: no bell */
     parks |= handoff_arm_getter(&h);
     if (handoff_available(&h, 1) != 1 || handoff_room(&h, 1) != 0) abort();
     if (handoff_pop(&h) != &items[0] || handoff_release(&h)) abort();
-    parks |= handoff_arm_putter(&h, 1);
+    parks |= handoff_arm_putter(&h, 1, 1);
     handoff_destroy(&h);
-    if (handoff_init(&h, 1) < 0) abort();
+    if (handoff_init(&h, 1, 1) < 0) abort();
     if (handoff_available(&h, 1) != 0 || handoff_is_closed(&h)) abort();
     handoff_close(&h);
     parks |= handoff_arm_getter(&h);
@@ -132,7 +133,8 @@ static int play(unsigned *seed)
     stream s = {0};
     pthread_t producer, consumer;
     size_t capacity = (size_t[]){1, 2, 3, 64, 65, 200}[next_random(seed) % 6];
-    if (handoff_init(&s.h, capacity) < 0) abort();
+    size_t max_weight = (size_t[]){3, 4, 50, (size_t)-1}[next_random(seed) % 4];
+    if (handoff_init(&s.h, capacity, max_weight) < 0) abort();
     sem_init(&s.getter_bell, 0, 0);
     sem_init(&s.putter_bell, 0, 0);
     s.items = 1 + next_random(seed) % 2000;
