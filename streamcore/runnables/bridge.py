@@ -128,11 +128,7 @@ class ThreadStream(Generic[T]):
                 raised.append(failure)
         while len(self._channel):
             self._channel.get_many()
-        if cancelled or raised:
-            first, *others = [*cancelled, *raised]
-            for other in others:
-                first.add_note(f"and closing the stream failed: {other!r}")
-            raise first
+        _raise_first(*cancelled, *raised)
 
     def __del__(self) -> None:
         if self.__dict__.get("_thread") is not None:
@@ -200,6 +196,15 @@ def _work(
         ended.put(failure)
         ended.close()
         _workers.pop(threading.current_thread(), None)
+
+
+def _raise_first(*errors: BaseException | None) -> None:
+    """Raise the first error there is; the others become notes of it."""
+    there = [error for error in errors if error is not None]
+    for other in there[1:]:
+        there[0].add_note(f"and closing the stream failed: {other!r}")
+    if there:
+        raise there[0]
 
 
 def _close_sync(iterator: object) -> BaseException | None:
@@ -279,10 +284,7 @@ class AsyncFeed(Generic[T]):
         if not self._pulling:  # no task, or one that was cancelled before its first step
             await self._close_source()
         failure, self._failure = self._failure, None
-        if cancelled is not None:
-            raise cancelled
-        if failure is not None:
-            raise failure
+        _raise_first(cancelled, failure)
 
     def _start(self) -> None:
         if not self._closing:

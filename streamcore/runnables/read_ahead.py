@@ -14,7 +14,7 @@ from typing import Any
 
 from .._backend import Channel, async_closing_iterator, closing_iterator
 from .ahead import Ahead
-from .bridge import _channel, _work, _workers
+from .bridge import _channel, _raise_first, _work, _workers
 
 __all__ = ["aread_ahead", "read_ahead"]
 
@@ -178,10 +178,7 @@ class _Reading:
             self._begun = True
             await _aclose(self._source)
         failure, self._failure = self._failure, None
-        if cancelled is not None:
-            raise cancelled
-        if failure is not None:
-            raise failure
+        _raise_first(cancelled, failure)
 
 
 def _block(size: int) -> int:
