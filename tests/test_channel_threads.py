@@ -426,14 +426,17 @@ def raise_(signum, frame):
     if frame.f_code is consume.__code__ or "channel" in frame.f_code.co_filename:
         raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, raise_)
+interrupts = sent = 0
 def produce():
-    for number in range(count): channel.put(number)
+    global sent
+    while sent < count or interrupts < 5:  # counted, not hoped for
+        channel.put(sent)
+        sent += 1
     channel.close()
 producer = threading.Thread(target=produce)
 producer.start()
 received = []
 signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-interrupts = 0
 while True:
     try:
         consume(received)
@@ -443,7 +446,7 @@ while True:
         break
 signal.setitimer(signal.ITIMER_REAL, 0)
 producer.join()
-print(received == list(range(count)), interrupts > 0, len(received))
+print(received == list(range(sent)))
 """
 
 # An interrupt may come before the call or, as after any C function, between its end and the next line: then it says
@@ -464,8 +467,8 @@ consumer = threading.Thread(target=lambda: received.extend(channel))
 consumer.start()
 sent = interrupts = 0
 signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-while sent < count:
-    items = list(range(sent, min(sent + 10, count)))
+while sent < count or interrupts < 5:  # counted, not hoped for
+    items = list(range(sent, sent + 10))
     called = []
     try:
         sent += send(items, called)
@@ -482,7 +485,7 @@ while sent < count:
 signal.setitimer(signal.ITIMER_REAL, 0)
 channel.close()
 consumer.join()
-print(received == list(range(count)), interrupts > 0)
+print(received == list(range(sent)))
 """
 
 
@@ -504,8 +507,8 @@ class TestForkAndSignals:
 
     @needs_timer
     def test_a_storm_of_interrupts_loses_nothing_in_a_for_loop(self, backend):
-        assert run_script(STORM, backend) == ["True", "True", "4000"]
+        assert run_script(STORM, backend) == ["True"]
 
     @needs_timer
     def test_a_storm_of_interrupts_tells_what_was_put(self, backend):
-        assert run_script(STORM_PUT, backend) == ["True", "True"]
+        assert run_script(STORM_PUT, backend) == ["True"]

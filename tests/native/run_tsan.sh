@@ -27,7 +27,7 @@ build stress -fsanitize=thread
 
 build relaxed -fsanitize=thread -DHANDOFF_MUTANT_RELAXED
 status=0
-"$work/relaxed" "${ROUNDS:-300}" >"$work/out.txt" 2>&1 || status=$?
+"$work/relaxed" 0 >"$work/out.txt" 2>&1 || status=$?
 if [ "$status" != 66 ] || ! grep -q 'data race' "$work/out.txt"; then
     echo "FAILED: ThreadSanitizer does not notice HANDOFF_MUTANT_RELAXED (status $status)"
     exit 1

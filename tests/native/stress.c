@@ -3,11 +3,13 @@
  * A round is one stream of items that are allocated and written by the producer, read and freed by the consumer: an item
  * seen before it was written is a data race. Batches, capacity and who closes early are random; every item must be taken
  * once, in order, or be left inside. A round that makes no progress for SECONDS lost a wake-up. Before the rounds, the
- * moments that a second look before parking is for are played in one thread, so that they need no luck.
+ * moments that a second look before parking is for are played in one thread, and one item is handed over with nothing
+ * but the publish to order it, so that catching a mutant needs no luck.
  *
  *   stress ROUNDS [SEED]      exit status 0: all well, 1: an item lost or out of order, 3: a lost wake-up
  */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,6 +130,33 @@ static int parks_beside_work(void)
     return parks;
 }
 
+/* An item is written, published, seen and read, with nothing else between the two threads that would order them: without
+ * release order in the publish, ThreadSanitizer reports the read, whichever thread is faster. */
+static void *publish_one(void *h)
+{
+    size_t *item = malloc(sizeof *item);
+    if (item == NULL) abort();
+    *item = 7;
+    if (handoff_push(h, item, 1, 1) < 0 || handoff_publish(h)) abort(); /* nobody was armed: no bell */
+    return NULL;
+}
+
+static int reads_what_was_published(void)
+{
+    handoff h = {0};
+    pthread_t producer;
+    size_t *item;
+    int failed;
+    if (handoff_init(&h, 1, 1) < 0 || pthread_create(&producer, NULL, publish_one, &h)) abort();
+    while (handoff_available(&h, 1) == 0) sched_yield();
+    item = handoff_pop(&h);
+    failed = *item != 7 || handoff_release(&h);
+    pthread_join(producer, NULL);
+    free(item);
+    handoff_destroy(&h);
+    return failed;
+}
+
 static int play(unsigned *seed)
 {
     stream s = {0};
@@ -164,6 +193,10 @@ int main(int count, char **arguments)
     if (parks_beside_work()) {
         fprintf(stderr, "one side parks although there is work: lost wake-up\n");
         return 3;
+    }
+    if (reads_what_was_published()) {
+        fprintf(stderr, "an item that was published reads as another\n");
+        return 1;
     }
     signal(SIGALRM, hang);
     for (round = 0; round < rounds; round++) {
