@@ -46,10 +46,16 @@ for _ in range(20):
         tried(everyday, number)
 """,
     ),
-    "fails_allocations_of_coroutines": (
-        "a plain coroutine under a failing allocation",
+    "fails_allocations_in_python": (
+        "a function, generator or coroutine made while an allocation fails",
         FAILING
         + """
+def function():
+    def made(a, *, b=2):
+        return a
+    return made(1, b=3)
+def generator():
+    return any(name == "x" for name in ("a", "b"))
 async def inner():
     return 1
 async def middle():
@@ -70,7 +76,9 @@ def step(coroutine):
             running.close()
 for _ in range(5):
     for number in range(60):
-        tried(lambda: step(middle()), number)
+        for action in (function, generator, lambda: step(middle())):
+            tried(action, number)
+            any(item for item in [0, 0])
 """,
     ),
     "shares_a_generator": (

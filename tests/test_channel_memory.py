@@ -40,7 +40,7 @@ def filled(size=None):
 
 def skip_coroutines(form):
     if form.startswith("a"):
-        skip_where_python_crashes("fails_allocations_of_coroutines")
+        skip_where_python_crashes("fails_allocations_in_python")
 
 
 def step(coroutine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import inspect
 import re
 import weakref
 
@@ -184,7 +185,7 @@ def test_pure_core_says_what_to_do_instead():
     from streamcore._pure import arrow_list as pure
 
     for name in ("export_lists", "list_type"):
-        assert getattr(native, name).__doc__ == getattr(pure, name).__doc__
+        assert inspect.getdoc(getattr(native, name)) == inspect.getdoc(getattr(pure, name))
     with pytest.raises(NotImplementedError, match=re.escape("pyarrow.LargeListArray.from_arrays")):
         pure.export_lists(None, None)
 
