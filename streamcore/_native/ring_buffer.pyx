@@ -22,7 +22,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.number cimport PyIndex_Check, PyNumber_Index
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strchr
 
 from streamcore._native.view cimport Hold, freeze, make_view
 
@@ -408,8 +408,8 @@ cdef class RingBuffer:
         PyObject_GetBuffer(buffer, &target, PyBUF_FULL_RO)
         try:
             self.check_open()  # again: the buffer's own code may have closed it
-            if target.readonly:
-                raise not_writable(buffer)
+            if target.readonly or (target.format != NULL and strchr(target.format, c"O") != NULL):
+                raise not_writable(buffer)  # also an array of objects: bytes written there would be taken for pointers
             if not PyBuffer_IsContiguous(&target, b"C"):
                 raise BufferError(
                     f"readinto() takes C-contiguous data, got a {target.ndim}-dimensional view with gaps")

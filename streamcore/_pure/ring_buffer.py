@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from io import BytesIO
 from operator import index
 from sys import maxsize
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex, final
@@ -193,19 +194,19 @@ class RingBuffer:
             target = memoryview(b"")
         else:
             self._check_open()  # again: the buffer's own code may have closed it
-        if target.readonly:
+        if (
+            target.readonly or "O" in target.format
+        ):  # bytes written to an array of objects would be taken for pointers
             raise TypeError(f"readinto() takes a writable bytes-like object, got {type(buffer).__name__}")
-        if not target.c_contiguous:
+        if not target.c_contiguous and target.nbytes:
             raise BufferError(
                 f"readinto() takes C-contiguous data, got a {target.ndim}-dimensional view with gaps"
             )
         n = min(target.nbytes, len(self))
         if n:
-            target = target.cast("B")
-            filled = 0
-            for piece in self._take(n):
-                target[filled : filled + len(piece)] = piece
-                filled += len(piece)
+            BytesIO(b"".join(self._take(n))).readinto(
+                buffer
+            )  # a memoryview has no cast from formats such as ">i"
             self._copied += n
         return n
 

@@ -24,6 +24,8 @@ def freeze(data: ReadableBuffer, taker: str, borrow: bool = False) -> memoryview
     except TypeError:
         raise TypeError(f"{taker} takes bytes-like data, got {type(data).__name__}") from None
     if not view.c_contiguous:
+        if not view.nbytes:
+            return memoryview(b"")  # nothing has no gaps
         raise BufferError(f"{taker} takes C-contiguous data, got a {view.ndim}-dimensional view with gaps")
     if not borrow and not (view.readonly and isinstance(view.obj, bytes)):
         return memoryview(view.tobytes())
