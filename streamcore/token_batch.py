@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
@@ -20,16 +21,41 @@ __all__ = ["TokenBatch"]
 class TokenBatch(Sequence[Any]):
     """A sequence of uint32 arrays that lie in one: text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``.
 
-    ``ids`` is uint32, ``offsets`` int64 with n + 1 values. The items are views of ``ids``. Arrow libraries take a batch
-    as a large_list of uint32, or as a list if they ask for one, through ``__arrow_c_array__``; the ids are not copied
-    (with the native core; without it, NotImplementedError).
+    ``ids`` is uint32, ``offsets`` int64 with n + 1 values that begin with 0, never fall and end with the number of ids
+    (ValueError otherwise). Both are read-only, as Arrow libraries are told that they never change; offsets that a
+    caller passes are copied, ids are not, and must not be written to any more. The items are views of ``ids``. Arrow
+    libraries take a batch as a large_list of uint32, or as a list if they ask for one, through ``__arrow_c_array__``;
+    the ids are not copied (with the native core; without it, NotImplementedError).
     """
 
-    __slots__ = ("ids", "offsets")
+    __slots__ = ("_ids", "_offsets")
 
-    def __init__(self, ids: Ids, offsets: npt.NDArray[np.int64]) -> None:
-        self.ids = ids
-        self.offsets = offsets
+    def __init__(self, ids: npt.ArrayLike, offsets: npt.ArrayLike) -> None:
+        import numpy as np
+
+        self._ids: Ids = read_only(integers("ids", ids, np.uint32).view())
+        self._offsets: npt.NDArray[np.int64] = read_only(integers("offsets", offsets, np.int64).copy())
+        check_offsets(self._ids, self._offsets)  # the copy: nobody can change what was checked
+
+    @classmethod
+    def _of(cls, ids: Ids, offsets: npt.NDArray[np.int64]) -> TokenBatch:
+        """A batch of arrays that nobody else has."""
+        batch = cls.__new__(cls)
+        batch._ids, batch._offsets = read_only(ids), read_only(offsets)
+        return batch
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of all texts."""
+        return self._ids
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Where each text begins in ``ids``, and where the last one ends."""
+        return self._offsets
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._ids, self._offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -41,6 +67,7 @@ class TokenBatch(Sequence[Any]):
     def __getitem__(self, index: int | slice) -> Ids | list[Ids]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if index < -len(self) or index >= len(self):
             raise IndexError(f"index {index} of a batch of {len(self)} texts")
         index %= len(self)
@@ -57,8 +84,38 @@ class TokenBatch(Sequence[Any]):
         return _backend.list_type()
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]:
-        """Type and data for Arrow, as PyCapsules; the data keeps the arrays alive. They must not change after this."""
+        """Type and data for Arrow, as PyCapsules; the data keeps the arrays alive."""
         return _backend.export_lists(self.ids, self.offsets, requested_schema)
 
     def __repr__(self) -> str:
         return f"TokenBatch({len(self)} texts, {len(self.ids)} ids)"
+
+
+def integers(name: str, values: Any, kind: Any) -> Any:
+    """``values`` as a contiguous array of this kind, itself if it is one; TypeError or ValueError if it cannot be."""
+    import numpy as np
+
+    array = np.asarray(values)
+    if array.dtype != kind and array.size:
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, not {array.dtype}")
+        bounds = np.iinfo(kind)
+        if int(array.min()) < bounds.min or int(array.max()) > bounds.max:
+            raise ValueError(f"{name} must be from {bounds.min} to {bounds.max}")
+    return np.asarray(array, kind, order="C")
+
+
+def read_only(array: Any) -> Any:
+    """The array itself, which cannot be written to any more."""
+    array.flags.writeable = False
+    return array
+
+
+def check_offsets(ids: Any, offsets: Any) -> None:
+    """ValueError unless the offsets cut ``ids`` into texts."""
+    if ids.ndim != 1 or offsets.ndim != 1:
+        raise ValueError(f"ids and offsets must have one dimension, got {ids.ndim} and {offsets.ndim}")
+    if not len(offsets):
+        raise ValueError("offsets must have one value more than there are texts, got none")
+    if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(f"offsets must begin with 0, never fall and end with {len(ids)}, the number of ids")

@@ -4,6 +4,8 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 
+from streamcore.token_batch import check_offsets
+
 cdef extern from "arrow_list.h":
     object arrow_list_type(int narrow)
     object arrow_list_data(int64_t n, const void *offsets, int64_t count, const void *values, object owner)
@@ -27,6 +29,7 @@ def export_lists(values, offsets, requested_schema=None):
     import numpy
     values = numpy.ascontiguousarray(values, numpy.uint32)
     offsets = numpy.ascontiguousarray(offsets, numpy.int64)
+    check_offsets(values, offsets)
     if narrow and offsets[-1] >= 1 << 31:
         narrow = False
     if narrow:
