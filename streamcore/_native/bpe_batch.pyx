@@ -35,7 +35,9 @@ cdef class Batch:
     cdef bpe_output *outputs
     cdef uint32_t *ids
     cdef const int64_t *offsets
+    cdef object arrays   # whose memory these two are: threads may outlive a call that is interrupted
     cdef object error
+    cdef bint begun
 
     def __cinit__(self, BPECore core, list texts, threads, allowed_special, disallowed_special, errors):
         cdef size_t i
@@ -76,11 +78,13 @@ cdef class Batch:
             stop[0] = self.next
         return start[0] < stop[0]
 
-    def work(self, size_t maker):
+    def _work(self, size_t maker):
         """Encode until no text is left."""
         cdef size_t start = 0, stop = 0
-        cdef bpe_output *o = &self.outputs[maker]
+        cdef bpe_output *o
         cdef bpe_context *context = NULL
+        self._check(maker)
+        o = &self.outputs[maker]
         try:
             context = self.core.take_context()
             while self.error is None and self.take(&start, &stop):
@@ -111,9 +115,17 @@ cdef class Batch:
                 self.makers[i], self.places[i], self.counts[i] = maker, before, o.count - before
         return check_memory(error)
 
-    def copy(self, size_t maker):
+    cdef int _check(self, size_t maker) except -1:
+        if not self.begun or maker >= self.threads:
+            raise IndexError(f"no thread {maker} of {self.threads} at work")
+        return 0
+
+    def _copy(self, size_t maker):
         """Copy what one thread made to where it belongs."""
         cdef size_t i
+        self._check(maker)
+        if self.ids == NULL:
+            return
         with nogil:
             for i in range(self.count):
                 if self.makers[i] == maker and self.counts[i]:
@@ -122,20 +134,28 @@ cdef class Batch:
 
     def _run(self, method):
         others = [threading.Thread(target=method, args=(i,)) for i in range(1, self.threads)]
-        for thread in others:
-            thread.start()
-        method(0)
-        for thread in others:
-            thread.join()
+        try:
+            for thread in others:
+                thread.start()
+            method(0)
+            for thread in others:
+                thread.join()
+        except BaseException as error:  # such as Ctrl-C: the others end after their texts in work
+            self.error = error
+            raise
         if self.error is not None:
             raise self.error
 
     def encode(self):
+        """The ids and offsets; once."""
         cdef int64_t[::1] offsets
         cdef Py_buffer view
         cdef size_t i
         import numpy
-        self._run(self.work)
+        if self.begun:
+            raise RuntimeError("a Batch is encoded once")
+        self.begun = True
+        self._run(self._work)
         ends = numpy.zeros(self.count + 1, numpy.int64)
         offsets = ends
         for i in range(self.count):
@@ -144,9 +164,7 @@ cdef class Batch:
             return take_array(&self.outputs[0]), ends
         ids = numpy.empty(offsets[self.count], numpy.uint32)
         PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
-        try:
-            self.ids, self.offsets = <uint32_t *>view.buf, &offsets[0]
-            self._run(self.copy)
-        finally:
-            PyBuffer_Release(&view)
+        self.ids, self.offsets, self.arrays = <uint32_t *>view.buf, &offsets[0], (ids, ends)
+        PyBuffer_Release(&view)
+        self._run(self._copy)
         return ids, ends
