@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "bpe_vocab.h" /* bpe_load64 */
+#include "utf8_char.h"
 
 static size_t bpe_count_chars(const uint8_t *p, size_t n) {
     size_t count = 0;
@@ -13,20 +14,11 @@ static size_t bpe_count_chars(const uint8_t *p, size_t n) {
     return count;
 }
 
-/* Bytes of the character at p, of which n are at hand: 0 if it is invalid, n + 1 if it is not complete (RFC 3629: no
- * overlong forms, no surrogates, nothing above U+10FFFF). */
+/* Bytes of the character at p, of which n are at hand: 0 if it is invalid, n + 1 if it is not complete. */
 static inline size_t bpe_char_bytes(const uint8_t *p, size_t n) {
-    uint8_t b = p[0], low = 0x80, high = 0xBF;
-    size_t len = b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4, i;
-    if (b < 0xC2 || b > 0xF4) return 0;
-    if (b == 0xE0) low = 0xA0;
-    if (b == 0xED) high = 0x9F;
-    if (b == 0xF0) low = 0x90;
-    if (b == 0xF4) high = 0x8F;
-    if (n > 1 && (p[1] < low || p[1] > high)) return 0;
-    for (i = 2; i < len && i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    return len <= n ? len : n + 1;
+    int need, right = utf8_match(p, n, 0, &need);
+    if (need && right == need) return (size_t)need;
+    return need && (size_t)right == n ? n + 1 : 0;
 }
 
 /* Bytes of p[0, n) that are whole characters, and their number in *chars; n + 1 if it is not the beginning of valid text. */

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .bpe_input import invalid_utf8, one_of, without_surrogates
+from .eager_utf8 import may_be_completed
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -63,6 +64,8 @@ class TextDecoder:
         held = self._bytes + bytes(data) if self._bytes or not isinstance(data, bytes) else data
         try:
             text, used = utf_8_decode(held, self._errors, final)
+            if used < len(held) and not may_be_completed(held[used:]):
+                text, used = utf_8_decode(held, self._errors, True)
         except UnicodeDecodeError as error:
             self.error = invalid_utf8(error, self._decoded)
             return held[: error.start].decode()

@@ -12,6 +12,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidEncoding
+from .eager_utf8 import may_be_completed
 from .engine import Engine
 from .view import freeze
 
@@ -102,13 +103,7 @@ class UTF8Engine(Engine):
             self._held = b""
             return text
         rest = data[used:]  # at most 3 bytes
-        if (
-            len(rest) == 2
-            and rest[0] == 0xED
-            and rest[1] >= 0xA0
-            and self.errors != "surrogatepass"
-            and not final
-        ):
+        if not final and self.errors != "surrogatepass" and not may_be_completed(bytes(rest)):
             self._held = bytes(rest)
             return text + self._decode(b"", offset + len(data) - self._base, final=True)
         self._held = bytes(rest)
