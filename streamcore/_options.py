@@ -9,9 +9,11 @@ from typing import Any
 __all__ = [
     "as_option",
     "choice_option",
+    "count_option",
     "limit_option",
     "on_incomplete_option",
     "on_oversize_option",
+    "shown",
     "size_option",
 ]
 
@@ -22,12 +24,27 @@ def size_option(name: str, value: Any) -> int:
     """A positive int: TypeError for another type (``bool`` included), ValueError out of range."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    size = operator.index(value)
+    size = int.__index__(operator.index(value))
     if size <= 0:
-        raise ValueError(f"{name} must be positive, got {size}")
+        raise ValueError(f"{name} must be positive, got {shown(size)}")
     if size > sys.maxsize:
-        raise ValueError(f"{name} must be at most {sys.maxsize}, got {size}")
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {shown(size)}")
     return size
+
+
+def count_option(name: str, value: Any) -> int:
+    """An int that is not negative, however large: TypeError for another type (``bool`` included)."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    count = int.__index__(operator.index(value))
+    if count < 0:
+        raise ValueError(f"{name} must not be negative, got {shown(count)}")
+    return count
+
+
+def shown(number: int) -> str:
+    """An int in a message: Python refuses to write one of thousands of digits."""
+    return str(number) if number.bit_length() < 1000 else f"an int of {number.bit_length()} bits"
 
 
 def limit_option(name: str, value: Any) -> int | None:

@@ -101,6 +101,8 @@ cdef class BPECore:
     cdef bpe_vocab vocab
     cdef bpe_decoder decoder
     cdef bpe_spec spec
+    cdef bint begun           # whether it is, or is being, initialized
+    cdef bint ready           # whether that is done: its tables are there
     cdef bint known           # whether the scanner knows the pattern
     cdef bpe_context *idle    # contexts that no call uses now
     cdef readonly object _split, _family
@@ -108,6 +110,7 @@ cdef class BPECore:
     cdef object texts         # what the streams of ids of this vocabulary share (bpe_decoder.pyx)
     cdef dict _names
     cdef Names _every         # all special tokens
+    cdef frozenset _special   # their texts
     cdef readonly dict special_tokens
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes
     cdef bpe_context *take_context(self) except NULL
@@ -120,14 +123,18 @@ cdef class BPECore:
                                  bpe_output *o) except -1
     cdef Names names_of(self, object texts)
     cdef Names allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
+    cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
+                         cache_bytes) except -1
+    cdef int _free(self) noexcept
     cdef int _build(self, dict ranks) except -1
     cdef int _build_decoder(self, dict bytes_of) except -1
     cdef object encode_to(self, object text, object errors, bint ordinary, object allowed_special,
                           object disallowed_special, bint as_list)
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
                          object errors)
-    cdef object decode_ids(self, const uint32_t *ids, size_t n)
-    cdef object decode_slowly(self, list values)
+    cdef bytes bytes_of(self, list numbers)
+    cdef bytes quick_bytes(self, object ids)
+    cdef bytes token(self, number)
 
 
 cdef int check_memory(int error) except -1

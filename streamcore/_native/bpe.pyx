@@ -16,24 +16,30 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .id_arrays cimport adopt_ids, new_ids
+from .id_bytes cimport SMALL as SMALL_BYTES, Output, begin_output, copy_tokens, free_output
 from .scan cimport check_kernel, demanded_kernel
 
 from .._pure.bpe import DEFAULT_CACHE_BYTES, TokenOffsets
+from .._options import count_option, size_option
 from .._pure.bpe_input import (
+    as_bytes,
     as_text,
     check_errors,
-    checked_names,
+    checked_merges,
     checked_vocabulary,
     ends_between_characters,
+    exact_str,
     raise_disallowed,
+    special_names,
 )
 from .._pure.byte_pairs import Merges
 from .._pure.nfc import nfc
 from .._pure.prefix_encodings import Neighbours
 from .._pure.pretokenize import recognise, splitter
+from .._pure.token_ids import id_list, join_tokens, unknown_id
 
 
 def _use_kernel(str name):
@@ -53,6 +59,7 @@ cdef enum:
     SMALL = 1000        # bytes of text whose ids are made on the stack
     COPIED = 16384      # ids that are copied into an array; more are handed over as they lie
     RELEASE = 16384     # bytes of text from which on the GIL is released
+    MOST_CACHE = 1 << 30  # bytes of a cache that have a use
 
 cdef str REPLACE = "replace"
 cdef object EMPTY = frozenset()
@@ -81,7 +88,7 @@ cdef object borrow(object text, object errors, const uint8_t **data, size_t *n):
     """What owns the UTF-8 of ``text`` that ``data`` and ``n`` are set to."""
     cdef Py_ssize_t size = 0
     if errors is not REPLACE:
-        check_errors(errors)
+        errors = check_errors(errors)
     if PyBytes_CheckExact(text):
         data[0] = <const uint8_t *>PyBytes_AS_STRING(text)
         n[0] = PyBytes_GET_SIZE(text)
@@ -89,7 +96,7 @@ cdef object borrow(object text, object errors, const uint8_t **data, size_t *n):
             return text
     if not PyUnicode_Check(text):
         text = as_text(text, errors)
-    try:
+    try:  # of a subclass of str this is what it really holds
         data[0] = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
     except UnicodeEncodeError:
         text = as_text(text, errors)
@@ -103,6 +110,7 @@ cdef class Names:
 
     def __cinit__(self, texts, special_tokens):
         cdef size_t i, total = 0
+        cdef bytes part
         self.texts = sorted(texts, key=len, reverse=True)
         parts = [text.encode("utf-8", "surrogatepass") for text in self.texts]
         self.data = b"".join(parts)
@@ -143,7 +151,7 @@ cdef class BPECore:
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
-    of threads. They live as long as the object.
+    of threads. They live as long as the object, and none takes more than 1 GiB.
 
     Text is ``str`` or any bytes-like object of UTF-8, whose invalid parts are treated as ``errors`` says (``"strict"``
     raises ``InvalidEncoding``). In ``str``, pairs of surrogates are joined and lone ones become U+FFFD.
@@ -154,33 +162,45 @@ cdef class BPECore:
 
     def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
                  cache_bytes=DEFAULT_CACHE_BYTES):
+        if self.begun:  # also by a mapping of the caller's, from within
+            raise RuntimeError("a BPECore is initialized once")
+        self.begun = True
+        try:
+            self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
+        except BaseException:
+            if not self.ready:
+                self._free()
+                self.begun = False
+            raise
+
+    cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
+                         cache_bytes) except -1:
+        cdef dict bytes_of, own_ranks
         if not isinstance(pattern, str):
             raise TypeError(f"pattern must be str, not {type(pattern).__name__}")
         if normalization is not None and normalization != "NFC":
             raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
-        if cache_bytes < 0:
-            raise ValueError(f"cache_bytes must not be negative, got {cache_bytes}")
-        if self.vocab.count:
-            raise RuntimeError("a BPECore is initialized once")
-        self.special_tokens = dict(special_tokens or {})
-        bytes_of = checked_vocabulary(ranks, self.special_tokens)
-        self.pattern = pattern
-        self.merges = None if merges is None else list(merges)
+        self.cache_bytes = count_option("cache_bytes", cache_bytes)
+        own_ranks, self.special_tokens, bytes_of = checked_vocabulary(ranks, special_tokens)
+        self.pattern = exact_str(pattern)
+        self.merges = None if merges is None else checked_merges(merges, own_ranks)
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
-        self.cache_bytes = cache_bytes
-        self._family = family = recognise(pattern)
-        self._split = splitter(pattern)
+        self._family = family = recognise(self.pattern)
+        self._split = splitter(self.pattern)
         self._names = {}
-        self._every = None if "" in self.special_tokens else Names(self.special_tokens, self.special_tokens)
+        self._special = frozenset(self.special_tokens)
+        self._every = Names(self._special, self.special_tokens)
         if family is not None:
             self.known = True
             self.spec.family = FAMILIES[family.name]
             self.spec.digits = family.digits
             self.spec.trailing = family.tail_run
-        self._build(dict(ranks))
+        self._build(own_ranks)
         self._build_decoder(bytes_of)
+        self.ready = True
         self.give_context(self.take_context())  # the cache is made and seeded here, not in the first call
+        return 0
 
     cdef int _build(self, dict ranks) except -1:
         cdef bpe_vocab vocab
@@ -195,7 +215,7 @@ cdef class BPECore:
             raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
         triples = None
         if self.merges is not None:
-            triples = checked_merges(self.merges, {item[0]: i for i, item in enumerate(items)})
+            triples = merge_columns(self.merges, {item[0]: i for i, item in enumerate(items)})
         vocab = self.vocab
         vocab.whole_pieces = self.whole_pieces
         vocab.ids = <uint32_t *>PyMem_RawMalloc(len(items) * sizeof(uint32_t))
@@ -235,6 +255,8 @@ cdef class BPECore:
             return 0
         size = self._n_vocab
         blob = b"".join([bytes_of[number] for number in sorted(bytes_of)])
+        if len(blob) >= 0xFFFFFFFF:
+            raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
         self.decoder.bytes = <uint8_t *>PyMem_RawCalloc(len(blob) + BPE_SLACK, 1)
         self.decoder.starts = <uint32_t *>PyMem_RawMalloc((<size_t>size + 1) * sizeof(uint32_t))
         if self.decoder.bytes == NULL or self.decoder.starts == NULL:
@@ -250,6 +272,9 @@ cdef class BPECore:
         return 0
 
     def __dealloc__(self):
+        self._free()
+
+    cdef int _free(self) noexcept:
         cdef bpe_context *context
         while self.idle != NULL:
             context = self.idle
@@ -258,6 +283,9 @@ cdef class BPECore:
         bpe_vocab_free(&self.vocab)
         PyMem_RawFree(self.decoder.starts)
         PyMem_RawFree(self.decoder.bytes)
+        memset(&self.vocab, 0, sizeof(self.vocab))
+        memset(&self.decoder, 0, sizeof(self.decoder))
+        return 0
 
     def __reduce__(self):
         options = {
@@ -288,11 +316,11 @@ cdef class BPECore:
 
     @property
     def _bytes_of(self):
+        if not self.ready:
+            raise RuntimeError("BPECore is not initialized")
         if self.sparse is None:
-            bytes_of = {number: token for token, number in self.ranks.items()}
-            for name, number in self.special_tokens.items():
-                bytes_of.setdefault(number, name.encode())
-            self.sparse = bytes_of
+            tokens = ((number, self.token(number)) for number in range(self.decoder.size))
+            self.sparse = {number: token for number, token in tokens if token is not None}
         return self.sparse
 
     @property
@@ -322,12 +350,14 @@ cdef class BPECore:
         """A context for this call alone."""
         cdef bpe_context *context
         cdef size_t cache_bytes
+        if not self.ready:
+            raise RuntimeError("BPECore is not initialized")
         with cython.critical_section(self):
             context = self.idle
             if context != NULL:
                 self.idle = context.next
         if context == NULL:
-            cache_bytes = self.cache_bytes
+            cache_bytes = min(self.cache_bytes, MOST_CACHE)
             with nogil:
                 context = bpe_context_new(&self.vocab, cache_bytes)
             if context == NULL:
@@ -362,15 +392,9 @@ cdef class BPECore:
             if at < n:
                 raise_disallowed(names.texts[which], len(data[:at].decode()))
             return None
-        special = frozenset(self.special_tokens)
-        if allowed_special == "all":
-            allowed = special
-        else:
-            allowed = checked_names("allowed_special", allowed_special) & special
-        if disallowed_special == "all":
-            disallowed = special - allowed
-        else:
-            disallowed = checked_names("disallowed_special", disallowed_special)
+        if allowed_special is EMPTY and type(disallowed_special) is tuple and not disallowed_special:
+            return None  # all of the text is ordinary
+        allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
         if disallowed:
             if "" in disallowed:
                 raise_disallowed("", 0)
@@ -423,6 +447,8 @@ cdef class BPECore:
                 for pieces in self._split(text):
                     for piece in pieces:
                         part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
+                        if length == 0:
+                            continue
                         check_memory(bpe_output_reserve(o, length + 4))
                         made = bpe_encode_cached(&self.vocab, context, part, length, o.ids + o.count)
                         if made == 0:
@@ -502,7 +528,7 @@ cdef class BPECore:
         cdef bpe_context *context
         cdef const uint8_t *data
         cdef size_t n, made
-        piece = bytes(piece)
+        piece = as_bytes(piece, "piece must be bytes-like")
         data = <const uint8_t *>PyBytes_AS_STRING(piece)
         n = len(piece)
         if n == 0:
@@ -546,12 +572,13 @@ cdef class BPECore:
 
         ``threads`` is how many work at a time; each releases the interpreter's lock.
         """
-        if threads < 1:
-            raise ValueError(f"threads must be positive, got {threads}")
+        threads = size_option("threads", threads)
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of texts, not str")
         from .bpe_batch import Batch  # which is built on this module
-        return Batch(self, list(texts), threads, allowed_special, disallowed_special, errors).encode()
+        texts = list(texts)
+        allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
+        return Batch(self, texts, threads, allowed, disallowed, errors).encode()
 
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
                          object errors):
@@ -594,23 +621,20 @@ cdef class BPECore:
 
     def count_until(self, text, limit, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """How many ids ``text`` has if that is at most ``limit``, else None; stops where the limit is passed."""
-        if limit < 0:
-            raise ValueError(f"limit must not be negative, got {limit}")
-        return self.count_to(text, limit, allowed_special, disallowed_special, errors)
+        return self.count_to(text, count_option("limit", limit), allowed_special, disallowed_special, errors)
 
     def truncate(self, text, n, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The longest beginning of ``text`` that ends with one of its first ``n`` tokens and has at most ``n`` ids.
 
-        It ends between two characters. ``str`` gives ``str``, bytes-like gives ``bytes``.
+        It ends between two characters: if the last of these tokens ends inside a character, that character is left
+        out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
         cdef const uint8_t *data = NULL
         cdef size_t size = 0
         cdef bpe_output o
         cdef bpe_context *context
         cdef Names names
-        if n < 0:
-            raise ValueError(f"n must not be negative, got {n}")
-        options = {"allowed_special": allowed_special, "disallowed_special": (), "errors": errors}
+        n = min(count_option("n", n), <size_t>-1 >> 2)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
@@ -624,92 +648,86 @@ cdef class BPECore:
             bpe_output_free(&o)
         whole = len(first) <= n
         first = first[:n + 1]
-        beginning = self.decode_bytes(first)
+        beginning = self.bytes_of(first)
         if not whole:
             # a beginning may have more ids than it took up in the whole text, so it is counted again
             while first:
-                beginning = beginning[:len(beginning) - len(self.decode_bytes((first.pop(),)))]
-                if ends_between_characters(beginning) and self.count_until(beginning, n, **options) is not None:
+                beginning = beginning[:len(beginning) - len(self.bytes_of([first.pop()]))]
+                if ends_between_characters(beginning) and (
+                    self.count_to(beginning, n, allowed_special, (), errors) is not None
+                ):
                     break
         return beginning.decode() if isinstance(text, str) else beginning
 
     def offsets(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The ids of ``text`` and where their tokens begin, in bytes and in characters of the (normalised) text."""
-        cdef Py_buffer view
+        cdef const uint8_t *data = NULL
+        cdef size_t n = 0, bad = 0, size
         cdef int64_t[::1] places, begins
-        cdef const uint8_t *data
-        ids = self.encode(
-            text, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
-        )
-        whole = self.decode_bytes(ids)
+        cdef bpe_output o
+        cdef bpe_context *context
+        cdef bytes whole
+        _owner = borrow(text, errors, &data, &n)
+        names = self.allowed(data, n, allowed_special, disallowed_special)
         import numpy
-        starts = numpy.zeros(len(ids) + 1, numpy.int64)
-        chars = numpy.zeros(len(ids) + 1, numpy.int64)
-        if self.decoder.size == 0:
-            return sparse_offsets(self.sparse, ids, whole, starts, chars)
-        data = <const uint8_t *>PyBytes_AS_STRING(whole)
-        places, begins = starts, chars
-        PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
-        with nogil:
-            bpe_offsets(&self.decoder, <const uint32_t *>view.buf, <size_t>view.len // sizeof(uint32_t), data,
-                        &places[0], &begins[0])
-        PyBuffer_Release(&view)
-        return TokenOffsets(ids, starts, chars)
+        o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
+        context = self.take_context()
+        try:
+            check_memory(bpe_output_reserve(&o, n // 3 + 16))
+            self.encode_data(context, names, data, n, 0, &o)
+            starts = numpy.zeros(o.count + 1, numpy.int64)
+            chars = numpy.zeros(o.count + 1, numpy.int64)
+            if self.decoder.size == 0:
+                return sparse_offsets(self, take_list(&o), starts, chars)
+            size = bpe_decoded_size(&self.decoder, o.ids, o.count, &bad)
+            if bad < o.count:  # of a name that was added to special_tokens later
+                raise unknown_id(o.ids[bad], bad)
+            whole = PyBytes_FromStringAndSize(NULL, size)
+            data = <const uint8_t *>PyBytes_AS_STRING(whole)
+            places, begins = starts, chars
+            with nogil:
+                bpe_decode(&self.decoder, o.ids, o.count, <uint8_t *>data)
+                bpe_offsets(&self.decoder, o.ids, o.count, data, &places[0], &begins[0])
+            return TokenOffsets(take_array(&o), starts, chars)
+        finally:
+            self.give_context(context)
+            bpe_output_free(&o)
 
     def decode_bytes(self, ids):
         """The bytes of ``ids`` (a sequence or array of ints); an id not in the vocabulary raises ValueError."""
-        cdef Py_buffer view
-        cdef size_t n, i
-        cdef uint32_t *numbers
-        if self.decoder.size:
-            if getattr(ids, "dtype", None) == "uint32" and ids.flags.c_contiguous:
-                PyObject_GetBuffer(ids, &view, PyBUF_SIMPLE)
-                try:
-                    found = self.decode_ids(<const uint32_t *>view.buf, <size_t>view.len // sizeof(uint32_t))
-                finally:
-                    PyBuffer_Release(&view)
-                if found is not None:
-                    return found
-            ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-            n = len(ids)
-            numbers = <uint32_t *>PyMem_RawMalloc((n + 1) * sizeof(uint32_t))
-            if numbers == NULL:
-                raise MemoryError
-            try:
-                for i in range(n):
-                    number = (<list>ids)[i]
-                    if type(number) is not int or not 0 <= number < self._n_vocab:
-                        break
-                    numbers[i] = number
-                else:
-                    found = self.decode_ids(numbers, n)
-                    if found is not None:
-                        return found
-            finally:
-                PyMem_RawFree(numbers)
-        return self.decode_slowly(ids.tolist() if hasattr(ids, "tolist") else list(ids))
+        found = self.quick_bytes(ids)
+        return self.bytes_of(id_list(ids, "decode")) if found is None else found
 
-    cdef object decode_ids(self, const uint32_t *ids, size_t n):
-        """The bytes, or None if an id is unknown."""
-        cdef size_t bad = 0, size = bpe_decoded_size(&self.decoder, ids, n, &bad)
-        if bad < n:
+    cdef bytes bytes_of(self, list numbers):
+        """The bytes of a list of exact ints; ValueError for one that is unknown."""
+        found = self.quick_bytes(numbers)
+        return join_tokens(numbers, self._bytes_of) if found is None else found
+
+    cdef bytes quick_bytes(self, object ids):
+        """The same for all that ``copy_tokens`` takes; None if it does not, or not all are known."""
+        cdef uint8_t small[SMALL_BYTES]
+        cdef Output out
+        cdef size_t known = 0
+        if self.decoder.size == 0:
             return None
-        found = PyBytes_FromStringAndSize(NULL, size)
-        bpe_decode(&self.decoder, ids, n, <uint8_t *>PyBytes_AS_STRING(found))
-        return found
-
-    cdef object decode_slowly(self, list values):
-        """The same for ids far apart, numbers that are no int, and errors."""
-        bytes_of = self._bytes_of
+        begin_output(&out, small)
         try:
-            return b"".join(map(bytes_of.__getitem__, values))
-        except (KeyError, TypeError):
-            for position, number in enumerate(values):
-                if not isinstance(number, int) and not hasattr(number, "__index__"):
-                    raise TypeError(f"ids must be int, got {number!r} at position {position}") from None
-                if number not in bytes_of:
-                    raise ValueError(f"unknown id {number} at position {position}") from None
-            raise
+            if copy_tokens(&self.decoder, ids, &known, &out):
+                return PyBytes_FromStringAndSize(<const char *>out.data, out.made)
+            return None
+        finally:
+            free_output(&out)
+
+    cdef bytes token(self, number):
+        """The bytes of an exact int, None if it is unknown."""
+        cdef const bpe_decoder *d = &self.decoder
+        cdef uint32_t i
+        if d.size == 0:
+            return self.sparse.get(number)
+        if not 0 <= number < d.size:
+            return None
+        i = number
+        return d.bytes[d.starts[i]:d.starts[i + 1]] or None
 
     def decode(self, ids, errors="replace"):
         """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""
@@ -733,26 +751,26 @@ def by_id(item):
     return item[1]
 
 
-def sparse_offsets(bytes_of, ids, data, starts, chars):
+cdef object sparse_offsets(BPECore core, list numbers, starts, chars):
     """``BPECore.offsets`` for ids that are far apart."""
+    import numpy
+    data = core.bytes_of(numbers)
     at = begun = 0
-    for i, number in enumerate(ids.tolist()):
+    for i, number in enumerate(numbers):
         starts[i] = at
         chars[i] = begun - (data[at] & 0xC0 == 0x80)
-        token = bytes_of[number]
+        token = core.token(number)
         begun += sum(byte & 0xC0 != 0x80 for byte in token)
         at += len(token)
-    starts[len(ids)], chars[len(ids)] = at, begun
-    return TokenOffsets(ids, starts, chars)
+    starts[len(numbers)], chars[len(numbers)] = at, begun
+    return TokenOffsets(numpy.array(numbers, numpy.uint32), starts, chars)
 
 
-def checked_merges(merges, places):
+def merge_columns(merges, places):
     """Left, right and result of each merge as places in the sorted vocabulary."""
     columns = [], [], []
-    for i, (left, right) in enumerate(merges):
+    for left, right in merges:
         for column, token in zip(columns, (left, right, left + right)):
-            if token not in places:
-                raise ValueError(f"merge {i} ({left!r}, {right!r}) needs a token that ranks lack: {token!r}")
             column.append(places[token])
     return columns
 

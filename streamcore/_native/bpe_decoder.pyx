@@ -10,9 +10,8 @@ decoded. Where a stop string may begin, ``StopFinder`` of the twin takes over.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_DecodeUTF8Stateful
@@ -20,29 +19,29 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from streamcore._native.bpe cimport BPE_SLACK, BPECore, bpe_decoder, bpe_valid_utf8
+from streamcore._native.bpe cimport BPECore, bpe_decoder, bpe_valid_utf8
 from streamcore._native.closing cimport Stream
+from streamcore._native.id_bytes cimport (
+    SMALL,
+    Output,
+    begin_output,
+    copy_tokens,
+    free_output,
+    reserve_output,
+)
 from streamcore._native.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
 from streamcore._native.stop_strings cimport StopFinder
 
-from streamcore._pure.bpe_decoder import as_list, unfinished
+from streamcore._driving import driven, executing
 from streamcore._pure.bpe_input import check_errors, invalid_utf8
+from streamcore._pure.eager_utf8 import unfinished
+from streamcore._pure.token_ids import id_list, unknown_id
 
 cdef extern from "bpe_ids.h" nogil:
-    enum: BPE_IDS_DONE
-    enum: BPE_IDS_UNKNOWN
-    enum: BPE_IDS_FULL
-
-    ctypedef struct bpe_ids:
-        const char *data
-        Py_ssize_t stride
-        size_t n
-        int size
-
-    int bpe_copy_ids(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, uint8_t *out, size_t room, size_t *made)
-    int bpe_ids_size(const char *format, Py_ssize_t itemsize)
-    size_t bpe_unfinished(const uint8_t *p, size_t n)
     int bpe_single_character(const uint8_t *p, size_t n)
+
+cdef extern from "utf8_char.h" nogil:
+    size_t utf8_held(const uint8_t *p, size_t n, int surrogates)
 
 cdef extern from "id_lists.h":
     PyObject *bpe_slot_get(PyObject **slot)
@@ -62,11 +61,10 @@ cdef extern from *:
 
 cdef enum:
     HELD = 4      # more bytes than an unfinished character has
-    SMALL = 512   # bytes of text that are made on the stack
     SHORT = 32    # bytes of a token that may be decoded the short way
-    BLOCK = 512   # ids of a list that are turned into C integers at a time
 
 cdef object NO_TEXT = None
+cdef str NAME = "BPEDecoder"
 
 
 cdef struct Progress:
@@ -76,33 +74,11 @@ cdef struct Progress:
     int held_size
 
 
-cdef struct Output:      # bytes that are made, those held first
-    uint8_t *data
-    size_t made, room
-    bint own
-
-
 cdef list new_list():
     """An empty list with room for one item."""
     cdef list made = [None]
     bpe_list_set(<PyObject *>made, NULL)
     return made
-
-
-cdef int grow(Output *out) except -1:
-    """Twice the room and more."""
-    cdef size_t room = 2 * out.room + SMALL
-    cdef void *grown
-    if out.own:
-        grown = PyMem_RawRealloc(out.data, room)
-    else:
-        grown = PyMem_RawMalloc(room)
-        if grown != NULL:
-            memcpy(grown, out.data, out.made)
-    if grown == NULL:
-        raise MemoryError
-    out.data, out.room, out.own = <uint8_t *>grown, room, True
-    return 0
 
 
 @cython.final
@@ -167,18 +143,21 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     cdef bint strict
     cdef list last               # what feed() gave last
     cdef bint ended
+    cdef bint busy               # a call is at work: whatever code it runs may not call the engine
+    cdef bint driven             # an iterator has it, until that is exhausted, closed or dropped
     cdef bint ready              # whether one id may go the short way: the table is there, and nothing ended or failed
 
     def __cinit__(self, BPECore core not None, *, errors="replace", prompt=(), stop=()):
-        check_errors(errors)
+        cdef str handler = check_errors(errors)
+        cdef bytes left
         self.core = core
-        self.errors = errors.encode()
+        self.errors = handler.encode()
         self.stop = StopFinder(stop)
-        self.strict = errors == "strict"
+        self.strict = handler == "strict"
         self.tokens = &core.decoder
         self.texts = texts_of(core)
         self.known = NULL if self.texts is None else self.texts.texts
-        left = unfinished(core.decode_bytes(prompt))
+        left = unfinished(core.bytes_of(id_list(prompt, "prompt")))
         self.start.offset = 0
         self.start.decoded = -PyBytes_GET_SIZE(left)
         self.start.held_size = <int>PyBytes_GET_SIZE(left)
@@ -219,14 +198,18 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         """
         cdef list items
         cdef PyObject *text = NULL
-        if self.ready and PyLong_CheckExact(fragment):
-            if not bpe_list_idle(<PyObject *>self.last):
-                self.last = new_list()  # before the id is taken in: it may fail
+        if not bpe_list_idle(<PyObject *>self.last):
+            self.last = new_list()  # before the state is looked at: a collection may run finalizers
+        if self.ready and not self.driven and not self.busy and PyLong_CheckExact(fragment):
             if self.step(fragment, &text):
                 bpe_list_set(<PyObject *>self.last, text)
                 return self.last
         self.check_open("feed")
-        items = self.take(fragment)
+        self.busy = True
+        try:
+            items = self.take(fragment)
+        finally:
+            self.busy = False
         if self.error is not None and not items:
             raise self.error.with_traceback(None)
         return items
@@ -235,10 +218,15 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     def finish(self):
         """End the input and give the list of items that this completes; a second call gives an empty list."""
         cdef list items
+        self.check_idle()
         if self.ended and self.error is None:
             return []
         self.check_open("finish")
-        items = self.end()
+        self.busy = True
+        try:
+            items = self.end()
+        finally:
+            self.busy = False
         if self.error is not None and not items:
             raise self.error.with_traceback(None)
         return items
@@ -246,14 +234,27 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     @cython.critical_section
     def reset(self):
         """Back to new: nothing taken in, no error."""
+        self.check_idle()
         self.clear()
 
+    @cython.critical_section
     def iterate(self, fragments):
-        """Iterator of the items in ``fragments``, which it owns and closes exactly once, however it ends."""
-        self.check_open("iterate")
+        """Iterator of the items in ``fragments``, which it owns and closes exactly once, however it ends.
+
+        Until it ends nothing else may drive the engine: ``feed``, ``finish``, ``reset`` and a second iterator are a
+        ValueError. Closed or dropped midway, or after an exception of ``fragments``, it goes on from ``offset``.
+        """
         return new_pieces(self, fragments)
 
+    cdef int check_idle(self) except -1:
+        if self.busy:
+            raise executing(NAME)
+        if self.driven:
+            raise driven(NAME)
+        return 0
+
     cdef int check_open(self, str call) except -1:
+        self.check_idle()
         if self.error is not None:
             raise self.error.with_traceback(None)
         if self.ended:
@@ -299,7 +300,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         memcpy(data, self.progress.held, HELD)
         memcpy(data + held, d.bytes + d.starts[number], size)
         size += held
-        left = bpe_unfinished(data, size)
+        left = utf8_held(data, size, False)
         if left < size:
             if not bpe_valid_utf8(data, size - left):
                 return False
@@ -325,129 +326,51 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         """What a fragment makes final; nothing is changed if this raises."""
         cdef uint8_t small[SMALL]
         cdef Output out
-        cdef size_t known = 0
+        cdef size_t known = 0, count
         cdef bint whole
-        cdef object ids = fragment, unknown = None
-        out.data, out.made, out.room, out.own = small, 0, SMALL, False
+        cdef object unknown = None
+        cdef list ids
+        begin_output(&out, small)
         try:
             whole = self.take_quickly(fragment, &known, &out)
+            count = known
             if not whole:
-                ids = as_list(fragment)
-                out.made = known = 0
+                ids = id_list(fragment, NAME)
+                count = len(ids)
                 whole = self.take_quickly(ids, &known, &out)
-            if not whole:
-                out.made = known = 0
-                unknown = self.take_slowly(ids, &known, &out)
-            return self.give(&out, known, known if unknown is None else len(ids), unknown)
+                if not whole:
+                    unknown = self.take_slowly(ids, &known, &out)
+            return self.give(&out, known, count, unknown)
         finally:
-            if out.own:
-                PyMem_RawFree(out.data)
+            free_output(&out)
 
-    cdef bint take_quickly(self, object fragment, size_t *known, Output *out) except -1:
-        """The bytes of a list or tuple of exact ints, or of a row of integers in memory; False if it is neither, or if
-        not all ids are known."""
-        cdef Py_buffer view
-        cdef bpe_ids ids
-        cdef size_t pos = 0
-        cdef bint done
+    cdef bint take_quickly(self, object ids, size_t *known, Output *out) except -1:
+        """The bytes of ids behind those held, where ``copy_tokens`` knows them all."""
         if self.texts is None:
             return False
-        self.begin(out)
-        if type(fragment) is list or type(fragment) is tuple:
-            return self.copy_numbers(fragment, known, out)
-        if type(fragment) is int:
-            return self.copy_numbers((fragment,), known, out)
-        if not PyObject_CheckBuffer(fragment) or not hasattr(fragment, "tolist"):
-            return False
-        try:
-            PyObject_GetBuffer(fragment, &view, PyBUF_FORMAT | PyBUF_STRIDES)
-        except (BufferError, TypeError, ValueError):  # released, or no such format: the twin's way says what is wrong
-            return False
-        try:
-            ids.size = bpe_ids_size(view.format, view.itemsize)
-            if view.ndim > 1 or not ids.size:
-                return False
-            ids.data = <const char *>view.buf
-            ids.n = view.shape[0] if view.ndim else 1
-            ids.stride = view.strides[0] if view.ndim else 0
-            self.reserve(out, ids.n)
-            done = self.copy(&ids, &pos, out)
-        finally:
-            PyBuffer_Release(&view)
-        known[0] = pos
-        return done
+        self.begin(known, out)
+        return copy_tokens(self.tokens, ids, known, out)
 
-    cdef int begin(self, Output *out) noexcept:
+    cdef int begin(self, size_t *known, Output *out) noexcept:
+        known[0] = 0
         memcpy(out.data, self.progress.held, HELD)
         out.made = self.progress.held_size
         return 0
 
-    cdef int reserve(self, Output *out, size_t n) except -1:
-        """Room for what ``n`` ids have as a rule."""
-        while out.room < 4 * n + BPE_SLACK:
-            grow(out)
-        return 0
-
-    cdef bint copy(self, const bpe_ids *ids, size_t *pos, Output *out) except -1:
-        """The bytes of ids from ``pos`` on; False at one that is unknown."""
-        cdef int state
-        while True:
-            state = bpe_copy_ids(self.tokens, ids, pos, out.data, out.room, &out.made)
-            if state != BPE_IDS_FULL:
-                return state == BPE_IDS_DONE
-            grow(out)
-
-    cdef bint copy_numbers(self, object numbers, size_t *known, Output *out) except -1:
-        cdef uint32_t block[BLOCK]
-        cdef bpe_ids ids
-        cdef size_t pos
-        cdef Py_ssize_t n = len(numbers), i
-        cdef long long value
-        cdef int overflow = 0
-        ids.data, ids.stride, ids.n, ids.size = <const char *>block, sizeof(uint32_t), 0, sizeof(uint32_t)
-        for i in range(n):
-            number = (<list>numbers)[i] if type(numbers) is list else (<tuple>numbers)[i]
-            if not PyLong_CheckExact(number):
-                return False
-            value = PyLong_AsLongLongAndOverflow(number, &overflow)
-            if value < 0 or value >= self.tokens.size:
-                return False
-            block[ids.n] = <uint32_t>value
-            ids.n += 1
-            if ids.n == BLOCK or i == n - 1:
-                pos = 0
-                if not self.copy(&ids, &pos, out):
-                    return False
-                known[0] += pos
-                ids.n = 0
-        return True
-
     cdef object take_slowly(self, list ids, size_t *known, Output *out):
         """The same for ids far apart, and up to the first one that is unknown: the error for it, or None."""
         cdef size_t size
-        self.begin(out)
+        self.begin(known, out)
         for number in ids:
-            token = self.token(number)
+            token = self.core.token(number)
             if token is None:
-                return ValueError(f"unknown id {number} at position {self.progress.offset + <long long>known[0]}")
+                return unknown_id(number, self.progress.offset + <long long>known[0])
             size = PyBytes_GET_SIZE(token)
-            while out.room - out.made < size:
-                grow(out)
+            reserve_output(out, size)
             memcpy(out.data + out.made, PyBytes_AS_STRING(token), size)
             out.made += size
             known[0] += 1
         return None
-
-    cdef bytes token(self, object number):
-        """The bytes of an id, or None if there is no such id."""
-        cdef const bpe_decoder *d = self.tokens
-        cdef uint32_t i
-        if self.texts is None:
-            return self.core.sparse.get(number)
-        if not 0 <= number < d.size:
-            return None
-        i = number
-        return d.bytes[d.starts[i]:d.starts[i + 1]] or None
 
     # ---- text ----
 
@@ -520,6 +443,8 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
             self.progress.held_size = 0
             self.fail(invalid_utf8(error, self.progress.decoded))
             return data[:error.start].decode()
+        if used < <Py_ssize_t>n and not utf8_held(data + used, n - used, False):
+            return self.decode(data, n, True)  # Python waits after ED A0, which only begins a surrogate
         if self.strict:
             self.progress.decoded += used
         self.progress.held_size = <int>(n - used)
@@ -544,9 +469,15 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
 
 
 cdef Pieces new_pieces(BPEDecoder decoder, object fragments):
-    cdef Pieces pieces = Pieces.__new__(Pieces)
-    pieces.source = iter(fragments)
-    pieces.decoder = decoder
+    cdef Pieces pieces = Pieces.__new__(Pieces)  # first: a collection may run finalizers
+    decoder.check_open("iterate")
+    decoder.busy = True
+    try:
+        pieces.source = iter(fragments)
+        pieces.decoder = decoder
+        decoder.driven = True
+    finally:
+        decoder.busy = False
     return pieces
 
 
@@ -565,11 +496,13 @@ cdef class Pieces(Stream):
         if self.source is None:
             raise StopIteration
         streamcore_check_stack(STREAMCORE_FOR_NEXT)
-        self.running = True
+        self.running = self.decoder.busy = True
         try:
             text = self.next_text()
         finally:
             self.running = False
+            if self.source is not None:  # else the end has set the decoder free, for whoever uses it now
+                self.decoder.busy = False
         if text is None:
             raise StopIteration
         return text
@@ -583,12 +516,19 @@ cdef class Pieces(Stream):
         self.end(None)
 
     def __del__(self):
-        self.end(None)
+        if not self.running:  # called by name, from code that runs within a call
+            self.end(None)
 
     cdef list detach(self, error):
+        self.decoder.busy = True
         owned = [self.source]
         self.source = self.pulled = None
         return owned
+
+    cdef int let_go(self) noexcept:
+        """After that the decoder is free."""
+        self.running = self.decoder.busy = self.decoder.driven = False
+        return 0
 
     cdef int shut_after(self, object error) except -1:
         """Close the source because of ``error``, which must not be lost to a second one."""
@@ -647,7 +587,6 @@ cdef class Pieces(Stream):
         """Give the decoder its fragment."""
         cdef list items
         try:
-            self.decoder.check_open("feed")
             items = self.decoder.take(self.pulled)
         except MemoryError:
             raise
@@ -660,7 +599,6 @@ cdef class Pieces(Stream):
     cdef list last(self):
         cdef list items
         try:
-            self.decoder.check_open("finish")
             items = self.decoder.end()
         except MemoryError:
             raise

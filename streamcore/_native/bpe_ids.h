@@ -76,27 +76,8 @@ static int bpe_ids_size(const char *format, ptrdiff_t itemsize) {
     if (format == NULL) return 1;
     if (*format == '@' || *format == '=' || (*format == '<' && little) || (*format == '>' && !little)) format++;
     if (format[0] == 0 || format[1] != 0) return 0;
-    if (strchr("BHILQN?", format[0])) return (int)itemsize;
+    if (strchr("BHILQN", format[0])) return (int)itemsize; /* no "?": any byte but 0 is true, as Python shows it */
     return strchr("bhilqn", format[0]) ? -(int)itemsize : 0;
-}
-
-/* Bytes at the end of p[0, n) that begin a character which later bytes may complete: 0 to 3. n >= 1. */
-static size_t bpe_unfinished(const uint8_t *p, size_t n) {
-    for (size_t back = 1; back <= 3 && back <= n; back++) {
-        uint8_t lead = p[n - back];
-        if (lead < 0x80) return 0;
-        if (lead >= 0xC0) {
-            size_t whole = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-            if (lead < 0xC2 || lead > 0xF4 || back >= whole) return 0;
-            if (back > 1) { /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF */
-                uint8_t second = p[n - back + 1];
-                if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0)) return 0;
-                if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) return 0;
-            }
-            return back;
-        }
-    }
-    return 0;
 }
 
 /* The code point of valid p[0, n) if that is one character of three or four bytes, else 0. */

@@ -29,8 +29,9 @@ from .bpe cimport (
 )
 from .scan cimport demanded_kernel
 
+from .._driving import check_idle, executing
 from .._pure import bpe_stream
-from .._pure.bpe_input import disallowed_error
+from .._pure.bpe_input import as_bytes, disallowed_error, exact_str
 from .._pure.text_stream import Composer
 from ..errors import ItemTooLarge
 
@@ -148,7 +149,7 @@ cdef class Stream:
             busy = self.busy
             self.busy = True
         if busy:
-            raise ValueError("BPEEncoder is already executing")
+            raise executing("BPEEncoder")
         return 0
 
     def begin(self):
@@ -168,6 +169,13 @@ cdef class Stream:
 
     def held(self):
         """The text whose ids were not given out."""
+        self.enter()
+        try:
+            return self.held_text()
+        finally:
+            self.busy = False
+
+    cdef bytes held_text(self):
         cdef const bpe_state *now = &self.s.now
         cdef const bpe_vocab *v = &self.core.vocab
         cdef const uint8_t *text = self.s.text
@@ -214,9 +222,9 @@ cdef class Stream:
         cdef Py_ssize_t n = 0
         cdef const uint8_t *data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n)
         self.enter()
-        self.s.before = self.s.now
         context = NULL
         try:
+            self.s.before = self.s.now
             context = self.core.take_context()
             ids = self.encode(context, data, n, final, False)
             bpe_stream_commit(&self.s)
@@ -242,31 +250,37 @@ cdef class Stream:
         """Take in a fragment, or with ``final`` the end, and give the list of what ``feed`` gives."""
         cdef bpe_context *context = NULL
         cdef const uint8_t *data = NULL
-        cdef size_t n = 0, chars = 0, whole, decoded = self.decoded
+        cdef size_t n = 0, chars = 0, whole, decoded
         cdef Py_ssize_t length = 0, size = 0
         cdef bint odd = False
-        decoder = engine._text if self.odd else None
-        surrogate = "" if decoder is None else decoder._surrogate
-        failed = None
-        if final:
-            fragment = "" if self.kind is str else b""
+        cdef bytes data_bytes, joined, tail = b""
+        cdef str text
+        decoder = failed = None
+        surrogate = ""
         self.enter()
-        self.s.before = self.s.now
         try:
+            self.s.before = self.s.now
+            decoded = self.decoded
+            if self.odd:
+                decoder = engine._text
+                surrogate = decoder._surrogate
             context = self.core.take_context()
-            kind = str if isinstance(fragment, str) else bytes
-            tail = b""
+            if final:
+                fragment = "" if self.kind is str else b""
+            elif type(fragment) is not str and type(fragment) is not bytes:
+                fragment = as_fragment(fragment)
+            kind = type(fragment)
             if kind is str:
-                length = PyUnicode_GET_LENGTH(fragment)
+                text = fragment
+                length = PyUnicode_GET_LENGTH(text)
                 if self.kind is not bytes and not self.odd:
-                    data = utf8_of(fragment, &size)
+                    data = utf8_of(text, &size)
                     n, chars = size, length
             else:
-                if not isinstance(fragment, bytes):
-                    fragment = engine._as_bytes(fragment)
-                length = PyBytes_GET_SIZE(fragment)
+                data_bytes = fragment
+                length = PyBytes_GET_SIZE(data_bytes)
                 if self.kind is not str:
-                    joined = self.tail + fragment if self.tail else fragment
+                    joined = self.tail + data_bytes if self.tail else data_bytes
                     n = PyBytes_GET_SIZE(joined)
                     data = <const uint8_t *>PyBytes_AS_STRING(joined)
                     whole = bpe_whole_chars(data, n, &chars)
@@ -314,9 +328,23 @@ cdef class Stream:
         )
 
     cdef object too_large(self, kind):
-        held = self.held()
+        held = self.held_text()
         start = len(held.decode("utf-8", "ignore")) if kind is str else len(held)
         return ItemTooLarge(len(held), self.max_size, self.offset - start)
+
+
+cdef object as_fragment(object fragment):
+    """A fragment as ``str`` or ``bytes`` that nobody changes, with no methods of the caller's."""
+    if isinstance(fragment, str):
+        return exact_str(fragment)
+    return as_bytes(fragment, "BPEEncoder takes str or bytes-like fragments")
+
+
+cdef inline Stream stream_of(engine):
+    stream = engine._stream
+    if type(stream) is not Stream:  # a subclass may call before __init__ has come to it
+        raise RuntimeError("BPEEncoder is not initialized")
+    return <Stream>stream
 
 
 class BPEEncoder(bpe_stream.BPEEncoder):
@@ -338,7 +366,7 @@ class BPEEncoder(bpe_stream.BPEEncoder):
     @property
     def offset(self):
         """Bytes or characters of input that were taken in."""
-        return (<Stream>self._stream).offset if self._plain else self._offset
+        return stream_of(self).offset if self._plain else self._offset
 
     @offset.setter
     def offset(self, value):
@@ -356,7 +384,7 @@ class BPEEncoder(bpe_stream.BPEEncoder):
 
     def _clear(self):
         if self._stream is not None:
-            (<Stream>self._stream).begin()
+            stream_of(self).begin()
         super()._clear()
 
     def feed(self, fragment):
@@ -365,28 +393,29 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         An error in the input is raised once every item before it was given, and by every further call until
         ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
         """
-        if self.error is not None or self._ended:
+        if not self._plain:
+            return super().feed(fragment)
+        if self._driven or self._busy or self._ended or self.error is not None:
             self._check_open("feed")
-        items = (<Stream>self._stream).take(self, fragment, False) if self._plain else self._take(fragment)
+        items = stream_of(self).take(self, fragment, False)
         return items if items else self._raise_unless(items)
 
-    def finish(self):
-        """End the input and give the list of items that this completes; a second call gives an empty list."""
-        if self._ended and self.error is None:
-            return []
-        self._check_open("finish")
+    def _check_idle(self):
+        check_idle(self._name, self._busy or (self._plain and stream_of(self).busy), self._driven)
+
+    def _finish(self):
         items = self._end()
-        self._ended = True
-        return self._raise_unless(items)
+        self._ended = True  # not before: without memory it can be tried again
+        return items
 
     def _take(self, fragment):
         if self._plain:
-            return (<Stream>self._stream).take(self, fragment, False)
+            return stream_of(self).take(self, fragment, False)
         return super()._take(fragment)
 
     def _end(self):
         if self._plain:
-            return (<Stream>self._stream).take(self, None, True)
+            return stream_of(self).take(self, None, True)
         return super()._end()
 
     # Normalization goes the way of the twin, but for arrays in the place of lists.
@@ -417,7 +446,7 @@ class BPEEncoder(bpe_stream.BPEEncoder):
             return
         for part, name in self._allowed.feed(text, final):
             ends = final or name is not None
-            ids = (<Stream>self._stream).feed_array(self._composer.feed(part, ends), ends)
+            ids = stream_of(self).feed_array(self._composer.feed(part, ends), ends)
             if ids is not None:
                 out.append(ids)
             if name is not None:

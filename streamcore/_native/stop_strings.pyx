@@ -10,6 +10,8 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
+from .._pure.stop_strings import checked_stops
+
 cdef extern from *:
     int PyUnicode_KIND(object text)
     void *PyUnicode_DATA(object text)
@@ -27,14 +29,9 @@ cdef class StopFinder:
     """
 
     def __cinit__(self, stop):
-        cdef list texts = [stop] if isinstance(stop, str) else list(stop)
+        cdef list texts = checked_stops(stop)
         cdef list edges = [{}]
         memset(self.entrance, 0, sizeof(self.entrance))
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f"stop must hold str, not {type(text).__name__}")
-            if not text:
-                raise ValueError("stop must not hold an empty str")
         self.first_characters = frozenset([text[0] for text in texts])
         for char in self.first_characters:
             self.stops = True

@@ -7,22 +7,28 @@ merged (``byte_pairs``).
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._options import count_option, size_option
 from .bpe_input import (
+    as_bytes,
     as_text,
-    checked_names,
+    checked_merges,
     checked_vocabulary,
     ends_between_characters,
+    exact_str,
     one_of,
     raise_disallowed,
+    special_names,
 )
 from .byte_pairs import Merges
 from .prefix_encodings import Neighbours
 from .pretokenize import recognise, splitter
+from .token_ids import id_list, join_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +88,8 @@ class BPECore:
     raises ``InvalidEncoding``). In ``str``, pairs of surrogates are joined and lone ones become U+FFFD.
     """
 
+    _begun = False
+
     def __init__(
         self,
         ranks: Mapping[bytes, int],
@@ -93,24 +101,41 @@ class BPECore:
         normalization: str | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
+        if self._begun:  # also by a mapping of the caller's, from within
+            raise RuntimeError("a BPECore is initialized once")
+        self._begun = True
+        try:
+            self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
+        except BaseException:
+            self._begun = False
+            raise
+
+    def _initialize(
+        self,
+        ranks: Mapping[bytes, int],
+        pattern: str,
+        special_tokens: Mapping[str, int] | None,
+        merges: Sequence[tuple[bytes, bytes]] | None,
+        whole_pieces: bool,
+        normalization: str | None,
+        cache_bytes: int,
+    ) -> None:
         if not isinstance(pattern, str):
             raise TypeError(f"pattern must be str, not {type(pattern).__name__}")
         if normalization not in (None, "NFC"):
             raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
-        if cache_bytes < 0:
-            raise ValueError(f"cache_bytes must not be negative, got {cache_bytes}")
-        self.special_tokens = dict(special_tokens or {})
-        self._bytes_of = checked_vocabulary(ranks, self.special_tokens)
-        self._ranks = dict(ranks)
-        self.pattern = pattern
-        self.merges = None if merges is None else list(merges)
+        self.cache_bytes = count_option("cache_bytes", cache_bytes)
+        self._ranks, self.special_tokens, self._bytes_of = checked_vocabulary(ranks, special_tokens)
+        self.pattern = exact_str(pattern)
+        self.merges = None if merges is None else checked_merges(merges, self._ranks)
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
-        self.cache_bytes = cache_bytes
-        self._family = recognise(pattern)
-        self._split = splitter(pattern)
-        self._merges = Merges(self._ranks, None if merges is None else self._checked_pairs(self.merges or []))
-        self._cache = PieceCache(self.encode_piece, cache_bytes)
+        self._family = recognise(self.pattern)
+        self._split = splitter(self.pattern)
+        # a repeated pair counts where it stands last, as in Hugging Face tokenizers
+        pairs = None if self.merges is None else {pair: i for i, pair in enumerate(self.merges)}
+        self._merges = Merges(self._ranks, pairs)
+        self._cache = PieceCache(self.encode_piece, self.cache_bytes)
         self._all_special = frozenset(self.special_tokens)
         self._finders: dict[frozenset[str], re.Pattern[str]] = {}
 
@@ -118,18 +143,6 @@ class BPECore:
     def _neighbours(self) -> Neighbours:
         """What streams need to know about the vocabulary; made when the first one begins."""
         return Neighbours(self._merges)
-
-    def _checked_pairs(self, merges: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], int]:
-        pairs: dict[tuple[bytes, bytes], int] = {}
-        for i, (left, right) in enumerate(merges):
-            for token in (left, right, left + right):
-                if token not in self._ranks:
-                    raise ValueError(
-                        f"merge {i} ({left!r}, {right!r}) needs a token that ranks lack: {token!r}"
-                    )
-            # a repeated pair counts where it stands last, as in Hugging Face tokenizers
-            pairs[left, right] = i
-        return pairs
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {
@@ -157,6 +170,7 @@ class BPECore:
 
     def encode_piece(self, piece: bytes) -> list[int]:
         """The ids of one piece, which is not split further."""
+        piece = as_bytes(piece, "piece must be bytes-like")
         ranks = self._ranks
         if self.whole_pieces and piece in ranks:
             return [ranks[piece]]
@@ -174,16 +188,7 @@ class BPECore:
         self, text: str, allowed_special: str | Collection[str], disallowed_special: str | Collection[str]
     ) -> frozenset[str]:
         """The special tokens to look for; raises for one in ``text`` that is disallowed."""
-        special = self._all_special
-        allowed = (
-            special
-            if allowed_special == "all"
-            else checked_names("allowed_special", allowed_special) & special
-        )
-        if disallowed_special == "all":
-            disallowed = special - allowed
-        else:
-            disallowed = checked_names("disallowed_special", disallowed_special)
+        allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
         if disallowed and (match := self._finder(disallowed).search(text)):
             raise_disallowed(match[0], match.start())
         return allowed
@@ -262,15 +267,12 @@ class BPECore:
         """
         import numpy as np
 
-        if threads < 1:
-            raise ValueError(f"threads must be positive, got {threads}")
+        size_option("threads", threads)
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of texts, not str")
-        options: Any = {
-            "allowed_special": allowed_special,
-            "disallowed_special": disallowed_special,
-            "errors": errors,
-        }
+        texts = list(texts)
+        allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
+        options: Any = {"allowed_special": allowed, "disallowed_special": disallowed, "errors": errors}
         lists = [self.encode_to_list(text, **options) for text in texts]
         offsets = np.zeros(len(lists) + 1, np.int64)
         np.cumsum([len(ids) for ids in lists], out=offsets[1:])
@@ -298,8 +300,7 @@ class BPECore:
         errors: str = "replace",
     ) -> int | None:
         """How many ids ``text`` has if that is at most ``limit``, else None; stops where the limit is passed."""
-        if limit < 0:
-            raise ValueError(f"limit must not be negative, got {limit}")
+        limit = count_option("limit", limit)
         text = as_text(text, errors)
         total = 0
         for ids in self._id_lists(text, self._allowed(text, allowed_special, disallowed_special)):
@@ -319,14 +320,14 @@ class BPECore:
     ) -> str | bytes:
         """The longest beginning of ``text`` that ends with one of its first ``n`` tokens and has at most ``n`` ids.
 
-        It ends between two characters. ``str`` gives ``str``, bytes-like gives ``bytes``.
+        It ends between two characters: if the last of these tokens ends inside a character, that character is left
+        out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
-        if n < 0:
-            raise ValueError(f"n must not be negative, got {n}")
+        n = min(count_option("n", n), sys.maxsize - 1)
         whole = as_text(text, errors)
         allowed = self._allowed(whole, allowed_special, disallowed_special)
         first = list(islice(chain.from_iterable(self._id_lists(whole, allowed)), n + 1))
-        data = self.decode_bytes(first)
+        data = join_tokens(first, self._bytes_of)
         if len(first) > n:
             # a beginning may have more ids than it took up in the whole text, so it is counted again
             while first:
@@ -350,12 +351,11 @@ class BPECore:
         import numpy as np
 
         text = as_text(text, errors)
-        ids = self.encode_to_list(
-            text, allowed_special=allowed_special, disallowed_special=disallowed_special
-        )
+        allowed = self._allowed(text, allowed_special, disallowed_special)
+        ids = list(chain.from_iterable(self._id_lists(text, allowed)))
+        data = np.frombuffer(join_tokens(ids, self._bytes_of), np.uint8)
         places = np.zeros(len(ids) + 1, np.int64)
         np.cumsum([len(self._bytes_of[i]) for i in ids], out=places[1:])
-        data = np.frombuffer(self.decode_bytes(ids), np.uint8)
         begins = (data & 0xC0) != 0x80
         before = np.zeros(len(data) + 1, np.int64)
         np.cumsum(begins, out=before[1:])
@@ -364,16 +364,7 @@ class BPECore:
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of ``ids`` (a sequence or array of ints); an id not in the vocabulary raises ValueError."""
-        values: Any = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        try:
-            return b"".join(map(self._bytes_of.__getitem__, values))
-        except (KeyError, TypeError):
-            for position, number in enumerate(values):
-                if not isinstance(number, int) and not hasattr(number, "__index__"):
-                    raise TypeError(f"ids must be int, got {number!r} at position {position}") from None
-                if number not in self._bytes_of:
-                    raise ValueError(f"unknown id {number} at position {position}") from None
-            raise
+        return join_tokens(id_list(ids, "decode"), self._bytes_of)
 
     def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
         """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""

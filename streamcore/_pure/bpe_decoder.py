@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from codecs import utf_8_decode
 from collections.abc import Iterable
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 from .bpe_input import check_errors, invalid_utf8
+from .eager_utf8 import may_be_completed, unfinished
 from .stop_strings import StopFinder
 from .token_engine import TokenEngine
+from .token_ids import id_list, join_tokens, unknown_id
 
 if TYPE_CHECKING:
     from .bpe import BPECore
@@ -39,11 +40,10 @@ class BPEDecoder(TokenEngine):
         prompt: Iterable[int] = (),
         stop: str | Iterable[str] = (),
     ) -> None:
-        check_errors(errors)
+        self._errors = check_errors(errors)
         self._bytes_of = core._bytes_of
-        self._errors = errors
         self._stop = StopFinder(stop)
-        self._unfinished = unfinished(core.decode_bytes(prompt))
+        self._unfinished = unfinished(join_tokens(id_list(prompt, "prompt"), self._bytes_of))
         self._clear()
 
     def _clear(self) -> None:
@@ -58,7 +58,7 @@ class BPEDecoder(TokenEngine):
         return self._stop.found
 
     def _take(self, fragment: Any) -> list[Any]:
-        ids = as_list(fragment)
+        ids = id_list(fragment, self._name)
         end = self.offset + len(ids)
         if self.stopped is not None:
             self.offset = end
@@ -70,7 +70,7 @@ class BPEDecoder(TokenEngine):
             known = 0
             while ids[known] in self._bytes_of:
                 known += 1
-            unknown = ValueError(f"unknown id {ids[known]} at position {self.offset + known}")
+            unknown = unknown_id(ids[known], self.offset + known)
             ids = ids[:known]
             data = b"".join(map(self._bytes_of.__getitem__, ids))
         self.offset += len(ids)
@@ -87,6 +87,8 @@ class BPEDecoder(TokenEngine):
         data = self._held + data if self._held else data
         try:
             text, used = utf_8_decode(data, self._errors, final)
+            if used < len(data) and not may_be_completed(data[used:]):
+                text, used = utf_8_decode(data, self._errors, True)
         except UnicodeDecodeError as error:
             self._held = b""
             self._fail(invalid_utf8(error, self._decoded))
@@ -105,30 +107,3 @@ class BPEDecoder(TokenEngine):
 
     def _is_done(self) -> bool:
         return self.stopped is not None
-
-
-def as_list(fragment: Any) -> list[int]:
-    """The ids of a fragment; TypeError for what holds none."""
-    if isinstance(fragment, int):
-        return [fragment]
-    if isinstance(fragment, (str, bytes, bytearray)):
-        raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}")
-    try:
-        ids = fragment.tolist() if hasattr(fragment, "tolist") else list(fragment)
-    except TypeError:
-        raise TypeError(f"BPEDecoder takes ids, not {type(fragment).__name__}") from None
-    if not isinstance(ids, list):
-        ids = [ids]
-    if set(map(type, ids)) <= {int}:
-        return ids
-    for number in ids:
-        if not isinstance(number, int) and not hasattr(number, "__index__"):
-            raise TypeError(f"ids must be int, not {type(number).__name__}")
-    return list(map(index, ids))
-
-
-def unfinished(shown: bytes) -> bytes:
-    """The bytes at the end of ``shown`` that begin a character."""
-    # at most the last three; of continuation bytes alone nothing can come
-    tail = shown[-3:].lstrip(bytes(range(0x80, 0xC0))) if len(shown) > 3 else shown
-    return tail[utf_8_decode(tail, "replace", False)[1] :]

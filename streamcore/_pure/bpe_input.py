@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from .._options import shown
 from ..errors import InvalidEncoding
 
 if TYPE_CHECKING:
@@ -15,42 +16,96 @@ ERRORS = ("strict", "replace", "ignore")
 HIGHEST_ID = 0xFFFFFFFE
 
 
-def check_errors(errors: str) -> None:
-    """Raise ValueError unless ``errors`` is one of the three ways to treat invalid UTF-8."""
-    if errors not in ERRORS:
-        raise ValueError(f"errors must be 'strict', 'replace' or 'ignore', got {errors!r}")
+class CheckedVocabulary(NamedTuple):
+    """What a core is made of, copied: nobody else can change it, and it runs no code but Python's own."""
+
+    ranks: dict[bytes, int]
+    special_tokens: dict[str, int]
+    bytes_of: dict[int, bytes]
 
 
-def checked_vocabulary(ranks: Mapping[bytes, int], special_tokens: Mapping[str, int]) -> dict[int, bytes]:
-    """The bytes of each id; raises ValueError or TypeError for a vocabulary that cannot encode every text."""
-    found: dict[int, bytes] = {}
-    for token, rank in ranks.items():
-        if not isinstance(token, bytes) or not isinstance(rank, int):
-            raise TypeError(f"ranks must map bytes to int, got {token!r}: {rank!r}")
+def check_errors(errors: str) -> str:
+    """One of the three ways to treat invalid UTF-8, as an exact ``str``; ValueError for anything else."""
+    if issubclass(type(errors), str):
+        for known in ERRORS:
+            if str.__eq__(errors, known) is True:
+                return known
+    raise ValueError(f"errors must be 'strict', 'replace' or 'ignore', got {errors!r}")
+
+
+def checked_vocabulary(
+    ranks: Mapping[bytes, int], special_tokens: Mapping[str, int] | None
+) -> CheckedVocabulary:
+    """A copy of both mappings and the bytes of each id; ValueError or TypeError if they cannot encode every text.
+
+    The copy is checked, because a mapping of the caller's may answer otherwise the next time.
+    """
+    checked = CheckedVocabulary(
+        copied("ranks", ranks, bytes),
+        {} if special_tokens is None else copied("special_tokens", special_tokens, str),
+        {},
+    )
+    found = checked.bytes_of
+    for token, rank in checked.ranks.items():
         if not token:
-            raise ValueError(f"rank {rank} has a token of no bytes")
+            raise ValueError(f"rank {shown(rank)} has a token of no bytes")
         if not 0 <= rank <= HIGHEST_ID:
-            raise ValueError(f"rank of {token!r} must be from 0 to {HIGHEST_ID}, got {rank}")
+            raise ValueError(f"rank of {token!r} must be from 0 to {HIGHEST_ID}, got {shown(rank)}")
         if found.setdefault(rank, token) is not token:
             raise ValueError(f"rank {rank} belongs to two tokens: {found[rank]!r} and {token!r}")
-    missing = [value for value in range(256) if bytes((value,)) not in ranks]
+    missing = [value for value in range(256) if bytes((value,)) not in checked.ranks]
     if missing:
         some = ", ".join(f"0x{value:02x}" for value in missing[:8]) + (", ..." if len(missing) > 8 else "")
         raise ValueError(f"ranks lack {len(missing)} of the 256 single bytes: {some}")
     ordinary = set(found)
-    for name, number in special_tokens.items():
-        if not isinstance(name, str) or not isinstance(number, int):
-            raise TypeError(f"special_tokens must map str to int, got {name!r}: {number!r}")
+    for name, number in checked.special_tokens.items():
         if not name:
-            raise ValueError(f"special token {number} has no text")
+            raise ValueError(f"special token {shown(number)} has no text")
         if not 0 <= number <= HIGHEST_ID:
-            raise ValueError(f"id of special token {name!r} must be from 0 to {HIGHEST_ID}, got {number}")
+            raise ValueError(
+                f"id of special token {name!r} must be from 0 to {HIGHEST_ID}, got {shown(number)}"
+            )
         if number in ordinary and found[number] != name.encode():
             raise ValueError(
                 f"special token {name!r} has the id of the ordinary token {found[number]!r}: {number}"
             )
         found.setdefault(number, name.encode())
-    return found
+    return checked
+
+
+def copied(argument: str, mapping: Any, kind: type) -> dict[Any, int]:
+    """A mapping of ``kind`` (bytes or str) to int as a dict of exact objects."""
+    if not hasattr(type(mapping), "keys"):
+        raise TypeError(f"{argument} must be a mapping, not {type(mapping).__name__}")
+    copy = dict(mapping)
+    if set(map(type, copy)) <= {kind} and set(map(type, copy.values())) <= {int}:
+        return copy
+    exact: dict[Any, int] = {}
+    empty = kind()
+    for key, number in copy.items():
+        if not issubclass(type(key), kind) or not issubclass(type(number), int):
+            raise TypeError(f"{argument} must map {kind.__name__} to int, got {key!r}: {number!r}")
+        key, number = empty.join((key,)), int.__index__(number)
+        if exact.setdefault(key, number) != number:
+            raise ValueError(f"{argument} has {key!r} twice: {shown(exact[key])} and {shown(number)}")
+    return exact
+
+
+def checked_merges(
+    merges: Iterable[tuple[bytes, bytes]], ranks: dict[bytes, int]
+) -> list[tuple[bytes, bytes]]:
+    """A copy of pairs of tokens; raises for one whose parts or result are no tokens."""
+    pairs: list[tuple[bytes, bytes]] = []
+    for i, pair in enumerate(list(merges)):
+        parts = tuple(pair) if hasattr(type(pair), "__iter__") else ()
+        if len(parts) != 2 or not all(issubclass(type(part), bytes) for part in parts):
+            raise TypeError(f"merge {i} must be a pair of bytes, got {pair!r}")
+        left, right = (b"".join((part,)) for part in parts)
+        for token in (left, right, left + right):
+            if token not in ranks:
+                raise ValueError(f"merge {i} ({left!r}, {right!r}) needs a token that ranks lack: {token!r}")
+        pairs.append((left, right))
+    return pairs
 
 
 def one_of(names: Collection[str]) -> re.Pattern[str]:
@@ -58,11 +113,40 @@ def one_of(names: Collection[str]) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
 
 
+def special_names(
+    special: frozenset[str],
+    allowed_special: str | Collection[str],
+    disallowed_special: str | Collection[str],
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The special tokens to look for, and the names that must not be in a text."""
+    allowed = (
+        special if is_all(allowed_special) else checked_names("allowed_special", allowed_special) & special
+    )
+    if is_all(disallowed_special):
+        return allowed, special - allowed
+    return allowed, checked_names("disallowed_special", disallowed_special)
+
+
+def is_all(names: str | Collection[str]) -> bool:
+    """Whether that is ``"all"``."""
+    return issubclass(type(names), str) and str.__eq__(names, "all") is True  # type: ignore[operator]
+
+
 def checked_names(argument: str, names: str | Collection[str]) -> frozenset[str]:
-    """A collection of special tokens as a set."""
+    """A collection of special tokens as a set of exact ``str``."""
     if isinstance(names, str):
         raise ValueError(f'{argument} must be "all" or a collection of special tokens, got {names!r}')
-    return frozenset(names)
+    found = list(names)
+    for i, name in enumerate(found):
+        if not issubclass(type(name), str):
+            raise TypeError(f"{argument} must hold str, not {type(name).__name__}")
+        found[i] = exact_str(name)
+    return frozenset(found)
+
+
+def exact_str(text: str) -> str:
+    """``text`` as an object whose methods are Python's own."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def raise_disallowed(name: str, position: int) -> NoReturn:
@@ -85,8 +169,9 @@ def without_surrogates(text: str) -> str:
 
 def as_text(text: str | Buffer, errors: str) -> str:
     """``text`` as valid ``str``: bytes-like decoded as UTF-8, surrogates joined or replaced."""
-    check_errors(errors)
-    if isinstance(text, str):
+    errors = check_errors(errors)
+    if issubclass(type(text), str):
+        text = exact_str(text)  # type: ignore[arg-type]
         if not text.isascii():
             try:
                 text.encode()
@@ -94,11 +179,19 @@ def as_text(text: str | Buffer, errors: str) -> str:
                 return without_surrogates(text)
         return text
     try:
-        return str(text, "utf-8", errors)
+        return as_bytes(text, "text must be str or bytes-like").decode("utf-8", errors)  # type: ignore[arg-type]
     except UnicodeDecodeError as error:
         raise invalid_utf8(error, 0) from None
+
+
+def as_bytes(data: Buffer, wanted: str) -> bytes:
+    """What a bytes-like object holds now, copied once; TypeError that says what is ``wanted`` for anything else."""
+    if type(data) is bytes:
+        return data
+    try:
+        return memoryview(data).tobytes()
     except TypeError:
-        raise TypeError(f"text must be str or bytes-like, not {type(text).__name__}") from None
+        raise TypeError(f"{wanted}, not {type(data).__name__}") from None
 
 
 def invalid_utf8(error: UnicodeDecodeError, offset: int) -> InvalidEncoding:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._options import limit_option
 from ..errors import ItemTooLarge, StreamTimeout
-from .bpe_input import check_errors, checked_names, disallowed_error
+from .bpe_input import as_bytes, check_errors, disallowed_error, exact_str, special_names
 from .open_piece import OpenPieces
 from .text_stream import Composer, NameFinder, TextDecoder
 from .token_engine import TokenEngine
@@ -74,17 +74,9 @@ class BPEEncoder(TokenEngine):
         errors: str = "replace",
         max_size: int | None = 1 << 26,
     ) -> None:
-        check_errors(errors)
+        errors = check_errors(errors)
         special = frozenset(core.special_tokens)
-        allowed = (
-            special
-            if allowed_special == "all"
-            else checked_names("allowed_special", allowed_special) & special
-        )
-        if disallowed_special == "all":
-            disallowed = special - allowed
-        else:
-            disallowed = checked_names("disallowed_special", disallowed_special)
+        allowed, disallowed = special_names(special, allowed_special, disallowed_special)
         self._core = core
         self._max_size = limit_option("max_size", max_size)
         self._text = TextDecoder(errors)
@@ -107,19 +99,16 @@ class BPEEncoder(TokenEngine):
         self._pieces = UnknownPattern(core) if core._family is None else OpenPieces(core, core._family)
 
     def _take(self, fragment: Any) -> list[Any]:
-        if not isinstance(fragment, (str, bytes)):
-            fragment = self._as_bytes(fragment)
+        fragment = self._exact(fragment)
         text = self._text.feed(fragment)
         self.offset += len(fragment)
         return self._encode(text, False)
 
-    def _as_bytes(self, fragment: Any) -> bytes:
-        try:
-            return memoryview(fragment).tobytes()
-        except TypeError:
-            raise TypeError(
-                f"{self._name} takes str or bytes-like fragments, not {type(fragment).__name__}"
-            ) from None
+    def _exact(self, fragment: Any) -> str | bytes:
+        """A fragment as ``str`` or ``bytes`` that nobody changes, with no methods of the caller's."""
+        if issubclass(type(fragment), str):
+            return exact_str(fragment)
+        return as_bytes(fragment, f"{self._name} takes str or bytes-like fragments")
 
     def _end(self) -> list[Any]:
         return self._encode(self._text.feed("" if self._text.kind is str else b"", True), True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["StopFinder"]
+from .bpe_input import exact_str
+
+__all__ = ["StopFinder", "checked_stops"]
 
 # What is held of the text, the beginning of a stop string that it ends with, and the first stop string in it with its
 # place, while one that began earlier may still come.
@@ -22,19 +24,14 @@ class StopFinder:
     """
 
     def __init__(self, stop: str | Iterable[str]) -> None:
-        texts = (stop,) if isinstance(stop, str) else tuple(stop)
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f"stop must hold str, not {type(text).__name__}")
-            if not text:
-                raise ValueError("stop must not hold an empty str")
+        texts = checked_stops(stop)
         self.first_characters = frozenset(text[0] for text in texts)
         found = "".join(map(re.escape, sorted(self.first_characters)))
         self._entrance = re.compile(f"[{found}]") if texts else None
         self._make_automaton(texts)
         self.reset()
 
-    def _make_automaton(self, texts: tuple[str, ...]) -> None:
+    def _make_automaton(self, texts: list[str]) -> None:
         """Number the beginnings of all strings; 0 is the empty one."""
         self._next: list[dict[str, int]] = [{}]  # by character: the beginning that is longer by it
         self._size = [0]  # characters
@@ -104,3 +101,15 @@ class StopFinder:
             return text
         self.state = (text[sure:], at, match, start - sure)
         return text[:sure]
+
+
+def checked_stops(stop: str | Iterable[str]) -> list[str]:
+    """The strings, exact ``str`` each (both backends); TypeError or ValueError for what cannot end a text."""
+    texts = [stop] if isinstance(stop, str) else list(stop)
+    for i, text in enumerate(texts):
+        if not issubclass(type(text), str):
+            raise TypeError(f"stop must hold str, not {type(text).__name__}")
+        texts[i] = exact_str(text)
+        if not texts[i]:
+            raise ValueError("stop must not hold an empty str")
+    return texts

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
+from .._driving import check_idle
+
 __all__ = ["TokenEngine"]
 
 
@@ -13,6 +15,8 @@ class TokenEngine:
 
     _name = "TokenEngine"
     _unit = "byte"
+    _busy = False  # a call is at work: whatever code it runs may not call the engine
+    _driven = False  # an iterator has it, until that is exhausted, closed or dropped
 
     def _clear(self) -> None:
         """Set what a stream changes; an engine with more state extends it."""
@@ -27,55 +31,92 @@ class TokenEngine:
         ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
         """
         self._check_open("feed")
-        return self._raise_unless(self._take(fragment))
+        self._busy = True
+        try:
+            items = self._take(fragment)
+        finally:
+            self._busy = False
+        return self._raise_unless(items)
 
     def finish(self) -> list[Any]:
         """End the input and give the list of items that this completes; a second call gives an empty list."""
+        self._check_idle()
         if self._ended and self.error is None:
             return []
         self._check_open("finish")
-        self._ended = True
-        return self._raise_unless(self._end())
+        self._busy = True
+        try:
+            items = self._finish()
+        finally:
+            self._busy = False
+        return self._raise_unless(items)
 
     def reset(self) -> None:
         """Back to new: nothing taken in, no error."""
+        self._check_idle()
         self._clear()
 
     def iterate(self, fragments: Iterable[Any]) -> Generator[Any, None, None]:
-        """Iterator of the items in ``fragments``, which it owns and closes exactly once, however it ends."""
+        """Iterator of the items in ``fragments``, which it owns and closes exactly once, however it ends.
+
+        Until it ends nothing else may drive the engine: ``feed``, ``finish``, ``reset`` and a second iterator are a
+        ValueError. Closed or dropped midway, or after an exception of ``fragments``, it goes on from ``offset``.
+        """
         self._check_open("iterate")
-        run = self._run(iter(fragments))
-        next(run)  # a generator that never ran would not close its source
+        self._busy = True
+        try:
+            run = self._run(iter(fragments))
+            next(run)  # a generator that never ran would not close its source
+        finally:
+            self._busy = False
         return run
 
     def _run(self, fragments: Iterator[Any]) -> Generator[Any, None, None]:
+        self._driven = True
         try:
-            yield None
-            for fragment in fragments:
-                self._check_open("feed")
-                yield from self._take(fragment)
+            try:
+                yield None
+                self._busy = True
+                for fragment in fragments:
+                    items = self._take(fragment)
+                    self._busy = False
+                    yield from items
+                    self._busy = True
+                    if self.error is not None:
+                        raise self.error.with_traceback(None)
+                    if self._is_done():
+                        break
+                items = self._finish()
+                self._busy = False
+                yield from items
+                self._busy = True
                 if self.error is not None:
                     raise self.error.with_traceback(None)
-                if self._is_done():
-                    break
-            self._check_open("finish")
-            self._ended = True
-            yield from self._end()
-            if self.error is not None:
-                raise self.error.with_traceback(None)
-        except GeneratorExit:
-            close(fragments)
-            raise
-        except BaseException as error:
-            self._annotate(error)
-            try:
+            except GeneratorExit:
+                self._busy = True
                 close(fragments)
-            except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
-                error.add_note(f"closing its source failed too: {second!r}")
-            raise
-        close(fragments)
+                raise
+            except BaseException as error:
+                self._busy = True
+                self._annotate(error)
+                try:
+                    close(fragments)
+                except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
+                    error.add_note(f"closing its source failed too: {second!r}")
+                raise
+            close(fragments)
+        finally:
+            self._busy = self._driven = False
+
+    def _finish(self) -> list[Any]:
+        self._ended = True
+        return self._end()
+
+    def _check_idle(self) -> None:
+        check_idle(self._name, self._busy, self._driven)
 
     def _check_open(self, call: str) -> None:
+        self._check_idle()
         if self.error is not None:
             raise self.error.with_traceback(None)
         if self._ended:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import _backend
 from .._options import DEFAULT_MAX_SIZE
+from .._pure.stop_strings import checked_stops
+from .._pure.token_ids import id_list
 from ..sources import async_fragments, fragments
 from ..token_batch import TokenBatch
 from .stage import Stage, _fed
@@ -116,7 +118,7 @@ class BPE(_backend.BPECore):
 
     def encode_batch(self, texts: Iterable[Text], threads: int = 1, **options: Any) -> TokenBatch:  # type: ignore[override]
         """The ids of many texts, ``threads`` at a time, as a ``TokenBatch``; ``options`` are those of ``encode``."""
-        return TokenBatch(*super().encode_batch(texts, threads, **options))
+        return TokenBatch._of(*super().encode_batch(texts, threads, **options))
 
     def encoder(
         self,
@@ -146,8 +148,8 @@ class BPE(_backend.BPECore):
         return TokenDecoder(
             self,
             errors=errors,
-            prompt=tuple(prompt),
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            prompt=tuple(id_list(prompt, "prompt")),
+            stop=tuple(checked_stops(stop)),
         )
 
     def __repr__(self) -> str:
