@@ -16,7 +16,10 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from streamcore._native.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
 
 from streamcore._notes import raise_noted
-from streamcore._pure.async_closing import CLOSED, PULLED, aclose_all, close_without_loop, dismiss, end, guard_of, nothing
+from streamcore._pure.async_closing import (
+    CLOSED, PULLED, aclose_all, close_without_loop, dismiss,
+    end, guard_of, nothing,
+)
 
 cdef extern from "Python.h":
     object PyObject_CallOneArg(object fn, object item)
@@ -346,7 +349,12 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
     if pull.state == NEW:
         if value is not None:
             raise TypeError("can't send non-None value to a just-started coroutine")
-        if stream.steps is None and stream.busy is None and PyList_GET_SIZE(stream.held) and not stream.is_over():
+        if (
+            stream.steps is None
+            and stream.busy is None
+            and PyList_GET_SIZE(stream.held)
+            and not stream.is_over()
+        ):
             pull.state = DONE
             result[0] = popped(stream.held)
             return PYGEN_RETURN
@@ -362,7 +370,7 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
 
 
 cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except PYGEN_ERROR:
-    """Throw into what is awaited. One call on the C stack for each pull that waits for a pull, smaller than a send's."""
+    """Throw into what is awaited. One call on the C stack for each pull below, smaller than that of a send."""
     cdef PySendResult sent = PYGEN_NEXT
     pull.check()
     streamcore_check_stack(STREAMCORE_FOR_CLOSE)

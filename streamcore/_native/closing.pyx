@@ -7,7 +7,6 @@ pull goes as deep as the C stack allows (``stack.h``); an end goes on one level,
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.ref cimport Py_DECREF
 
 from streamcore._native.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
 
@@ -29,7 +28,6 @@ cdef class Stream:
 
     def __next__(self):
         cdef bint ended = False
-        cdef PyObject* given
         if self.running:
             raise ValueError("generator already executing")
         source = self.source
@@ -38,14 +36,8 @@ cdef class Stream:
         streamcore_check_stack(STREAMCORE_FOR_NEXT)
         self.running = True
         try:
-            if self.passes:  # without the calls between: 4 ns, 20 over a generator
-                given = self.next_item(source)
-                item = None
-                if given == NULL:
-                    ended = True
-                else:
-                    item = <object>given
-                    Py_DECREF(item)
+            if self.passes:  # one call less: 4 ns, 20 over a generator
+                item = pulled(self, source, &ended)
             else:
                 item = self.step(source, &ended)
         except StopIteration:  # of a source in Python
@@ -80,17 +72,7 @@ cdef class Stream:
 
     cdef object step(self, source, bint* ended):
         """The next item to give; sets ``ended`` instead where there is none."""
-        return self.pull(source, ended)
-
-    cdef object pull(self, source, bint* ended):
-        """The next item of ``source``; sets ``ended`` instead where there is none."""
-        cdef PyObject* item = self.next_item(source)
-        if item == NULL:
-            ended[0] = True
-            return None
-        result = <object>item
-        Py_DECREF(result)
-        return result
+        return pulled(self, source, ended)
 
     cdef list detach(self, error):
         """Forget the source, so that nothing is closed twice; gives what is to be closed, the last one first."""

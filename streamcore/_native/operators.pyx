@@ -7,7 +7,7 @@ Each owns its source: however it ends, the source's ``close()`` is called once, 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 
-from streamcore._native.closing cimport Stream
+from streamcore._native.closing cimport Stream, pulled
 
 from streamcore._notes import raise_noted
 
@@ -29,7 +29,7 @@ cdef class map_iterator(Stream):
         self.over(source)
 
     cdef object step(self, source, bint* ended):
-        item = self.pull(source, ended)
+        item = pulled(self, source, ended)
         if ended[0]:
             return None
         result = call(self.fn, item, self.name, self.at)
@@ -52,7 +52,7 @@ cdef class filter_iterator(Stream):
 
     cdef object step(self, source, bint* ended):
         while True:
-            item = self.pull(source, ended)
+            item = pulled(self, source, ended)
             if ended[0]:
                 return None
             kept = holds(self.keep, item, self.name, self.at)
@@ -77,7 +77,7 @@ cdef class take_iterator(Stream):
         if self.left <= 0:
             ended[0] = True
             return None
-        item = self.pull(source, ended)
+        item = pulled(self, source, ended)
         self.left -= 1
         return item
 

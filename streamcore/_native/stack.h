@@ -24,7 +24,11 @@
 #define STREAMCORE_THREAD_LOCAL __declspec(thread)
 #define STREAMCORE_FRAME() ((uintptr_t)_AddressOfReturnAddress())
 #else
+#ifdef __GLIBC__
+#define STREAMCORE_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec"))) /* without a call: 16 bytes of it */
+#else
 #define STREAMCORE_THREAD_LOCAL __thread
+#endif
 #define STREAMCORE_FRAME() ((uintptr_t)__builtin_frame_address(0))
 #endif
 
