@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memset
 
 from streamcore._native.engine cimport (
-    AHEAD_BYTES, AHEAD_ITEMS, AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine,
+    AHEAD_BYTES, AHEAD_ITEMS, AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine, Progress,
 )
 from streamcore._native.scan cimport kernels, sc_kernels, sc_set, sc_set_add, sc_set_init
 from streamcore._native.spans cimport Spans, new_spans
@@ -228,9 +228,9 @@ cdef class LinesEngine(Engine):
             start = stop + 1
         self.progress.start = start
         self.used = used
+        PyErr_Clear()  # out of memory after some items, or before the first: what follows tries again
         if count:
             self.long_lines = total >= count * LONG_LINE
-            PyErr_Clear()  # out of memory after some items: the next call tries again
             return count
         return Engine.take_some(self, items)
 
@@ -264,9 +264,9 @@ cdef class LinesEngine(Engine):
         self.progress.start = p - self.ptr
         self.scanned = self.length if stop == NULL else self.progress.start
         self.used = self.found = 0
+        PyErr_Clear()  # out of memory after some items, or before the first: what follows tries again
         if count:
             self.long_lines = total >= count * LONG_LINE
-            PyErr_Clear()  # out of memory after some items: the next call tries again
             return count
         return Engine.take_some(self, items)
 
@@ -307,14 +307,22 @@ cdef class LinesEngine(Engine):
     cdef object take_batch(self):
         # Without these no line needs a look of its own. A first line that began in earlier fragments is made here,
         # the others stay in the fragment.
-        cdef Py_ssize_t start = self.progress.start
-        cdef PyObject *item
-        cdef Spans spans
-        if (self.universal or self.progress.discard or self.kind == AS_STR or self.ended
-                or self.length - start > self.max_size):
+        cdef Progress saved = self.progress
+        if (self.universal or saved.discard or self.kind == AS_STR or self.ended
+                or self.length - saved.start > self.max_size):
             return Engine.take_batch(self)
-        spans = new_spans(self.owner, self.ptr, self.kind)
-        if start < 0:
+        try:
+            return self.take_lines()
+        except BaseException:
+            self.progress = saved
+            self.begin()
+            self.scanned = max(saved.start, 0)
+            raise
+
+    cdef object take_lines(self):
+        cdef Spans spans = new_spans(self.owner, self.ptr, self.kind)
+        cdef PyObject *item
+        if self.progress.start < 0:
             item = self.take()
             if item == NULL:
                 return None

@@ -82,6 +82,7 @@ cdef class Engine:
     cdef Py_ssize_t length  # bytes at ptr
     cdef long long base  # stream offset of ptr[0]
     cdef Progress progress
+    cdef list gathered  # items of a batch that could not be made yet, for want of memory; else None
     cdef unsigned char *carry
     cdef Py_ssize_t carry_size, carry_capacity
     cdef bint ended

@@ -30,6 +30,7 @@ cdef extern from *:
     """
     object sc_steal(PyObject *item)  # the reference is handed over
     PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
+    int PyList_SetSlice(object list, Py_ssize_t start, Py_ssize_t stop, PyObject *items) except -1
     PyObject *PyIter_Next(object iterator) except? NULL
     Py_ssize_t PY_SSIZE_T_MAX
 
@@ -214,6 +215,7 @@ cdef class Engine:
     cdef int abandon(self) except -1:
         """Forget the fragment in work and what is unfinished: the stream was closed."""
         cdef long long skipped = self.progress.skipped
+        self.gathered = None
         if self.owner is None:
             return 0
         self.base += self.length
@@ -386,17 +388,27 @@ cdef class Engine:
         return items[0] != NULL
 
     cdef object take_batch(self):
-        cdef list items = []
+        cdef list items = self.gathered  # what a failure left
         cdef Py_ssize_t size = 0
         cdef PyObject *item
+        if items is None:
+            self.gathered = items = []
+        for one in items:
+            size += 0 if one is None else len(one)
         while len(items) < BATCH_ITEMS and size < BATCH_BYTES:
+            if not items or items[len(items) - 1] is not None:
+                items.append(None)  # before the item is taken, because it may fail
             item = self.take()
             if item == NULL:
                 break
             one = sc_steal(item)
             size += len(one)
-            items.append(one)
-        return Batch._of_items(items, _types[self.kind]) if items else None
+            items[len(items) - 1] = one
+        if items and items[len(items) - 1] is None:
+            PyList_SetSlice(items, len(items) - 1, len(items), NULL)  # needs no memory, unlike pop()
+        batch = Batch._of_items(items, _types[self.kind]) if items else None
+        self.gathered = None
+        return batch
 
     cdef int settle(self) except -1:
         return 0
