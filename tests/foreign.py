@@ -434,6 +434,7 @@ FORMS: dict[str, dict[str, Callable[[Any, Hook], Any]]] = {
     "seconds": SECONDS,
     "flag": {"__bool__": Truth},
     "items": {**ITERABLES, **members({"anything": Anything})},
+    "list": {"list": overridden(list, "append", "extend", "__len__", "__setitem__", "__iadd__")},
     "ids": IDS,
     "one id": INTS,
     "source": SOURCES,

@@ -511,6 +511,12 @@ def channel(backend: Any, box: Box) -> Any:
     return made
 
 
+def bounded_channel(backend: Any, box: Box) -> Any:
+    made = backend.Channel(60, buffer_bytes=8)
+    made.put_many(["a", "bc"])
+    return made
+
+
 def sized_channel(backend: Any, box: Box) -> Any:
     def size(item: Any) -> int:
         box.callback("size")
@@ -529,6 +535,11 @@ CHANNEL = (
     method("put_many", value("items", ["new", "and"]), NOW),
     method("put_many: too many", value("items", ["n"] * 20), NOW, alone=False),
     method("get_many", value("int", 2), NOW),
+    Call(
+        "get_many: into",
+        lambda box, limit, timeout, into: box.subject.get_many(limit, timeout, into=into),
+        (value("int", 2), NOW, fresh("list", list)),
+    ),
     Call("aput", coroutine(lambda channel, *args: channel.aput(*args)), (ITEM, NOW)),
     Call("aget", coroutine(lambda channel, *args: channel.aget(*args)), (NOW,)),
     Call(
@@ -734,6 +745,7 @@ CLASSES: list[Native] = [
         RING,
         ring_state,
         rest=lambda ring: ring.closed or ring.read(),
+        unlike=("copied_bytes",),  # the backends copy in different places
     ),
     Native(
         "RingBuffer",
@@ -742,6 +754,7 @@ CLASSES: list[Native] = [
         RING,
         ring_state,
         rest=lambda ring: ring.closed or ring.read(),
+        unlike=("copied_bytes",),  # the backends copy in different places
     ),
     Native(
         "View",
@@ -753,6 +766,7 @@ CLASSES: list[Native] = [
         unlike=("release",),
     ),
     Native("Channel", "Channel", channel, CHANNEL, len, channel_rest),
+    Native("Channel", "Channel bounded in bytes", bounded_channel, CHANNEL, len, channel_rest),
     Native("Channel", "Channel by size", sized_channel, CHANNEL, len, channel_rest, callbacks=("size",)),
     operator("map_iterator", called_back, lambda box: "map"),
     operator("filter_iterator", called_back, lambda box: "filter"),
@@ -781,6 +795,7 @@ CLASSES: list[Native] = [
 # Classes of native modules that have no twin, and the objects above that make them.
 PARTS = {
     "Batch": "BPECore",
+    "Budget": "Channel",
     "Engine": "LinesEngine",
     "Grant": "RingBuffer",
     "Hold": "LinesEngine",

@@ -152,8 +152,10 @@ class Engine:
                     for block in self._cut(self._accept(fragment)):
                         items = block if pack is None or not block else [pack(block)]
                         self._busy = False
-                        yield from items
-                        self._busy = True
+                        try:
+                            yield from items
+                        finally:  # also when closed, before the fragment is let go
+                            self._busy = True
                     if self.error is not None:
                         raise self.error.with_traceback(None)
                 midway = False

@@ -6,6 +6,7 @@ Each owns its source: however it ends, the source's ``close()`` is called once, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import index
 from typing import Any, TypeVar
 
 from .._notes import raise_noted
@@ -61,7 +62,7 @@ class take_iterator(Stream[T]):  # noqa: N801
     """The first ``count`` items; the source is not pulled for one more, but closed."""
 
     def __init__(self, source: Iterator[T], count: int) -> None:
-        self._left = count
+        self._left = index(count)
         super().__init__(source)
 
     def _step(self, source: Iterator[T]) -> T:
