@@ -408,3 +408,15 @@ def test_the_kernels_agree():
             assert text == data[:used].decode("utf-8", "replace" if replace else "ignore")
             for kernel in native.kernels()[1:]:
                 assert native.decode_by(kernel, data, replace) == (text, used)
+
+
+@pytest.mark.parametrize("way", ["feed", "iterate"])
+def test_lent_fragment_that_leaves_nothing_to_carry(backend, way):
+    # found by fuzzing: memmove() of no bytes from and to NULL, which UndefinedBehaviorSanitizer stops at
+    engine = backend.UTF8Engine()
+    lent = [bytearray(b"aaaaa"), memoryview(bytearray(b"bb"))]
+    if way == "feed":
+        assert [engine.feed(part) for part in lent] == [["aaaaa"], ["bb"]]
+        assert engine.finish() == []
+    else:
+        assert list(engine.iterate(iter(lent))) == ["aaaaa", "bb"]

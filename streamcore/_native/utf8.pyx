@@ -89,7 +89,7 @@ cdef class UTF8Engine(Engine):
     cdef int settle(self) except -1:
         cdef Py_ssize_t held
         self.keep(self.progress.start)
-        if self.lent:
+        if self.lent and self.carry_size:
             # It may have changed since it was looked at; complete() rests on the carry being the start of a character.
             held = <Py_ssize_t> utf8_held(self.carry, self.carry_size, self.policy == SURROGATEPASS)
             memmove(self.carry, self.carry + self.carry_size - held, held)
