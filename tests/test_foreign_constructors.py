@@ -112,7 +112,7 @@ def raises(box: Box) -> None:
     raise Oops("of a hook")
 
 
-@pytest.mark.parametrize("name", [name for name in CONSTRUCTORS if not name.startswith("BPE")])
+@pytest.mark.parametrize("name", CONSTRUCTORS)
 def test_constructors(name: str) -> None:
     backends = Backend("native"), Backend("pure")
     wrong = []

@@ -121,9 +121,6 @@ def backends() -> tuple[Backend, Backend]:
     return Backend("native"), Backend("pure")
 
 
-CLASSES = [line for line in CLASSES if not line.name.startswith(("BPE", "Stop"))]
-
-
 @pytest.fixture(params=CLASSES, ids=lambda native: native.label)
 def native(request: pytest.FixtureRequest) -> Native:
     return request.param

@@ -38,8 +38,6 @@ SHORT, LONG = 97, 262  # ids of a token of one byte, and of one of forty
 
 def targets() -> Iterator[tuple[Native, Call, int]]:
     for native in CLASSES:
-        if native.name.startswith("BPE"):
-            continue
         for call in native.calls:
             for place, argument in enumerate(call.arguments):
                 if argument.kind in TEXTS | NUMBERS:

@@ -95,3 +95,25 @@ def test_each_call_gives_something(backend: Backend, name: str) -> None:
             for call in native.calls:
                 outcomes.setdefault(call.name, []).append(attempt(native, call))
     assert {call: errors for call, errors in outcomes.items() if all(errors)}.keys() <= REFUSED
+
+
+NO_CALLS = {"__class__", "__init_subclass__", "__subclasshook__", "__new__", "__del__"}
+REFUSALS = (TypeError, ValueError, AttributeError, RuntimeError, StopIteration, IndexError)
+
+
+def test_parts_made_by_hand_break_nothing(classes: dict[str, type]) -> None:
+    """An object of a part that nobody made as it should be is refused, or does nothing."""
+    for kind in classes.values():
+        try:
+            bare = kind.__new__(kind)
+        except (TypeError, ValueError):
+            continue
+        for method in dir(kind):
+            if method in NO_CALLS:
+                continue
+            try:
+                found = getattr(bare, method)
+                if callable(found):
+                    found()
+            except REFUSALS:
+                pass

@@ -347,6 +347,8 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
     cdef async_closing_iterator stream = pull.stream
     result[0] = NULL  # the caller's may hold anything, and looks at it after an error
     if pull.state == NEW:
+        if stream is None:
+            raise TypeError("a Pull is made by anext()")
         if value is not None:
             raise TypeError("can't send non-None value to a just-started coroutine")
         if (

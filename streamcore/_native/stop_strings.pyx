@@ -94,9 +94,11 @@ cdef class StopFinder:
         return self.at != 0
 
     @cython.critical_section
-    def feed(self, str text not None, final):
+    def feed(self, text, final):
         """The text that is surely before any of the strings; ``final`` ends it."""
-        return text if self.passes(text) else self.cut(text, final)
+        cdef bint ends = final  # before anything is looked at, because it may run other code
+        cdef str whole = "".join((text,))  # of a subclass, a str whose methods are its own
+        return whole if self.passes(whole) else self.cut(whole, ends)
 
     cdef bint passes(self, object text) noexcept:
         """Whether nothing is held, and no stop string can begin in ``text``."""

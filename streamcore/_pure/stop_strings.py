@@ -74,6 +74,8 @@ class StopFinder:
 
     def feed(self, text: str, final: bool) -> str:
         """The text that is surely before any of the strings; ``final`` ends it."""
+        final = bool(final)  # before anything is looked at, because it may run other code
+        text = "".join((text,))  # of a subclass, a str whose methods are its own
         if self._entrance is None:
             return text
         held, at, match, start = self.state
