@@ -288,10 +288,10 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
         ({"model": {"merges": ["a b", "a b c"]}}, r"model.merges\[1\]: must be two tokens, got 'a b c'"),
         ({"model": {"merges": ["a b", "b c"]}}, r"model.merges\[1\]: b'bc' is not in the vocabulary"),
         ({"model": {"merges": ["a \u4e2d"]}}, r"model.merges\[0\]: .* which stands for no byte"),
-        ({"normalizer": {"type": "NFKC"}}, "normalizer: must be null or NFC, got NFKC"),
+        ({"normalizer": {"type": "NFKC"}}, "normalizer: must be null or NFC, got 'NFKC'"),
         (
             {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]}},
-            "normalizer: must be null or NFC, got Sequence",
+            "normalizer: must be null or NFC, got 'Sequence'",
         ),
         ({"pre_tokenizer": None}, "pre_tokenizer: must be ByteLevel, or Split and ByteLevel, got 'null'"),
         ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be ByteLevel.*got 'Metaspace'"),

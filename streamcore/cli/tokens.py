@@ -105,7 +105,7 @@ def load(vocab: str, pattern: str | None) -> BPE:
         raise Failure(f"{vocab}: cannot be opened: {error.strerror or error}") from error
     except ValueError as error:
         # what tiktoken says of a name that it does not know has several lines
-        raise Failure(str(error).partition("\n")[0]) from error
+        raise Failure(str(error).partition("\n")[0][:1000]) from error
 
 
 def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
@@ -199,8 +199,8 @@ def numbers(source: Input, form: str) -> Iterator[Any]:
                 ids = list(map(int, line.split()))
             if not all(type(each) is int for each in ids):
                 raise ValueError("an id must be an integer")
-        except ValueError as error:
-            raise Failure(f"{source.name}, line {number}: no ids: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise Failure(f"{source.name}, line {number}: no ids: {in_short(error)}") from error
         if ids:
             yield ids
 
@@ -225,23 +225,23 @@ def words_of_four(blocks: Iterable[Any]) -> Iterator[bytes]:
 def npy_numbers(source: Input) -> Iterator[Any]:
     """The ids of a npy file, as they come: arrays."""
     import io
+    import warnings
 
     import numpy as np
-    from numpy.lib import format as npy
 
     from ..stages.chunks import FixedSize
 
     blocks = map(bytes, FixedSize(1 << 16).engine().iterate(source.fragments()))
     begin = io.BytesIO(next(blocks, b""))  # a header of one array is much shorter
     try:
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[
-            npy.read_magic(begin)
-        ]
-        shape, _, dtype = read_header(begin)
-    except (KeyError, ValueError) as error:
-        raise Failure(f"{source.name}: no npy file: {error}") from error
-    if dtype.kind not in "iu" or len(shape) != 1:
-        raise Failure(f"{source.name}: a row of integers is due, got an array of {dtype} of shape {shape}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            shape, dtype = npy_header(begin)
+    except Exception as error:  # whatever the parser of Python ends with on an expression that is none
+        raise Failure(f"{source.name}: no npy file: {in_short(error)}") from error
+    if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
+        what = f"an array of {dtype} of shape {shape}"
+        raise Failure(f"{source.name}: a row of integers is due, got {what[:200]}")
     left, rest = shape[0] * dtype.itemsize, b""
     for block in chain((begin.read(),), blocks):
         data = (rest + block)[:left]
@@ -252,3 +252,21 @@ def npy_numbers(source: Input) -> Iterator[Any]:
             yield np.frombuffer(data[:whole], dtype)
     if left:
         raise ValueError(f"the input ends before its last {-(-left // dtype.itemsize)} of {shape[0]} ids")
+
+
+def npy_header(file: Any) -> tuple[tuple[int, ...], Any]:
+    """Shape and type of the values, by numpy's own reader, which takes no header of more than 10,000 bytes."""
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version[0]}.{version[1]} is not for integers")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def in_short(error: BaseException) -> str:
+    """One line of a message that may quote the input."""
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return line if len(line) <= 200 else line[:200] + "..."

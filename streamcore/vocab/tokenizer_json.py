@@ -126,7 +126,7 @@ class TokenizerJson:
         if normalizer.value is None:
             return None
         if _type_of(normalizer) != "NFC":
-            raise normalizer.error(f"must be null or NFC, got {_type_of(normalizer)}")
+            raise normalizer.error(f"must be null or NFC, got {shown(_type_of(normalizer))}")
         return "NFC"
 
     def added_tokens(self, normalization: str | None) -> dict[str, int]:
