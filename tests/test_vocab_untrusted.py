@@ -399,6 +399,14 @@ def test_later_error_of_a_file_names_it(tmp_path):
         BPE.from_tiktoken(path, pattern=CL100K, special_tokens={"<x>": 256})
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a\udc00", "\udc00\ud800"], ids=ascii)
+def test_special_token_with_half_a_pair_of_surrogates_is_named(backend, name):
+    with pytest.raises(ValueError, match="special token .* has half a pair of surrogates") as caught:
+        backend.BPECore({token: i for i, token in enumerate(BYTES)}, "a", {name: 300})
+    assert type(caught.value) is ValueError
+    assert ascii(name)[1:-1] in str(caught.value)
+
+
 # ---- what JSON may hold
 
 ANY_JSON = st.recursive(

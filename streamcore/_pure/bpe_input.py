@@ -61,6 +61,8 @@ def checked_vocabulary(
     for name, number in checked.special_tokens.items():
         if not name:
             raise ValueError(f"special token {shown(number)} has no text")
+        if not is_unicode(name):
+            raise ValueError(f"special token {name!r} has half a pair of surrogates, which no text has")
         if not 0 <= number <= HIGHEST_ID:
             raise ValueError(
                 f"id of special token {name!r} must be from 0 to {HIGHEST_ID}, got {shown(number)}"
@@ -71,6 +73,15 @@ def checked_vocabulary(
             )
         found.setdefault(number, name.encode())
     return checked
+
+
+def is_unicode(text: str) -> bool:
+    """Whether ``text`` has UTF-8: no half of a pair of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def copied(argument: str, mapping: Any, kind: type) -> dict[Any, int]:

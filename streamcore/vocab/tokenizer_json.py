@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike, fspath
 
+from .._pure.bpe_input import is_unicode
 from .._pure.pretokenize import splitter
 from .encodings import GPT2
 from .reading import Part, load_json, read_file, shown
@@ -138,7 +139,7 @@ class TokenizerJson:
             entry = entries[i]
             entry.expect(dict)
             text, number = entry["content"].expect(str), entry["id"].identifier()
-            if not text or not _is_unicode(text):
+            if not text or not is_unicode(text):
                 raise entry["content"].error(f"must be text of whole characters, got {shown(text)}")
             for option in ("lstrip", "rstrip", "single_word"):
                 if entry[option].expect(bool, or_null=True):
@@ -193,14 +194,6 @@ def _type_of(part: Part) -> str:
     if not isinstance(part.value, dict):
         return shown(part.value)
     return str(part["type"].expect(str))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def load_tokenizer_json(source: str | PathLike[str]) -> Vocabulary:
