@@ -1,4 +1,4 @@
-"""Checks of the options that engines take, shared by both backends so that their messages cannot differ."""
+"""Checks of options and offsets, shared by both backends so that their messages cannot differ."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "as_option",
+    "check_offsets",
     "choice_option",
     "count_option",
     "limit_option",
@@ -80,3 +81,13 @@ def as_option(value: Any) -> int:
     if isinstance(value, str) and value == "view":
         return 2
     raise ValueError(f"as_ must be bytes, str or 'view', got {value!r}")
+
+
+def check_offsets(ids: Any, offsets: Any) -> None:
+    """ValueError unless the offsets cut ``ids`` into texts."""
+    if ids.ndim != 1 or offsets.ndim != 1:
+        raise ValueError(f"ids and offsets must have one dimension, got {ids.ndim} and {offsets.ndim}")
+    if not len(offsets):
+        raise ValueError("offsets must have one value more than there are texts, got none")
+    if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(f"offsets must begin with 0, never fall and end with {len(ids)}, the number of ids")

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 from . import _backend
+from ._options import check_offsets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,13 +110,3 @@ def read_only(array: Any) -> Any:
     """The array itself, which cannot be written to any more."""
     array.flags.writeable = False
     return array
-
-
-def check_offsets(ids: Any, offsets: Any) -> None:
-    """ValueError unless the offsets cut ``ids`` into texts."""
-    if ids.ndim != 1 or offsets.ndim != 1:
-        raise ValueError(f"ids and offsets must have one dimension, got {ids.ndim} and {offsets.ndim}")
-    if not len(offsets):
-        raise ValueError("offsets must have one value more than there are texts, got none")
-    if offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] < offsets[:-1]).any():
-        raise ValueError(f"offsets must begin with 0, never fall and end with {len(ids)}, the number of ids")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -49,6 +51,19 @@ def test_native_where_the_extensions_are_built(backend) -> None:
     assert backend.View
     assert run("native", REPORT).stdout.startswith("native|")
     assert run("auto", REPORT).stdout.startswith("native|")
+
+
+@pytest.mark.parametrize("backend_name", ["native", "pure"])
+def test_any_module_may_be_the_first_one_to_be_imported(backend, backend_name) -> None:
+    # one that led back to the choice found the native core half imported, and the twin was taken in silence
+    if backend.name == "pure" or (backend_name == "native" and not backend.View):
+        pytest.skip("tried on the native parameter")
+    package = importlib.import_module(f"streamcore._{backend_name}")
+    names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    assert names
+    for name in names:
+        result = run(None, f"import {name}\n{REPORT}")
+        assert result.stdout.startswith("native|"), (name, result.stdout, result.stderr)
 
 
 def test_a_kernel_that_does_not_exist_is_no_reason_to_fall_back(backend, monkeypatch) -> None:

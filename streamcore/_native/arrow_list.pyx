@@ -4,7 +4,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 
-from streamcore.token_batch import check_offsets
+from .._options import check_offsets
 
 cdef extern from "arrow_list.h":
     object arrow_list_type(int narrow)
