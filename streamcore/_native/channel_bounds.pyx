@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""What an item of a channel weighs, and the bound that the channels of a pipeline share (twin: ``_pure.channel_bounds``)."""
+"""What an item of a channel weighs, and the bound that a pipeline's channels share (twin: ``_pure.channel_bounds``)."""
 
 cimport cython
 from cpython.bytearray cimport PyByteArray_Check, PyByteArray_GET_SIZE

@@ -285,7 +285,7 @@ cdef class RingBuffer:
             raise BufferError(f"nothing is free to grant: {self.queue.bytes} of {self.bound} bytes are in use")
         size = min(clipped(n), self.room())
         lent = self.spare
-        if lent is None or lent.exports or PyBytes_GET_SIZE(lent.block) < size or PyBytes_GET_SIZE(lent.block) - size > size:
+        if lent is None or lent.exports or not 0 <= PyBytes_GET_SIZE(lent.block) - size <= size:
             lent = Grant.__new__(Grant)
             lent.block = PyBytes_FromStringAndSize(NULL, size)
         lent.size = size
