@@ -126,11 +126,6 @@ def native(request: pytest.FixtureRequest) -> Native:
     return request.param
 
 
-def crashes(point: Point, inner: Call | None) -> bool:
-    """CPython 3.11 looks for what a generator delegates to on the stack of one that runs, to close it."""
-    return sys.version_info < (3, 12) and inner is RUNNING[1] and "__release_buffer__" in point.form
-
-
 def inner_calls(native: Native) -> list[Call]:
     calls = [call for call in native.calls if not native.inside or call.method in native.inside]
     if any(call.method == "iterate" for call in native.calls):
@@ -140,8 +135,7 @@ def inner_calls(native: Native) -> list[Call]:
 
 def actions(native: Native, point: Point, threaded: bool) -> Iterator[tuple[str, Callable[[Box], Any]]]:
     for inner in inner_calls(native):
-        if not crashes(point, inner):
-            yield inner.name, calling(inner, threaded)
+        yield inner.name, calling(inner, threaded)
     if may_raise(point.form) and not threaded:
         yield "raises", raising
 
