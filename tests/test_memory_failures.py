@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import Backend
+from interpreter_faults import skip_where_python_crashes
 from native_classes import CLASSES, Box, Call, Native, plain, tried
 
 from streamcore.batch import Batch
@@ -261,8 +262,12 @@ def is_tried(call: Call) -> bool:
     )
 
 
-def scenarios_of(native: Native) -> dict[str, Scenario]:
-    """One for each of its calls."""
+# Those that a coroutine in Python awaits, which CPython may not survive.
+AWAITED = {"aput", "aget", "aput_many", "aget_many"}
+
+
+def scenarios_of(native: Native, *, awaited: bool) -> dict[str, Scenario]:
+    """One for each of its calls, of those that are awaited or of the others."""
 
     def made(backend: Any, call: Call) -> tuple[Box, list[Any]]:
         return native.boxed(backend), [argument.make() for argument in call.arguments]
@@ -276,7 +281,7 @@ def scenarios_of(native: Native) -> dict[str, Scenario]:
             lambda subject: tried(lambda: native.rest(subject[0].subject)),
         )
         for call in native.calls
-        if is_tried(call)
+        if is_tried(call) and (call.method in AWAITED) is awaited
     }
 
 
@@ -361,11 +366,9 @@ def test_all_allocations_failing_until_it_works(native, scenario: Scenario) -> N
     all_failing_until_it_works(native, scenario)
 
 
-@pytest.mark.parametrize("way", [each_failing_once, all_failing_until_it_works])
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line.label)
-def test_every_call_of_every_class(line: Native, way: Callable[[Any, Scenario], None]) -> None:
+def try_each(line: Native, way: Callable[[Any, Scenario], None], *, awaited: bool) -> None:
     native = Backend("native")
-    for name, scenario in scenarios_of(line).items():
+    for name, scenario in scenarios_of(line, awaited=awaited).items():
         try:
             scenario.act(scenario.make(native))
         except Exception:  # noqa: BLE001 - the call is there to be refused
@@ -375,6 +378,24 @@ def test_every_call_of_every_class(line: Native, way: Callable[[Any, Scenario], 
         except AssertionError as error:
             error.add_note(f"in {name}")
             raise
+
+
+WAYS = pytest.mark.parametrize("way", [each_failing_once, all_failing_until_it_works])
+
+
+@WAYS
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.label)
+def test_every_call_of_every_class(line: Native, way: Callable[[Any, Scenario], None]) -> None:
+    try_each(line, way, awaited=False)
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if line.methods & AWAITED], ids=lambda line: line.label
+)
+def test_every_call_that_is_awaited(line: Native, way: Callable[[Any, Scenario], None]) -> None:
+    skip_where_python_crashes("fails_allocations_in_python")
+    try_each(line, way, awaited=True)
 
 
 def driven(line: Native, name: str, fragments: list[Any], armed: int, index: int) -> tuple[list[Any], bool]:
