@@ -33,6 +33,7 @@ class Ring:
         self.ring, self.view, self.log = ring, view, Log()
         self.grant: Any = None
         self.old: list[Any] = []
+        self.views: list[Any] = []
 
     def play(self, name: str, number: int, other: int, word: bytes, form: int) -> None:
         log, ring = self.log, self.ring
@@ -47,6 +48,7 @@ class Ring:
             views, error = attempt(ring.views, number)
             # how the bytes are divided is each backend's own affair
             log.steps.append((name, described(error), None if views is None else b"".join(log.keep(views))))
+            self.views = views or self.views
         elif name == "readinto":
             target = bytearray(max(0, number) % 5000)
             log.call(name, ring.readinto, target)
@@ -54,9 +56,9 @@ class Ring:
         elif name == "find":
             log.call(name, ring.find, word if form else number, *(other, number)[:form])
         elif name == "write_view":
-            held = [item for item, _ in log.kept[-20:] if not isinstance(item, (int, str, type(None), list))]
-            if held:
-                log.call(name, ring.write, held[number % len(held)])
+            log.call(
+                name, lambda: sum(map(ring.write, self.views))
+            )  # all: each backend divides them its own way
         elif name == "grant":
             self.take_grant(number)
         elif name == "commit":
