@@ -56,6 +56,7 @@ def in_thread(function, *args):
 
 
 def run_script(script, backend):
+    assert backend.View  # skips where the extensions are not built, before the script would fail
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

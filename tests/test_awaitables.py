@@ -93,6 +93,11 @@ def stream(request):
     return STREAMS[request.param]
 
 
+@pytest.fixture(autouse=True)
+def _native_is_there(backend):
+    assert backend.View  # skips where the extension is not built, before a coroutine is made for it
+
+
 async def as_it_is(one):
     return await one
 

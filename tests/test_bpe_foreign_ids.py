@@ -26,6 +26,7 @@ def core(backend):
 @pytest.fixture(scope="module")
 def both():
     """The same tokenizer on both backends."""
+    pytest.importorskip("streamcore._native.bpe", reason="no native core")
     from streamcore._native.bpe import BPECore as Native
     from streamcore._native.bpe_decoder import BPEDecoder as NativeDecoder
 

@@ -235,6 +235,7 @@ NUMBERS += [Index(-1), Index(HUGE), Index(KeyError("no")), np.float64(1), 10**40
 
 @pytest.fixture(scope="module")
 def both():
+    pytest.importorskip("streamcore._native.bpe", reason="no native core")
     from streamcore._native.bpe import BPECore as Native
 
     from streamcore._pure.bpe import BPECore as Pure
