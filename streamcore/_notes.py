@@ -76,6 +76,9 @@ def raise_noted(error: BaseException, name: str, at: int, *, in_async: bool = Fa
 
 
 def make_room(calls: int = 20) -> None:
-    """RecursionError where fewer calls are left than an end makes itself: before anything is let go of."""
+    """RecursionError where fewer calls are left than an end makes itself: before anything is let go of.
+
+    Through C each time: what CPython 3.12 and 3.13 count apart is what an end runs short of first.
+    """
     if calls:
-        make_room(calls - 1)
+        next(map(make_room, (calls - 1,)))

@@ -33,6 +33,7 @@ from streamcore._native.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT,
 from streamcore._native.stop_strings cimport StopFinder
 
 from streamcore._driving import driven, executing
+from streamcore._notes import make_room
 from streamcore._pure.bpe_input import check_errors, invalid_utf8
 from streamcore._pure.eager_utf8 import unfinished
 from streamcore._pure.token_ids import id_list, unknown_id
@@ -533,6 +534,7 @@ cdef class Pieces(Stream):
     cdef int shut_after(self, object error) except -1:
         """Close the source because of ``error``, which must not be lost to a second one."""
         self.decoder.annotate(error)
+        make_room()
         try:
             self.end(None)
         except Exception as second:

@@ -21,6 +21,7 @@ from streamcore._native.view cimport Hold, freeze, make_view
 
 from streamcore import _options
 from streamcore._driving import driven, executing
+from streamcore._notes import make_room
 from streamcore.batch import Batch
 from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 
@@ -496,6 +497,7 @@ cdef class Items(Stream):
 
     cdef int shut_after(self, object error) except -1:
         """Close the source because of ``error``, which must not be lost to a second one."""
+        make_room()
         try:
             self.end(None)
         except Exception as second:
