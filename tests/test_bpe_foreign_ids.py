@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from array import array
 from enum import IntEnum
@@ -162,7 +163,7 @@ ODD = {
     "memory map's twin": lambda: np.array([97, 98], np.uint32).view(np.memmap),
     "array module": lambda: array("H", [97, 98]),
     "array module, floats": lambda: array("d", [97, 98]),
-    "array module, text": lambda: array("u", "ab"),
+    "array module, text": lambda: array("w" if sys.version_info >= (3, 13) else "u", "ab"),
     "memoryview": lambda: memoryview(b"ab"),
     "memoryview backwards": lambda: memoryview(b"abcdef")[::-2],
     "memoryview of bools": lambda: memoryview(b"\x61\x00").cast("?"),

@@ -310,7 +310,18 @@ def test_every_allocation_that_fails_is_survived(native):
         if found is not None and first > 20:
             break
     assert core.encode_ordinary_to_list(text) == expected
-    for first in range(1, 400, 3):
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="set_nomemory is of CPython")
+@pytest.mark.fails_allocations
+@pytest.mark.fails_allocations_in_python
+def test_every_allocation_of_the_constructor_that_fails_is_survived(native):
+    testcapi = pytest.importorskip("_testcapi")
+    source = random.Random(6)
+    ranks = random_ranks(source, "wild")
+    text = "".join(random_text(source) for _ in range(30)) + "a" * 5000
+    expected = native(ranks, CL100K).encode_ordinary_to_list(text)
+    for first in range(1, 1200, 3):
         testcapi.set_nomemory(first, first + 1)
         try:
             made = native(ranks, CL100K, cache_bytes=1 << 17)

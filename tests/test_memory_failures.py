@@ -6,6 +6,7 @@ are not tried: there any line may fail.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -431,6 +432,54 @@ def test_every_iterator_goes_on(line: Native, name: str) -> None:
             items, failed = driven(line, name, fragments, armed, index)
             assert items == expected, (armed, index)
             index, successes = index + 1, 0 if failed else successes + 1
+
+
+PATTERN = load_gpt2().pattern
+ARGUMENTS: dict[str, tuple[Callable[[Any, list[Any]], Any], list[Any]]] = {
+    "ranks": (
+        lambda b, tokens: b.BPECore({token: i for i, token in enumerate(tokens)}, PATTERN, cache_bytes=0),
+        [*(bytes((value,)) for value in range(256)), *(b"token%d" % i for i in range(200))],
+    ),
+    "special tokens": (
+        lambda b, names: b.BPECore(
+            {bytes((i,)): i for i in range(256)},
+            PATTERN,
+            {name: 256 + i for i, name in enumerate(names)},
+            cache_bytes=0,
+        ),
+        [f"<name {i}>" for i in range(60)],
+    ),
+    "stop strings": (
+        lambda b, stops: b.BPEDecoder(byte_core(b), stop=stops),
+        [f"{chr(65 + i)} stop" for i in range(60)],
+    ),
+    "delimiters": (lambda b, parts: b.DelimitedEngine(*parts), [b"end %d" % i for i in range(60)]),
+    "put many": (lambda b, items: b.Channel(100).put_many(items), [f"item {i}" for i in range(60)]),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_no_reference_is_let_go_of_twice(native, name: str) -> None:
+    """What was passed in is freed while it is in use, and the fault shows much later or never.
+
+    More references than before are a leak of CPython's: its ``dict.items`` lose a key for which there is no tuple.
+    """
+    skip_where_python_crashes("fails_allocations_in_python")
+    act, objects = ARGUMENTS[name]
+    act(native, objects)
+    successes = 0
+    for index in range(5000):
+        before = [sys.getrefcount(each) for each in objects]
+        try:
+            failing(lambda: act(native, objects) and None, index, index + 1)
+        except MemoryError:
+            successes = 0
+        else:
+            successes += 1
+        assert all(sys.getrefcount(each) >= count for each, count in zip(objects, before, strict=True)), index
+        if successes == QUIET:
+            return
+    pytest.fail("still failing")
 
 
 def test_failures_do_happen(native) -> None:

@@ -118,7 +118,10 @@ cdef class async_closing_iterator:
         self.annotate = annotate
         self.blocks = blocks
         self.held = []
-        self.steps = [new_step(kind, argument, name) for kind, argument, name in steps] or None
+        made = []
+        for kind, argument, name in steps:
+            made.append(new_step(kind, argument, name))
+        self.steps = made or None
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):

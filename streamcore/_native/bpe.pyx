@@ -7,7 +7,8 @@ from the tables of bpe_vocab.h, which bpe_build.h makes once. What one call writ
 list at the start of a call and given back at its end, so threads never share one.
 """
 
-from sys import byteorder
+from array import array
+from operator import itemgetter
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -111,7 +112,9 @@ cdef class Names:
         cdef size_t i, total = 0
         cdef bytes part
         self.texts = sorted(texts, key=len, reverse=True)
-        parts = [text.encode("utf-8", "surrogatepass") for text in self.texts]
+        parts = []
+        for text in self.texts:
+            parts.append(text.encode("utf-8", "surrogatepass"))
         self.data = b"".join(parts)
         self.starts = <size_t *>PyMem_RawMalloc((len(parts) + 1) * sizeof(size_t))
         self.ids = <uint32_t *>PyMem_RawCalloc(len(parts) + 1, sizeof(uint32_t))
@@ -131,6 +134,11 @@ cdef class Names:
     def __dealloc__(self):
         PyMem_RawFree(self.starts)
         PyMem_RawFree(self.ids)
+
+
+def packed(column):
+    """Numbers as the bytes of uint32 in the machine's order."""
+    return array("I", column).tobytes()
 
 
 cdef int check_memory(int error) except -1:
@@ -209,7 +217,7 @@ cdef class BPECore:
         items = sorted(ranks.items(), key=by_id)
         if len(items) > BPE_MAX_TOKENS:
             raise ValueError(f"vocabulary is too large: {len(items)} tokens, at most {BPE_MAX_TOKENS}")
-        blob = b"".join([token for token, _ in items])
+        blob = b"".join(map(itemgetter(0), items))
         if len(blob) >= 0xFFFFFFFF:
             raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
         triples = None
@@ -235,7 +243,7 @@ cdef class BPECore:
             with nogil:
                 error = bpe_vocab_build(&self.vocab, NULL)
         else:
-            left, right, made = (b"".join([n.to_bytes(4, byteorder) for n in column]) for column in triples)
+            left, right, made = map(packed, triples)
             merges.left = <const uint32_t *>PyBytes_AS_STRING(left)
             merges.right = <const uint32_t *>PyBytes_AS_STRING(right)
             merges.made = <const uint32_t *>PyBytes_AS_STRING(made)
@@ -253,7 +261,7 @@ cdef class BPECore:
             self.sparse = bytes_of
             return 0
         size = self._n_vocab
-        blob = b"".join([bytes_of[number] for number in sorted(bytes_of)])
+        blob = b"".join(map(bytes_of.__getitem__, sorted(bytes_of)))
         if len(blob) >= 0xFFFFFFFF:
             raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
         self.decoder.bytes = <uint8_t *>PyMem_RawCalloc(len(blob) + BPE_SLACK, 1)

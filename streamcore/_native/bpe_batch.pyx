@@ -133,7 +133,9 @@ cdef class Batch:
                            self.counts[i] * sizeof(uint32_t))
 
     def _run(self, method):
-        others = [threading.Thread(target=method, args=(i,)) for i in range(1, self.threads)]
+        others = []
+        for i in range(1, self.threads):
+            others.append(threading.Thread(target=method, args=(i,)))
         try:
             for thread in others:
                 thread.start()

@@ -34,7 +34,10 @@ def refusal(str what not None, str name not None, int state):
     if state == CPU_LACKS:
         return f"{what} {name!r} is in this build, but not on this CPU, which runs {', '.join(available())}"
     if state == CPU_NOT_BUILT:
-        built = [each for each in NAMES if cpu_why_not(each.encode()) in (CPU_RUNS, CPU_LACKS)]
+        built = []
+        for each in NAMES:
+            if cpu_why_not(each.encode()) in (CPU_RUNS, CPU_LACKS):
+                built.append(each)
         return f"{what} {name!r} is not in this build, which has {', '.join(built)}"
     return f"{what} must be one of {', '.join(NAMES)}, got {name!r}"
 

@@ -117,7 +117,10 @@ cdef class Spans:
         """List of all items."""
         cdef Py_ssize_t i
         self.locate()
-        return [self.make(i) for i in range(self.count)]
+        items = []
+        for i in range(self.count):
+            items.append(self.make(i))
+        return items
 
     def data(self):
         """The items without what separates them."""

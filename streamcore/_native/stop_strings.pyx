@@ -5,6 +5,8 @@ The beginnings of all strings are numbered as in the twin; the edges between the
 search among those of one node.
 """
 
+from operator import itemgetter
+
 cimport cython
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint32_t
@@ -32,7 +34,7 @@ cdef class StopFinder:
         cdef list texts = checked_stops(stop)
         cdef list edges = [{}]
         memset(self.entrance, 0, sizeof(self.entrance))
-        self.first_characters = frozenset([text[0] for text in texts])
+        self.first_characters = frozenset(map(itemgetter(0), texts))
         for char in self.first_characters:
             self.stops = True
             self.entrance[(ord(char) & 0xFF) >> 3] |= 1 << (ord(char) & 7)
