@@ -9,6 +9,7 @@ import threading
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -88,6 +89,7 @@ cdef class Batch:
         try:
             context = self.core.take_context()
             while self.error is None and self.take(&start, &stop):
+                PyErr_CheckSignals()
                 self.encode_some(context, o, maker, start, stop)
         except BaseException as error:
             self.error = error

@@ -195,7 +195,8 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         """Take in one fragment and give the list of items that are final now.
 
         An error in the input is raised once every item before it was given, and by every further call until
-        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in; or, where an
+        encoder or a twin was stopped in the middle, every further call raises RuntimeError until ``reset()``.
         """
         cdef list items
         cdef PyObject *text = NULL

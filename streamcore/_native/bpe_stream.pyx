@@ -391,7 +391,8 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         """Take in one fragment and give the list of items that are final now.
 
         An error in the input is raised once every item before it was given, and by every further call until
-        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in; or, where an
+        encoder or a twin was stopped in the middle, every further call raises RuntimeError until ``reset()``.
         """
         if not self._plain:
             return super().feed(fragment)
@@ -404,8 +405,10 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         check_idle(self._name, self._busy or (self._plain and stream_of(self).busy), self._driven)
 
     def _finish(self):
+        if not self._plain:
+            return super()._finish()
         items = self._end()
-        self._ended = True  # not before: without memory it can be tried again
+        self._ended = self._changing = True  # not before: without memory it can be tried again
         return items
 
     def _take(self, fragment):

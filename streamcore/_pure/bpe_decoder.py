@@ -60,6 +60,7 @@ class BPEDecoder(TokenEngine):
     def _take(self, fragment: Any) -> list[Any]:
         ids = id_list(fragment, self._name)
         end = self.offset + len(ids)
+        self._changing = True
         if self.stopped is not None:
             self.offset = end
             return []

@@ -100,6 +100,8 @@ class BPEEncoder(TokenEngine):
 
     def _take(self, fragment: Any) -> list[Any]:
         fragment = self._exact(fragment)
+        self._text.kind_of(fragment)
+        self._changing = True
         text = self._text.feed(fragment)
         self.offset += len(fragment)
         return self._encode(text, False)

@@ -62,7 +62,7 @@ def compiled(pattern: str) -> Any:
     engine = _regex_module(pattern)
     try:
         made = engine.compile(pattern)
-    except (RecursionError, MemoryError, OverflowError):
+    except (RecursionError, OverflowError):
         raise ValueError("pattern is too large, or nested too deeply") from None
     except (engine.error, ValueError, LookupError, TypeError, AttributeError) as error:
         # the last three are how the parser of the regex module ends on some patterns that are not valid
@@ -102,7 +102,7 @@ class RegexPieces:
                 seconds = deadline - monotonic()
                 if seconds <= 0:
                     raise TimeoutError
-                matches = list(islice(self._compiled.finditer(text, at, timeout=seconds), most))
+                matches = self._found(text, at, seconds, most)
                 start, at = _cut(text, matches, start, at, len(matches) < most, pieces)
                 # what was found after an empty match is not taken, so no more is asked for than was of use
                 most = min(most * 2, RUN) if at == start else 1
@@ -110,11 +110,14 @@ class RegexPieces:
             raise StreamTimeout(
                 f"pattern takes more than {SECONDS:g} seconds for the text from character {start} on"
             ) from None
-        except MemoryError as error:
-            raise ValueError(
-                f"pattern takes too much memory for the text from character {start} on"
-            ) from error
         return pieces, start, at
+
+    def _found(self, text: str, at: int, seconds: float, most: int) -> list[Any]:
+        """The next matches; the regex module says by MemoryError, too, that one needs more than it allows itself."""
+        try:
+            return list(islice(self._compiled.finditer(text, at, timeout=seconds), most))
+        except MemoryError as error:
+            raise ValueError(f"pattern takes too much memory for the text from character {at} on") from error
 
 
 def _cut(

@@ -37,16 +37,21 @@ class TextDecoder:
 
     def feed(self, fragment: str | ReadableBuffer, final: bool = False) -> str:
         """The text that is complete; on invalid UTF-8 under ``"strict"``, the text before it, and ``error`` is set."""
-        kind = str if isinstance(fragment, str) else bytes
-        if kind is not (self.kind or kind):
-            raise TypeError(
-                f"fragments must be all str or all bytes-like, got {kind.__name__} after the other"
-            )
+        kind = self.kind_of(fragment)
         text = self._join(fragment) if isinstance(fragment, str) else self._decode(fragment, final)
         if final and self._surrogate:
             text, self._surrogate = text + "\ufffd", ""
         self.kind = kind
         return text
+
+    def kind_of(self, fragment: str | ReadableBuffer) -> type:
+        """``str`` or ``bytes``; TypeError where the fragments before are of the other kind."""
+        kind = str if isinstance(fragment, str) else bytes
+        if kind is not (self.kind or kind):
+            raise TypeError(
+                f"fragments must be all str or all bytes-like, got {kind.__name__} after the other"
+            )
+        return kind
 
     def _join(self, text: str) -> str:
         if not self._surrogate and text.isascii():

@@ -17,10 +17,15 @@ class TokenEngine:
     _unit = "byte"
     _busy = False  # a call is at work: whatever code it runs may not call the engine
     _driven = False  # an iterator has it, until that is exhausted, closed or dropped
+    _changing = False  # a call is between two states: what ends it there ends the stream
 
     def _clear(self) -> None:
         """Set what a stream changes; an engine with more state extends it."""
         self.error: BaseException | None = None
+        self._halted = RuntimeError(  # made while there is memory
+            f"{self._name} was stopped in the middle of a call, so that what follows may be wrong: call reset() first"
+        )
+        self._changing = False
         self.offset = 0
         self._ended = False
 
@@ -28,15 +33,18 @@ class TokenEngine:
         """Take in one fragment and give the list of items that are final now.
 
         An error in the input is raised once every item before it was given, and by every further call until
-        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
+        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in; or, where an
+        encoder or a twin was stopped in the middle, every further call raises RuntimeError until ``reset()``.
         """
         self._check_open("feed")
         self._busy = True
         try:
-            items = self._take(fragment)
+            return self._raise_unless(self._take(fragment))
+        except BaseException:
+            self._halt()
+            raise
         finally:
-            self._busy = False
-        return self._raise_unless(items)
+            self._changing = self._busy = False
 
     def finish(self) -> list[Any]:
         """End the input and give the list of items that this completes; a second call gives an empty list."""
@@ -46,10 +54,12 @@ class TokenEngine:
         self._check_open("finish")
         self._busy = True
         try:
-            items = self._finish()
+            return self._raise_unless(self._finish())
+        except BaseException:
+            self._halt()
+            raise
         finally:
-            self._busy = False
-        return self._raise_unless(items)
+            self._changing = self._busy = False
 
     def reset(self) -> None:
         """Back to new: nothing taken in, no error."""
@@ -79,7 +89,7 @@ class TokenEngine:
                 self._busy = True
                 for fragment in fragments:
                     items = self._take(fragment)
-                    self._busy = False
+                    self._changing = self._busy = False
                     yield from items
                     self._busy = True
                     if self.error is not None:
@@ -87,7 +97,7 @@ class TokenEngine:
                     if self._is_done():
                         break
                 items = self._finish()
-                self._busy = False
+                self._changing = self._busy = False
                 yield from items
                 self._busy = True
                 if self.error is not None:
@@ -98,6 +108,7 @@ class TokenEngine:
                 raise
             except BaseException as error:
                 self._busy = True
+                self._halt()
                 self._annotate(error)
                 try:
                     close(fragments)
@@ -106,11 +117,16 @@ class TokenEngine:
                 raise
             close(fragments)
         finally:
-            self._busy = self._driven = False
+            self._changing = self._busy = self._driven = False
 
     def _finish(self) -> list[Any]:
-        self._ended = True
+        self._ended = self._changing = True
         return self._end()
+
+    def _halt(self) -> None:
+        """Give nothing more if the state is neither that before the call nor that after it."""
+        if self._changing and self.error is None:
+            self.error = self._halted
 
     def _check_idle(self) -> None:
         check_idle(self._name, self._busy, self._driven)
@@ -146,6 +162,7 @@ class TokenEngine:
         return False
 
     def _take(self, fragment: Any) -> list[Any]:
+        """Take in a fragment: first look at it, then set ``_changing``, then change the state."""
         raise NotImplementedError
 
     def _end(self) -> list[Any]:
