@@ -146,7 +146,7 @@ def tokenizer_file(draw: Draw) -> None:
     else:
         made = copy.deepcopy(MODEL[0])
         for _ in range(draw.byte() % 4):
-            value = draw.choice(VALUES)
+            value = copy.deepcopy(draw.choice(VALUES))  # a later one may be put into it
             if draw.byte() % 4 == 3:
                 value = {"Regex": draw.rest()[-12:].decode("utf-8", "replace")}
             replace(made, draw.choice(PATHS), value)
