@@ -1,172 +1,261 @@
-"""Encoders and decoders that are stopped in the middle of a call, where any line of Python may fail (T4, T7).
+"""Encoders whose calls are broken off at every point in turn: the ids are right after a retry, or calls are refused.
 
-What is not rolled back must not go on: after it, the ids are those of the whole text, or every call says RuntimeError.
+Never is text lost, or given twice, in silence: not without memory, and not by Ctrl-C, on both backends.
 """
 
 from __future__ import annotations
 
-import inspect
 import signal
 import sys
 import threading
 from _thread import interrupt_main
-from functools import partial
-from operator import call
+from collections.abc import Callable
+from functools import cache, partial
+from operator import call as called
+from typing import Any
 
 import pytest
 from interpreter_faults import skip_where_python_crashes
+from native_classes import SPECIAL, vocabulary
 
 from streamcore.vocab.encodings import CL100K
+from streamcore.vocab.gpt2 import load_gpt2
 
-RANKS = {bytes((value,)): value for value in range(256)}
-RANKS |= {b"aa": 256, b"aaaa": 257, b" a": 258, b"\n ": 259, "é".encode(): 260}
-END = "<|end|>"
-MOST = 3000  # more allocations than any call makes
-QUIET = 12
-REENTERED = inspect.CO_GENERATOR  # once more when it is closed, where nothing can be raised
+# An exception in the finalizer of a generator goes nowhere: nothing is broken off.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-MAKERS = {
-    "another pattern": (r"\w+|\s+|.", {}),
-    "NFC": (CL100K, {"normalization": "NFC"}),
-    "another pattern and NFC": (r"\w+|\s+|.", {"normalization": "NFC"}),
-    "a known pattern": (CL100K, {}),
+UNKNOWN = r"\w+|\W+"
+KINDS = {
+    "plain": {},
+    "NFC": {"normalization": "NFC"},
+    "unknown pattern": {"pattern": UNKNOWN},
+    "unknown pattern with NFC": {"pattern": UNKNOWN, "normalization": "NFC"},
 }
-CASES = {
-    "text": (["aae\u0301 a"], f"a {END} e\u0301\u0301 aaaa\n e", ["\u0301<|en", "d|> aa"]),
-    "bytes": (["aaé".encode()[:-1]], b"\xa9 <|end|>e\xcc\x81 aaaa e", [b"\xcc\x81 a"]),
-    "the end": (["aae\u0301 a<|e"], None, []),
-    "the end of bytes": ([b"aae\xcc"], None, []),
-}
+# Characters, special tokens and what NFC joins lie across the ends; 50 letters make ids before their piece ends.
+PARTS = [
+    "one the",
+    "\u0301 other <|e",
+    "nd|> e",
+    "\u0301",
+    "\u0301 th" + "oneer" * 10,
+    "<|end|><|mid|>\n\n",
+    "一e",
+]
+REFUSED = (
+    "BPEEncoder was stopped in the middle of a call, so that what follows may be wrong: call reset() first"
+)
+PLENTY = 3000  # more points than any call has
+QUIET = 12  # so many successes in a row mean that the failing point comes after the call
 
 
-def ids(items) -> list[int]:
-    return [number for array in items for number in array.tolist()]
+@cache
+def core(backend: Any, kind: str) -> Any:
+    if "unknown" in kind:
+        pytest.importorskip("regex")
+    options = {"pattern": load_gpt2().pattern, "cache_bytes": 4096, **KINDS[kind]}
+    return backend.BPECore(vocabulary(), options.pop("pattern"), SPECIAL, **options)
 
 
-def made(backend, name):
-    pattern, options = MAKERS[name]
-    pytest.importorskip("regex")
-    core = backend.BPECore(RANKS, pattern, {END: 300}, **options)
-    return lambda: backend.BPEEncoder(core, allowed_special="all")
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
-def acted(engine, fragment):
-    return engine.finish() if fragment is None else engine.feed(fragment)
+@pytest.fixture
+def new(backend: Any, kind: str) -> Callable[[], Any]:
+    return lambda: backend.BPEEncoder(
+        core(backend, kind), allowed_special=["<|end|>"], disallowed_special=(), max_size=1000
+    )
 
 
-def gone_on(engine, given, fragment, rest, wanted):
-    """Try again and go on: all the ids, or the engine says each time that it was stopped, and can be reset."""
+def flat(items: list[Any]) -> list[int]:
+    return [number for ids in items for number in ids.tolist()]
+
+
+def all_ids(engine: Any) -> list[int]:
+    return flat([ids for part in PARTS for ids in engine.feed(part)] + engine.finish())
+
+
+class Injected(BaseException):
+    """Something that no code expects."""
+
+
+def interrupted(action: Callable[[], Any], point: int, _: int) -> Any:
+    """Run ``action`` with an exception at a point where Ctrl-C is looked for: a function begins, or one in C ends.
+
+    Also where one in C begins: it may find no memory.
+    """
+    left = [point]
+    mine = sys._getframe()
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        if frame is mine or event == "return":
+            return
+        left[0] -= 1
+        if left[0] < 0:
+            sys.setprofile(None)
+            raise Injected
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
     try:
-        given = given + ids(acted(engine, fragment))
-    except RuntimeError:
-        for again in (partial(engine.feed, "a"), engine.finish, partial(engine.iterate, [])):
-            with pytest.raises(RuntimeError, match="was stopped in the middle of a call"):
-                again()
-        engine.reset()
-        assert engine.error is None
-        return False
-    for part in rest:
-        given += ids(engine.feed(part))
-    assert given + ids(engine.finish()) == wanted
-    return True
+        return action()
+    finally:
+        sys.setprofile(before)
 
 
-def whole(make, before, fragment, rest):
-    engine = make()
-    given = [number for part in before for number in ids(engine.feed(part))]
-    for part in [*([] if fragment is None else [fragment]), *rest]:
-        given += ids(engine.feed(part))
-    return given + ids(engine.finish())
+def failing(action: Callable[[], Any], start: int, stop: int) -> Any:
+    """Run ``action`` while the allocations from number ``start`` up to ``stop`` fail (0: all from there on)."""
+    testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
+    testcapi.set_nomemory(start, stop)
+    try:
+        return action()
+    finally:
+        testcapi.remove_mem_hooks()
 
 
-@pytest.mark.fails_allocations
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # generators that CPython cannot close
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", MAKERS)
-def test_no_failing_allocation_loses_or_doubles(backend, name, case):
-    """One at a time: while all fail, CPython 3.11 does not get out of a ``for`` over a range."""
-    testcapi = pytest.importorskip("_testcapi")
-    skip_where_python_crashes("fails_allocations_in_python")
-    make = made(backend, name)
-    before, fragment, rest = CASES[case]
-    wanted = whole(make, before, fragment, rest)
-    failures = successes = 0
-    for index in range(MOST):
-        engine = make()
-        given = [number for part in before for number in ids(engine.feed(part))]
-        result = None
-        testcapi.set_nomemory(index, index + 1)
+def one_allocation(action: Callable[[], Any], index: int, _: int) -> Any:
+    return failing(action, index, index + 1)
+
+
+def a_few_allocations(action: Callable[[], Any], index: int, _: int) -> Any:
+    """So that undoing it may fail too. (Without any memory CPython aborts in its own handling of exceptions.)"""
+    return failing(action, index, index + 4)
+
+
+WAYS = pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(interrupted, id="interrupted"),
+        pytest.param(one_allocation, id="an allocation fails", marks=pytest.mark.fails_allocations),
+        pytest.param(a_few_allocations, id="a few allocations fail", marks=pytest.mark.fails_allocations),
+    ],
+)
+
+
+def assert_refuses(engine: Any, expected: list[int]) -> None:
+    for call in (partial(engine.feed, "x"), engine.finish, partial(engine.iterate, ["x"]), engine.finish):
+        with pytest.raises(RuntimeError) as caught:
+            call()
+        assert str(caught.value) == REFUSED
+    engine.reset()
+    assert all_ids(engine) == expected
+
+
+def attempt(engine: Any, at: int, point: int, way: Any, expected: list[int]) -> str:
+    """What becomes of a stream whose call number ``at`` is broken off at ``point`` and made again."""
+    outcome = "passed"
+    ids: list[int] = []
+    calls = [*(partial(engine.feed, part) for part in PARTS), engine.finish]
+    for number, call in enumerate(calls):
         try:
-            result = acted(engine, fragment)
-        except (MemoryError, ValueError):  # the pattern's, which has no memory
-            failures += 1
-        finally:
-            testcapi.remove_mem_hooks()
-        if result is not None:
-            successes += 1
-            if engine.error is not None:
-                continue  # what the pattern could not match is said by the next call
-            given += ids(result)
-            for part in rest:
-                given += ids(engine.feed(part))
-            assert given + ids(engine.finish()) == wanted, index
-            if successes == QUIET:
+            items = way(call, point, 0) if number == at else call()
+        except (MemoryError, Injected):
+            outcome = "undone"
+            try:
+                items = call()
+            except RuntimeError:
+                assert_refuses(engine, expected)
+                return "refused"
+        ids += flat(items)
+    assert ids == expected
+    return outcome
+
+
+def each_point(run: Callable[[int], str]) -> set[str]:
+    """The outcomes of ``run`` for one point after the other, until there is no further one."""
+    outcomes, quiet = set(), 0
+    for point in range(PLENTY):
+        try:
+            outcome = run(point)
+        except AssertionError as error:
+            error.add_note(f"at point {point}")
+            raise
+        outcomes.add(outcome)
+        quiet = quiet + 1 if outcome == "passed" else 0
+        if quiet == QUIET:
+            return outcomes
+    pytest.fail(f"still failing after {PLENTY} points")
+
+
+@WAYS
+@pytest.mark.parametrize("at", range(len(PARTS) + 1))
+def test_call_broken_off_anywhere(new: Any, backend: Any, kind: str, way: Any, at: int) -> None:
+    if way is not interrupted:
+        skip_where_python_crashes("fails_allocations_in_python")
+    expected = all_ids(new())
+    assert expected == core(backend, kind).encode_to_list(
+        "".join(PARTS), allowed_special=["<|end|>"], disallowed_special=()
+    )
+    outcomes = each_point(lambda point: attempt(new(), at, point, way, expected))
+    assert outcomes > {"passed"} or (kind == "plain" and backend.name == "native" and way is interrupted)
+
+
+def attempt_to_iterate(engine: Any, at: int, point: int, way: Any, expected: list[int]) -> str:
+    """The same of an iterator; what it did not take in is fed from ``offset`` on."""
+    ids: list[int] = []
+    running = engine.iterate(iter(PARTS))
+    pulls = 0
+    try:
+        while True:
+            pull = partial(next, running, None)
+            item = way(pull, point, 0) if pulls == at else pull()
+            pulls += 1
+            if item is None:
                 break
-        else:
-            successes = 0
-            if engine.error is None or isinstance(engine.error, RuntimeError):
-                gone_on(engine, given, fragment, rest, wanted)
-    else:
-        pytest.fail(f"still failing after {MOST} allocations")
-    assert failures
-
-
-class Interrupt(Exception):
-    """Raised where a function begins, as one of the places where Ctrl-C is."""
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", MAKERS)
-def test_no_interrupt_loses_or_doubles(backend, name, case):
-    make = made(backend, name)
-    before, fragment, rest = CASES[case]
-    wanted = whole(make, before, fragment, rest)
-    stopped = 0
-    for number in range(10_000):
-        engine = make()
-        given = [number for part in before for number in ids(engine.feed(part))]
-        calls = 0
-
-        def trace(frame, event, argument, number=number):
-            nonlocal calls
-            code = frame.f_code
-            if event == "call" and "streamcore" in code.co_filename and not code.co_flags & REENTERED:
-                calls += 1
-                if calls == number + 1:
-                    raise Interrupt
-
-        previous = sys.gettrace()
-        sys.settrace(trace)
+            ids += item.tolist()
+    except (MemoryError, Injected):
+        text = "".join(PARTS)[engine.offset :]
         try:
-            acted(engine, fragment)
-        except Interrupt:
-            pass
-        else:
-            break
-        finally:
-            sys.settrace(previous)
-        stopped += not gone_on(engine, given, fragment, rest, wanted)
-    else:
-        pytest.fail("still interrupted")
-    assert stopped or backend.name == "native"
+            ids += flat((engine.feed(text) if text else []) + engine.finish())
+        except RuntimeError:
+            assert_refuses(engine, expected)
+            return "refused"
+        assert ids == expected
+        return "undone"
+    assert ids == expected
+    return "passed"
+
+
+@WAYS
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_iterator_broken_off_anywhere(new: Any, way: Any, at: int) -> None:
+    if way is not interrupted:
+        skip_where_python_crashes("fails_allocations_in_python")
+    expected = all_ids(new())
+    each_point(lambda point: attempt_to_iterate(new(), at, point, way, expected))
+
+
+@WAYS
+def test_reset_broken_off_anywhere(new: Any, way: Any) -> None:
+    if way is not interrupted:
+        skip_where_python_crashes("fails_allocations_in_python")
+    expected = all_ids(new())
+
+    def run(point: int) -> str:
+        engine = new()
+        engine.feed("one th")
+        try:
+            way(engine.reset, point, 0)
+        except (MemoryError, Injected):
+            try:
+                engine.feed("")
+            except RuntimeError as error:
+                refused = str(error)
+                assert refused == REFUSED
+            engine.reset()
+            assert all_ids(engine) == expected
+            return "undone"
+        assert all_ids(engine) == expected
+        return "passed"
+
+    each_point(run)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_interrupt_ends_a_batch_of_texts(backend, threads):
     """Pending when the work begins, it is raised before all is encoded; no thread is left and the core goes on."""
-    core = backend.BPECore(RANKS, CL100K, {END: 300})
+    core = backend.BPECore({bytes((i,)): i for i in range(256)} | {b"aa": 256, b" a": 257}, CL100K)
     texts = ["aaaa a" * 50_000] * 20
     reached = []
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -174,7 +263,7 @@ def test_an_interrupt_ends_a_batch_of_texts(backend, threads):
         encode = partial(core.encode_batch, texts, threads)
         with pytest.raises(KeyboardInterrupt):
             # in C from one call to the next: between lines of Python it would be raised at once
-            list(map(call, (interrupt_main, encode, partial(reached.append, True))))
+            list(map(called, (interrupt_main, encode, partial(reached.append, True))))
     finally:
         signal.signal(signal.SIGINT, previous)
     assert not reached
@@ -185,3 +274,22 @@ def test_an_interrupt_ends_a_batch_of_texts(backend, threads):
     ids, offsets = core.encode_batch(texts[:2], threads)
     assert offsets.tolist() == [0, len(ids) // 2, len(ids)]
     assert ids.tolist() == 2 * core.encode_ordinary_to_list(texts[0])
+
+
+def test_an_interrupt_while_waiting_leaves_no_thread_at_work(backend, monkeypatch):
+    core = backend.BPECore({bytes((i,)): i for i in range(256)}, CL100K)
+    join, interrupts = threading.Thread.join, iter([KeyboardInterrupt])
+
+    def interrupted_join(thread, timeout=None):
+        for interrupt in interrupts:
+            raise interrupt
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted_join)
+    before = threading.active_count()
+    try:
+        core.encode_batch(["some text"] * 5000, 3)
+    except KeyboardInterrupt:
+        assert threading.active_count() == before
+    else:
+        assert backend.name == "pure"  # which has no thread

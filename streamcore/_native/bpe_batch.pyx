@@ -134,6 +134,16 @@ cdef class Batch:
                     memcpy(self.ids + self.offsets[i], self.outputs[maker].ids + self.places[i],
                            self.counts[i] * sizeof(uint32_t))
 
+    def _wait_for(self, threads):
+        """Wait for those that have begun; one that is about to sees the error first of all."""
+        for thread in threads:
+            while thread.ident is not None:
+                try:
+                    thread.join()
+                    break
+                except RuntimeError:  # interrupted in start(), which has not noted yet that it runs
+                    continue
+
     def _run(self, method):
         others = []
         for i in range(1, self.threads):
@@ -144,8 +154,9 @@ cdef class Batch:
             method(0)
             for thread in others:
                 thread.join()
-        except BaseException as error:  # such as Ctrl-C: the others end after their texts in work
-            self.error = error
+        except BaseException as error:  # such as Ctrl-C
+            self.error = error  # the others end after their texts in work
+            self._wait_for(others)  # a second Ctrl-C does not
             raise
         if self.error is not None:
             raise self.error

@@ -412,9 +412,12 @@ class BPEEncoder(bpe_stream.BPEEncoder):
         return items
 
     def _take(self, fragment):
-        if self._plain:
-            return stream_of(self).take(self, fragment, False)
-        return super()._take(fragment)
+        if not self._plain:
+            return super()._take(fragment)
+        items = stream_of(self).take(self, fragment, False)
+        if items:
+            self._changing = True  # until an iterator has given them
+        return items
 
     def _end(self):
         if self._plain:

@@ -8,6 +8,7 @@ on, which tokenizers and tiktoken use). Each run of ``RUN`` pieces may take ``SE
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
@@ -19,6 +20,8 @@ from ..errors import StreamTimeout
 # Matches that share one limit of time, in seconds: seen are some 3 ms for so many.
 RUN = 1024
 SECONDS = 10.0
+# Bytes at which the regex module refuses to remember more of a search (its RE_MEMORY_LIMIT).
+MEMORY = 1 << 30
 # The longest pattern, and the most that its repeats with a least count unroll to: the regex module copies what a{1000}
 # repeats, and (a{1000}){1000} a million times.
 LONGEST = 100_000
@@ -117,7 +120,23 @@ class RegexPieces:
         try:
             return list(islice(self._compiled.finditer(text, at, timeout=seconds), most))
         except MemoryError as error:
+            if not self._takes_too_much(text, at, most):
+                raise
             raise ValueError(f"pattern takes too much memory for the text from character {at} on") from error
+
+    def _takes_too_much(self, text: str, at: int, most: int) -> bool:
+        """Whether the search fails again although there is as much memory as the regex module ever asks for."""
+        try:
+            bytes(MEMORY)  # asked for, never written to
+        except MemoryError:
+            return False
+        try:
+            deque(islice(self._compiled.finditer(text, at, timeout=SECONDS), most), 0)
+        except MemoryError:
+            return True
+        except TimeoutError:
+            pass
+        return False
 
 
 def _cut(

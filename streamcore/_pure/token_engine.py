@@ -41,7 +41,8 @@ class TokenEngine:
         try:
             return self._raise_unless(self._take(fragment))
         except BaseException:
-            self._halt()
+            if self._changing and self.error is None:  # no call of a method, which may need memory
+                self.error = self._halted
             raise
         finally:
             self._changing = self._busy = False
@@ -56,7 +57,8 @@ class TokenEngine:
         try:
             return self._raise_unless(self._finish())
         except BaseException:
-            self._halt()
+            if self._changing and self.error is None:
+                self.error = self._halted
             raise
         finally:
             self._changing = self._busy = False
@@ -89,16 +91,22 @@ class TokenEngine:
                 self._busy = True
                 for fragment in fragments:
                     items = self._take(fragment)
-                    self._changing = self._busy = False
-                    yield from items
+                    self._busy = False
+                    for item in items:  # at most one, and not lost before it is given
+                        self._changing = False
+                        yield item
+                    self._changing = False
                     self._busy = True
                     if self.error is not None:
                         raise self.error.with_traceback(None)
                     if self._is_done():
                         break
                 items = self._finish()
-                self._changing = self._busy = False
-                yield from items
+                self._busy = False
+                for item in items:
+                    self._changing = False
+                    yield item
+                self._changing = False
                 self._busy = True
                 if self.error is not None:
                     raise self.error.with_traceback(None)
@@ -108,7 +116,8 @@ class TokenEngine:
                 raise
             except BaseException as error:
                 self._busy = True
-                self._halt()
+                if self._changing and self.error is None:
+                    self.error = self._halted
                 self._annotate(error)
                 try:
                     close(fragments)
@@ -122,11 +131,6 @@ class TokenEngine:
     def _finish(self) -> list[Any]:
         self._ended = self._changing = True
         return self._end()
-
-    def _halt(self) -> None:
-        """Give nothing more if the state is neither that before the call nor that after it."""
-        if self._changing and self.error is None:
-            self.error = self._halted
 
     def _check_idle(self) -> None:
         check_idle(self._name, self._busy, self._driven)
