@@ -55,19 +55,22 @@ def compiler_flags() -> list[str]:
 
 
 def native_extensions() -> list[Extension]:
-    """One extension for each .pyx file; a changed header or .pxd rebuilds all of them."""
+    """One extension for each .pyx file; a changed header or .pxd rebuilds all of them.
+
+    Headers are included by their path from ``_native``: ``kernels/bits.h``.
+    """
     folder = Path("streamcore", "_native")
-    depends = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(folder.glob(pattern))]
+    depends = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(folder.rglob(pattern))]
     return [
         Extension(
-            f"streamcore._native.{source.stem}",
+            ".".join(source.with_suffix("").parts),
             [str(source)],
             include_dirs=[str(folder)],
             depends=depends,
             extra_compile_args=compiler_flags(),
             extra_link_args=[f"-fsanitize={SANITIZERS}"] if SANITIZERS else [],
         )
-        for source in sorted(folder.glob("*.pyx"))
+        for source in sorted(folder.rglob("*.pyx"))
     ]
 
 

@@ -1,8 +1,8 @@
 """Write the Unicode class tables of the BPE pre-tokenizers from tests/data/unicode_classes.json.
 
-``python .ci/make_unicode_tables.py`` writes both twins: ``streamcore/_pure/unicode_classes.py`` (ranges)
-and ``streamcore/_native/bpe_unicode.h`` (a two-level table). With ``--check`` it writes nothing and fails if
-either is out of date; ``tests/test_unicode_tables.py`` runs that.
+``python .ci/make_unicode_tables.py`` writes both twins: ``streamcore/_shared/unicode_classes.py`` (ranges)
+and ``streamcore/_native/bpe/unicode.h`` (a two-level table). With ``--check`` it writes nothing and fails if
+either is out of date; ``tests/bpe/test_unicode_tables.py`` runs that.
 
 The data was read off tiktoken code point by code point: Python's ``unicodedata`` and the ``regex`` module
 follow other Unicode versions and differ on thousands of letters.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests/data/unicode_classes.json"
-PURE = ROOT / "streamcore/_pure/unicode_classes.py"
-NATIVE = ROOT / "streamcore/_native/bpe_unicode.h"
+PURE = ROOT / "streamcore/_shared/unicode_classes.py"
+NATIVE = ROOT / "streamcore/_native/bpe/unicode.h"
 
 # Flags of a code point in the native table, in the order of the classes in the data.
 FLAGS = {"L": 1, "N": 2, "S": 4, "U": 8, "W": 16}

@@ -31,7 +31,7 @@ def maker(folder: str) -> Callable[[str, str], Encode]:
 
     def build(who: str, name: str) -> Encode:
         if who in ("native", "pure"):
-            module = pytest.importorskip(f"streamcore._{who}.bpe")
+            module = pytest.importorskip(f"streamcore._{who}.bpe.core")
             return module.BPECore(ranks(name), PATTERNS[name]).encode_ordinary  # type: ignore[no-any-return]
         if who == "gigatoken":
             path = Path(folder, f"{name}.tiktoken")
@@ -203,7 +203,7 @@ def test_s18_time_grows_with_the_length(benchmark, make, what: str, megabytes: i
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_s21_threads(benchmark, kind: str, threads: int) -> None:
-    core = pytest.importorskip("streamcore._native.bpe").BPECore(ranks("cl100k"), PATTERNS["cl100k"])
+    core = pytest.importorskip("streamcore._native.bpe.core").BPECore(ranks("cl100k"), PATTERNS["cl100k"])
     whole = text(kind)
     texts = [whole[i : i + 4000] for i in range(0, len(whole), 4000)]
     ids, offsets = core.encode_batch(texts, threads)

@@ -31,7 +31,7 @@ def core() -> Callable[[str, str], Any]:
 
     def build(who: str, name: str) -> Any:
         if (who, name) not in made:
-            module = pytest.importorskip(f"streamcore._{who}.bpe")
+            module = pytest.importorskip(f"streamcore._{who}.bpe.core")
             made[who, name] = module.BPECore(ranks(name), PATTERNS[name])
         return made[who, name]
 
@@ -81,7 +81,7 @@ def byte_alphabet() -> list[str]:
 
 
 def engine(core: Callable[[str, str], Any], who: str, name: str, **options: Any) -> Any:
-    module = pytest.importorskip(f"streamcore._{who}.bpe_decoder")
+    module = pytest.importorskip(f"streamcore._{who}.bpe.decoder")
     return module.BPEDecoder(core(who, name), **options)
 
 

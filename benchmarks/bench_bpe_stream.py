@@ -20,11 +20,11 @@ MEGABYTE = 1 << 20
 
 
 def core_of(name: str) -> Any:
-    return pytest.importorskip("streamcore._native.bpe").BPECore(ranks(name), PATTERNS[name], SPECIAL)
+    return pytest.importorskip("streamcore._native.bpe.core").BPECore(ranks(name), PATTERNS[name], SPECIAL)
 
 
 def streamed(core: Any, fragments: list[Any]) -> list[Any]:
-    from streamcore._native.bpe_stream import BPEEncoder
+    from streamcore._native.bpe.encoder import BPEEncoder
 
     engine = BPEEncoder(core)
     arrays = [ids for fragment in fragments for ids in engine.feed(fragment)]
@@ -83,7 +83,7 @@ def endless(what: str) -> str:
 @pytest.mark.parametrize("name", PATTERNS)
 def test_m3_piece_without_end(benchmark, name: str, what: str, way: str) -> None:
     """16 MB; the ids are those of the whole, and the state stays under 64 KiB."""
-    from streamcore._native.bpe_stream import BPEEncoder
+    from streamcore._native.bpe.encoder import BPEEncoder
 
     core = core_of(name)
     unit = endless(what).encode()

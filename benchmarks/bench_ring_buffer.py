@@ -89,11 +89,11 @@ def through_stream_reader(loop: asyncio.AbstractEventLoop, data: bytes) -> bytes
 
 
 def ring_buffers() -> dict[str, type]:
-    from streamcore._pure.ring_buffer import RingBuffer as Pure
+    from streamcore._pure.buffers.ring_buffer import RingBuffer as Pure
 
     found: dict[str, type] = {"pure": Pure, "plain deque": PlainDeque, "plain bytearray": PlainBytearray}
     try:
-        from streamcore._native.ring_buffer import RingBuffer as Native
+        from streamcore._native.buffers.ring_buffer import RingBuffer as Native
     except ImportError:
         return found
     return {"native": Native, **found}

@@ -18,7 +18,7 @@ STARTS = range(0, 100_000, 100)  # 1000 windows of 100 bytes
 def windows() -> dict[str, Callable[[bytes], object]]:
     found: dict[str, Callable[[bytes], object]] = {"memoryview (pure)": memoryview, "bytes": bytes}
     try:
-        from streamcore._native.view import View
+        from streamcore._native.buffers.view import View
     except ImportError:
         return found
     return {"native": View, **found}

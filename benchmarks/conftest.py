@@ -31,8 +31,8 @@ class Backend:
         if name.startswith("__"):
             raise AttributeError(name)
         package = import_module(f"streamcore._{self.name}")
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            value = vars(import_module(module.name)).get(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            value = None if module.ispkg else vars(import_module(module.name)).get(name)
             if value is not None:
                 setattr(self, name, value)
                 return value

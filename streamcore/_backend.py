@@ -21,21 +21,21 @@ KERNEL = "none"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
-        from ._native.arrow_list import export_lists, list_type
-        from ._native.async_closing import async_closing_iterator
-        from ._native.bpe import BPECore
-        from ._native.bpe_decoder import BPEDecoder
-        from ._native.bpe_stream import BPEEncoder
-        from ._native.channel import Channel
-        from ._native.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
-        from ._native.closing import Stream, close_all, closing_iterator
-        from ._native.joining import joined
-        from ._native.operators import filter_iterator, map_iterator, take_iterator
-        from ._native.ring_buffer import RingBuffer
-        from ._native.scan import kernel
-        from ._native.utf8 import UTF8Engine
-        from ._native.view import View
-        from ._native.words import WordsEngine
+        from ._native.bpe.arrow_list import export_lists, list_type
+        from ._native.bpe.core import BPECore
+        from ._native.bpe.decoder import BPEDecoder
+        from ._native.bpe.encoder import BPEEncoder
+        from ._native.buffers.ring_buffer import RingBuffer
+        from ._native.buffers.view import View
+        from ._native.channel.channel import Channel
+        from ._native.engine.joining import joined
+        from ._native.framing.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
+        from ._native.kernels.scan import kernel
+        from ._native.streams.async_closing import async_closing_iterator
+        from ._native.streams.closing import Stream, close_all, closing_iterator
+        from ._native.streams.operators import filter_iterator, map_iterator, take_iterator
+        from ._native.text.utf8 import UTF8Engine
+        from ._native.text.words import WordsEngine
     except ImportError as error:
         if WANTED == "native":
             raise ImportError(f"STREAMCORE_BACKEND=native, but no native core: {error}") from error
@@ -48,24 +48,24 @@ if not TYPE_CHECKING and WANTED != "pure":
         REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
 
 if TYPE_CHECKING or BACKEND == "pure":
-    from ._pure.arrow_list import export_lists as export_lists
-    from ._pure.arrow_list import list_type as list_type
-    from ._pure.async_closing import async_closing_iterator as async_closing_iterator
-    from ._pure.bpe import BPECore as BPECore
-    from ._pure.bpe_decoder import BPEDecoder as BPEDecoder
-    from ._pure.bpe_stream import BPEEncoder as BPEEncoder
-    from ._pure.channel import Channel as Channel
-    from ._pure.chunkers import DelimitedEngine as DelimitedEngine
-    from ._pure.chunkers import FixedSizeEngine as FixedSizeEngine
-    from ._pure.chunkers import LinesEngine as LinesEngine
-    from ._pure.closing import Stream as Stream
-    from ._pure.closing import close_all as close_all
-    from ._pure.closing import closing_iterator as closing_iterator
-    from ._pure.joining import joined as joined
-    from ._pure.operators import filter_iterator as filter_iterator
-    from ._pure.operators import map_iterator as map_iterator
-    from ._pure.operators import take_iterator as take_iterator
-    from ._pure.ring_buffer import RingBuffer as RingBuffer
-    from ._pure.utf8 import UTF8Engine as UTF8Engine
-    from ._pure.view import View as View
-    from ._pure.words import WordsEngine as WordsEngine
+    from ._pure.bpe.arrow_list import export_lists as export_lists
+    from ._pure.bpe.arrow_list import list_type as list_type
+    from ._pure.bpe.core import BPECore as BPECore
+    from ._pure.bpe.decoder import BPEDecoder as BPEDecoder
+    from ._pure.bpe.encoder import BPEEncoder as BPEEncoder
+    from ._pure.buffers.ring_buffer import RingBuffer as RingBuffer
+    from ._pure.buffers.view import View as View
+    from ._pure.channel.channel import Channel as Channel
+    from ._pure.engine.joining import joined as joined
+    from ._pure.framing.chunkers import DelimitedEngine as DelimitedEngine
+    from ._pure.framing.chunkers import FixedSizeEngine as FixedSizeEngine
+    from ._pure.framing.chunkers import LinesEngine as LinesEngine
+    from ._pure.streams.async_closing import async_closing_iterator as async_closing_iterator
+    from ._pure.streams.closing import Stream as Stream
+    from ._pure.streams.closing import close_all as close_all
+    from ._pure.streams.closing import closing_iterator as closing_iterator
+    from ._pure.streams.operators import filter_iterator as filter_iterator
+    from ._pure.streams.operators import map_iterator as map_iterator
+    from ._pure.streams.operators import take_iterator as take_iterator
+    from ._pure.text.utf8 import UTF8Engine as UTF8Engine
+    from ._pure.text.words import WordsEngine as WordsEngine

@@ -66,9 +66,9 @@ class Batch(Sequence[Any]):
     def __init__(self, data: bytes, offsets: npt.ArrayLike, *, as_: ItemType = bytes) -> None:
         import numpy as np
 
-        from . import _options
+        from ._shared import options
 
-        _options.as_option(as_)
+        options.as_option(as_)
         data = (
             data if type(data) is bytes else memoryview(data).tobytes()
         )  # copied first: what is checked is what is kept

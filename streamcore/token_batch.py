@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 from . import _backend
-from ._options import check_offsets
+from ._shared.options import check_offsets
 
 if TYPE_CHECKING:
     import numpy as np

@@ -53,14 +53,15 @@ def test_native_where_the_extensions_are_built(backend) -> None:
     assert run("auto", REPORT).stdout.startswith("native|")
 
 
-@pytest.mark.parametrize("backend_name", ["native", "pure"])
+@pytest.mark.parametrize("backend_name", ["native", "pure", "shared"])
 def test_any_module_may_be_the_first_one_to_be_imported(backend, backend_name) -> None:
     # one that led back to the choice found the native core half imported, and the twin was taken in silence
     if backend.name == "pure":
         pytest.skip("tried on the native parameter")
     assert backend.View
     package = importlib.import_module(f"streamcore._{backend_name}")
-    names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    names = [module.name for module in modules if not module.ispkg]
     assert names
     for name in names:
         result = run(None, f"import {name}\n{REPORT}")

@@ -1,1 +1,1 @@
-"""The readable twins of ``_native``: same module names, same results, same errors; also the source of the types."""
+"""The readable twins of ``_native``: same module paths, same results, same errors; also the source of the types."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, closing_iterator
-from .._notes import STOPPED
+from .._shared.notes import STOPPED
 from .base import Runnable
 from .config import DEFAULT_RECURSION_LIMIT, merge_configs
 from .notes import stage_notes

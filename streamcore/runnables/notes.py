@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any
 
 from .._backend import Stream
-from .._notes import PREFIX, add_note, is_placed
+from .._shared.notes import PREFIX, add_note, is_placed
 
 __all__ = ["PREFIX", "stage_notes"]
 

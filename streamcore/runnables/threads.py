@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._backend import async_closing_iterator
-from .._notes import STOPPED
+from .._shared.notes import STOPPED
 from .ahead import Ahead, ahead_of
 
 if TYPE_CHECKING:

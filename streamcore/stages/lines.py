@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._options import DEFAULT_MAX_SIZE
+from .._shared.options import DEFAULT_MAX_SIZE
 from .stage import Stage
 
 __all__ = ["Delimited", "Lines"]

@@ -6,7 +6,7 @@ import io
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._options import DEFAULT_MAX_SIZE
+from .._shared.options import DEFAULT_MAX_SIZE
 from ..sources import async_fragments, fragments
 from .stage import Stage
 

@@ -1,4 +1,4 @@
-/* The hand-off protocol of streamcore/_native/handoff.h, for spin.
+/* The hand-off protocol of streamcore/_native/channel/handoff.h, for spin.
  *
  * One producer that puts ITEMS items, one consumer that takes them, CAPACITY slots, and a close at any time by either
  * side (the consumer may leave early, which the model chooses). A park may time out and be entered again.

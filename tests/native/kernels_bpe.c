@@ -5,10 +5,10 @@
  */
 #include "kernels_text.h"
 
-#include "bpe_build.h"
-#include "bpe_fragment.h"
-#include "bpe_ids.h"
-#include "bpe_stream.h"
+#include "bpe/build.h"
+#include "bpe/fragment.h"
+#include "bpe/ids.h"
+#include "bpe/stream.h"
 
 enum { TOKENS = 1500, VOCABS = 3 };
 

@@ -5,12 +5,12 @@
  */
 #include "kernels.h"
 
-#include "scan.h"
+#include "kernels/scan.h"
 
-#include "delimiters.h"
-#include "line_ends.h"
-#include "words.h"
-#include "words_text.h"
+#include "framing/delimiters.h"
+#include "framing/line_ends.h"
+#include "text/words.h"
+#include "text/words_text.h"
 
 enum { MOST_KERNELS = 4 };
 
@@ -115,7 +115,7 @@ static void check_scan(void) {
 
 /* ---- delimiters.h ----------------------------------------------------------------------------------------------- */
 
-/* The automaton of one delimiter, as _delimiters.py makes it. */
+/* The automaton of one delimiter, as _shared/delimiters.py makes it. */
 static void make_automaton(sc_automaton *a, sc_node *nodes, const uint8_t *bytes, int32_t size) {
     int32_t i, same = 0;
     memset(nodes, 0, (size_t)(size + 1) * sizeof *nodes);

@@ -4,7 +4,7 @@
  */
 #include "kernels_text.h"
 
-#include "utf8.h"
+#include "kernels/utf8.h"
 
 static guarded data_room, right_room, out_room;
 static size_t n;

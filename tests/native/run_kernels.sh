@@ -55,7 +55,7 @@ mutant() {
     local name=$1 file=$2 change=$3 driver=$4 runner=$5 copy="$work/$1.headers" status=0
     shift 5
     mkdir "$copy"
-    cp "$headers"/*.h "$copy"
+    (cd "$headers" && tar -cf - */*.h) | tar -xf - -C "$copy"
     sed -i.before -e "$change" "$copy/$file"
     if cmp -s "$copy/$file" "$copy/$file.before"; then
         echo "FAILED: $name changes nothing in $file"
@@ -180,9 +180,9 @@ char *strchr(const char *, int);
 END
     echo '#include <stddef.h>
 void *malloc(size_t), *calloc(size_t, size_t), *realloc(void *, size_t), free(void *);' >"$work/windows/stdlib.h"
-    printf '#include "%s"\n' scan.h delimiters.h line_ends.h words.h words_text.h >"$work/windows/scan.c"
-    printf '#include "%s"\n' utf8.h handoff.h >"$work/windows/utf8.c"
-    printf '#include "%s"\n' bpe_build.h bpe_fragment.h bpe_ids.h bpe_stream.h >"$work/windows/bpe.c"
+    printf '#include "%s"\n' kernels/scan.h framing/delimiters.h framing/line_ends.h text/words.h text/words_text.h >"$work/windows/scan.c"
+    printf '#include "%s"\n' kernels/utf8.h channel/handoff.h >"$work/windows/utf8.c"
+    printf '#include "%s"\n' bpe/build.h bpe/fragment.h bpe/ids.h bpe/stream.h >"$work/windows/bpe.c"
     start windows clang-cl-x64 x86_64-pc-windows-msvc
     start windows clang-cl-x64-avx2 x86_64-pc-windows-msvc -mavx2 -mbmi -mbmi2 -mlzcnt -mpopcnt
     start windows clang-cl-x86 i686-pc-windows-msvc
@@ -194,26 +194,26 @@ fi
 # ---- mutants --------------------------------------------------------------------------------------------------------
 
 if [[ "$machine" == x86_64* || "$machine" == aarch64* || "$machine" == arm64* ]]; then
-    start mutant mutant-words words.h 's/before = spaces >> 63;/before = 0;/' scan "" "$compiler" -O1
+    start mutant mutant-words text/words.h 's/before = spaces >> 63;/before = 0;/' scan "" "$compiler" -O1
 fi
 if [[ -z "$quick" && ("$machine" == x86_64* || "$machine" == aarch64* || "$machine" == arm64*) ]]; then
-    start mutant mutant-line-ends scan_body.h 's/(cr << 1) | before/(cr << 1)/' scan "" "$compiler" -O1
-    start mutant mutant-scanner bpe_scan_body.h 's/certain = within >> 3/certain = within >> 1/' bpe "" "$compiler" -O1
+    start mutant mutant-line-ends kernels/scan_body.h 's/(cr << 1) | before/(cr << 1)/' scan "" "$compiler" -O1
+    start mutant mutant-scanner bpe/scan_body.h 's/certain = within >> 3/certain = within >> 1/' bpe "" "$compiler" -O1
 fi
 if [[ -z "$quick" && "$machine" == x86_64* ]]; then
-    start mutant mutant-utf8 utf8_avx2.h 's/W_FILL(0xF0 - 0x80)/W_FILL(0xF1 - 0x80)/' utf8 "" "$compiler" -O1
-    start mutant mutant-merge bpe_merge.h 's/_mm_min_epi32(a, _mm_shuffle_epi32(a, 0xB1))/a/' bpe "" "$compiler" -O1
+    start mutant mutant-utf8 kernels/utf8_avx2.h 's/W_FILL(0xF0 - 0x80)/W_FILL(0xF1 - 0x80)/' utf8 "" "$compiler" -O1
+    start mutant mutant-merge bpe/merge.h 's/_mm_min_epi32(a, _mm_shuffle_epi32(a, 0xB1))/a/' bpe "" "$compiler" -O1
 fi
 if [[ "$machine" == x86_64* ]]; then
-    start mutant mutant-osxsave cpu.h 's/ | UINT32_C(1) << 27 / /' scan "" "$compiler" -O1
-    start mutant mutant-lzcnt cpu.h 's/if (!(extended\[2\] >> 5 & 1)) return 0;//' scan "" "$compiler" -O1
+    start mutant mutant-osxsave kernels/cpu.h 's/ | UINT32_C(1) << 27 / /' scan "" "$compiler" -O1
+    start mutant mutant-lzcnt kernels/cpu.h 's/if (!(extended\[2\] >> 5 & 1)) return 0;//' scan "" "$compiler" -O1
 fi
 if [ -n "$quick" ]; then
     :
 elif have s390x-linux-gnu-gcc; then
     runner=$(runner_of s390x s390x-linux-gnu-gcc -static)
     if [ "$runner" = none ]; then skip mutant-byte-order "nothing runs s390x"
-    else start mutant mutant-byte-order bpe_vocab.h 's/v = __builtin_bswap64(v);//' bpe "$runner" s390x-linux-gnu-gcc -static -O1
+    else start mutant mutant-byte-order bpe/vocab.h 's/v = __builtin_bswap64(v);//' bpe "$runner" s390x-linux-gnu-gcc -static -O1
     fi
 else
     skip mutant-byte-order "no s390x-linux-gnu-gcc"

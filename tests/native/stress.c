@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "handoff.h"
+#include "channel/handoff.h"
 
 #ifndef SECONDS
 #define SECONDS 20

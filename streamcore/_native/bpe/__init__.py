@@ -1,0 +1,1 @@
+"""Byte-pair encoding: text to ids and back, at once and in a stream."""

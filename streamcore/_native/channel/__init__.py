@@ -1,0 +1,1 @@
+"""The bounded hand-off between threads, or a thread and an event loop."""

@@ -1,0 +1,1 @@
+"""Engines that cut bytes by size, at line ends or at delimiters."""

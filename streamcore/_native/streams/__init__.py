@@ -1,0 +1,1 @@
+"""Iterators that close what they own, and the operators over them."""

@@ -1,0 +1,110 @@
+"""Streaming byte-pair decoder: ids in, text out that is always valid and held back no longer than a character needs."""
+
+from __future__ import annotations
+
+from codecs import utf_8_decode
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..._shared.eager_utf8 import may_be_completed, unfinished
+from ..engine.token_engine import TokenEngine
+from .input import check_errors, invalid_utf8
+from .stop_strings import StopFinder
+from .token_ids import id_list, join_tokens, unknown_id
+
+if TYPE_CHECKING:
+    from .core import BPECore
+
+__all__ = ["BPEDecoder"]
+
+
+class BPEDecoder(TokenEngine):
+    """Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array and gives a list of str (one, or
+    none).
+
+    A character whose bytes have not all come is held back and nothing else is; bytes that are no UTF-8 are treated as
+    ``errors`` says (``"strict"``, ``"replace"`` or ``"ignore"``). ``prompt`` are ids whose text was shown before: they
+    give no text, but a character that they leave unfinished is completed. At the first of the strings ``stop`` the text
+    ends before it, ``stopped`` is that string, and further ids are ignored. An id that is not in the vocabulary raises
+    ValueError with its position, after the text before it.
+    """
+
+    _name = "BPEDecoder"
+    _unit = "id"
+
+    def __init__(
+        self,
+        core: BPECore,
+        *,
+        errors: str = "replace",
+        prompt: Iterable[int] = (),
+        stop: str | Iterable[str] = (),
+    ) -> None:
+        self._errors = check_errors(errors)
+        self._bytes_of = core._bytes_of
+        self._stop = StopFinder(stop)
+        self._unfinished = unfinished(join_tokens(id_list(prompt, "prompt"), self._bytes_of))
+        self._clear()
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._stop.reset()
+        self._held = self._unfinished
+        self._decoded = -len(self._held)  # bytes given to the codec
+
+    @property
+    def stopped(self) -> str | None:
+        """The stop string that ended the text."""
+        return self._stop.found
+
+    def _take(self, fragment: Any) -> list[Any]:
+        ids = id_list(fragment, self._name)
+        end = self.offset + len(ids)
+        self._changing = True
+        if self.stopped is not None:
+            self.offset = end
+            return []
+        unknown: ValueError | None = None
+        try:
+            data = b"".join(map(self._bytes_of.__getitem__, ids))
+        except KeyError:
+            known = 0
+            while ids[known] in self._bytes_of:
+                known += 1
+            unknown = unknown_id(ids[known], self.offset + known)
+            ids = ids[:known]
+            data = b"".join(map(self._bytes_of.__getitem__, ids))
+        self.offset += len(ids)
+        text = self._stop.feed(self._decode(data, False), self.error is not None)
+        if unknown is not None and self.error is None and self.stopped is None:
+            # what is held is shown as it is, as in front of any error
+            text += self._stop.feed(self._decode(b"", True), True)
+            self._fail(unknown)
+        if self.stopped is not None:
+            self.offset, self.error = end, None  # what came after the stop string does not matter
+        return [text] if text else []
+
+    def _decode(self, data: bytes, final: bool) -> str:
+        data = self._held + data if self._held else data
+        try:
+            text, used = utf_8_decode(data, self._errors, final)
+            if used < len(data) and not may_be_completed(data[used:]):
+                text, used = utf_8_decode(data, self._errors, True)
+        except UnicodeDecodeError as error:
+            self._held = b""
+            self._fail(invalid_utf8(error, self._decoded))
+            return data[: error.start].decode()
+        self._held = data[used:]
+        self._decoded += used
+        return text
+
+    def _end(self) -> list[Any]:
+        if self.stopped is not None:
+            return []
+        text = self._stop.feed(self._decode(b"", True), True)
+        if self.stopped is not None:
+            self.error = None
+        return [text] if text else []
+
+    def _is_done(self) -> bool:
+        return self.stopped is not None

@@ -1,0 +1,159 @@
+"""Text that comes in fragments, made ready for pieces: decoded, searched for special tokens, normalised.
+
+Each part holds back only what later text can change: an unfinished character, the beginning of a special token, a
+character that the next one may combine with.
+"""
+
+from __future__ import annotations
+
+from codecs import utf_8_decode
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ..._shared.eager_utf8 import may_be_completed
+from .input import invalid_utf8, one_of, without_surrogates
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from ...errors import InvalidEncoding
+
+
+class TextDecoder:
+    """Valid ``str`` from fragments of ``str`` or of UTF-8."""
+
+    def __init__(self, errors: str) -> None:
+        self._errors = errors
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is held."""
+        self._bytes = b""  # an unfinished character
+        self._surrogate = ""  # the first of a pair
+        self._decoded = 0
+        self.kind: type | None = None  # str or bytes, what the fragments are
+        self.error: InvalidEncoding | None = None
+
+    def feed(self, fragment: str | ReadableBuffer, final: bool = False) -> str:
+        """The text that is complete; on invalid UTF-8 under ``"strict"``, the text before it, and ``error`` is set."""
+        kind = self.kind_of(fragment)
+        text = self._join(fragment) if isinstance(fragment, str) else self._decode(fragment, final)
+        if final and self._surrogate:
+            text, self._surrogate = text + "\ufffd", ""
+        self.kind = kind
+        return text
+
+    def kind_of(self, fragment: str | ReadableBuffer) -> type:
+        """``str`` or ``bytes``; TypeError where the fragments before are of the other kind."""
+        kind = str if isinstance(fragment, str) else bytes
+        if kind is not (self.kind or kind):
+            raise TypeError(
+                f"fragments must be all str or all bytes-like, got {kind.__name__} after the other"
+            )
+        return kind
+
+    def _join(self, text: str) -> str:
+        if not self._surrogate and text.isascii():
+            return text
+        text, self._surrogate = self._surrogate + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._surrogate = text[:-1], text[-1]
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return without_surrogates(text)
+        return text
+
+    def _decode(self, data: ReadableBuffer, final: bool) -> str:
+        held = self._bytes + bytes(data) if self._bytes or not isinstance(data, bytes) else data
+        try:
+            text, used = utf_8_decode(held, self._errors, final)
+            if used < len(held) and not may_be_completed(held[used:]):
+                text, used = utf_8_decode(held, self._errors, True)
+        except UnicodeDecodeError as error:
+            self.error = invalid_utf8(error, self._decoded)
+            return held[: error.start].decode()
+        self._bytes = held[used:]
+        self._decoded += used
+        return text
+
+
+class NameFinder:
+    """Cuts text at names, the leftmost first, the longest where several begin at one place."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+        self._finder = one_of(names) if names else None
+        self._beginnings = {name[:i] for name in names for i in range(1, len(name))}
+        self._longest = max(map(len, names), default=0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is held."""
+        self._held = ""
+        self.position = 0  # where in the text the part held begins, in characters
+
+    def feed(self, text: str, final: bool) -> Iterator[tuple[str, str | None]]:
+        """Pairs of text and the name after it, the last one with None: what follows is not known yet."""
+        if self._finder is None:
+            yield text, None
+            return
+        text, self._held = self._held + text, ""
+        start, sure = 0, len(text) if final else self._first_beginning(text, 0)
+        while (match := self._finder.search(text, start)) and match.start() < sure:
+            self.position += match.start() - start
+            yield text[start : match.start()], match[0]
+            self.position += len(match[0])
+            start = match.end()
+            sure = len(text) if final else self._first_beginning(text, start)
+        self._held = text[sure:]
+        self.position += sure - start
+        yield text[start:sure], None
+
+    def _first_beginning(self, text: str, start: int) -> int:
+        """Where from ``start`` on the first name may begin that does not lie in ``text`` as a whole."""
+        for i in range(max(start, len(text) - self._longest + 1), len(text)):
+            if text[i:] in self._beginnings:
+                return i
+        return len(text)
+
+
+@cache
+def combining() -> frozenset[str]:
+    """The characters that NFC may join to the character before them, or move before it."""
+    from unicodedata import combining as combining_class
+    from unicodedata import decomposition
+
+    joined = {*map(chr, range(0x1161, 0x1176)), *map(chr, range(0x11A8, 0x11C3))}  # Hangul vowels and finals
+    for char in map(chr, range(0x110000)):
+        if combining_class(char):
+            joined.add(char)
+        parts = decomposition(char)
+        if parts and not parts.startswith("<"):
+            joined.update(chr(int(part, 16)) for part in parts.split()[1:])
+    return frozenset(joined)
+
+
+class Composer:
+    """Text in NFC from fragments of text: holds back the last character and what combines with it."""
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+        self.held_size = 0  # in characters
+
+    def feed(self, text: str, final: bool) -> str:
+        """The text that no later character can change."""
+        from ..._shared.nfc import nfc
+
+        cut = len(text)
+        if not final:
+            cut = next((i for i in range(len(text) - 1, -1, -1) if text[i] not in combining()), -1)
+            if cut < 0:
+                self._held.append(text)
+                self.held_size += len(text)
+                return ""
+        ready = "".join((*self._held, text[:cut]))
+        self._held = [text[cut:]] if cut < len(text) else []
+        self.held_size = len(text) - cut
+        return nfc(ready)

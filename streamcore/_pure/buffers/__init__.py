@@ -1,0 +1,1 @@
+"""Bytes that are held: the ring buffer, and views."""

@@ -1,0 +1,1 @@
+"""The life cycle of an engine: fragments in, items out, what is unfinished carried over."""

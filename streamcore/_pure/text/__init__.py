@@ -1,0 +1,1 @@
+"""Engines that make text, and words of it."""

@@ -1,0 +1,1 @@
+"""Rules that both backends build on; nothing here imports one of them."""

@@ -1,0 +1,38 @@
+"""What the sources of the native core must not say, because of what the compiler makes of it."""
+
+from __future__ import annotations
+
+import tokenize
+from pathlib import Path
+
+import pytest
+
+SOURCES = sorted((Path(__file__).parents[2] / "streamcore").rglob("_native/**/*.p[yx][xd]"))
+
+
+def comprehensions(lines) -> list[int]:
+    """The lines with a list comprehension."""
+    found, brackets = [], []
+    for token in tokenize.generate_tokens(lines):
+        if token.type == tokenize.OP and token.string in "([{":
+            brackets.append(token.string)
+        elif token.type == tokenize.OP and token.string in ")]}":
+            brackets.pop()
+        elif token.string == "for" and token.type == tokenize.NAME and brackets[-1:] == ["["]:
+            found.append(token.start[0])
+    return found
+
+
+def test_a_list_comprehension_is_found():
+    text = "a = [1, 2]\nb = [\n    (n for n in a),\n    n for n in a\n]\nc = {n: [n] for n in a}  # [n for n in a]\n"
+    assert comprehensions(iter(text.splitlines(keepends=True)).__next__) == [4]
+
+
+@pytest.mark.skipif(not SOURCES, reason="an installed package has no sources")
+def test_there_is_no_list_comprehension():
+    """That of Cython 3.3 lets go of its item twice where the list cannot grow: a loop with ``append`` does not."""
+    bad = []
+    for path in SOURCES:
+        with path.open(encoding="utf-8") as lines:
+            bad += [f"{path.name}:{line}" for line in comprehensions(lines.readline)]
+    assert not bad
