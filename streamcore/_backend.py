@@ -29,7 +29,9 @@ if not TYPE_CHECKING and WANTED != "pure":
         from ._native.buffers.view import View
         from ._native.channel.channel import Channel
         from ._native.engine.joining import joined
-        from ._native.framing.chunkers import DelimitedEngine, FixedSizeEngine, LinesEngine
+        from ._native.framing.delimited import DelimitedEngine
+        from ._native.framing.fixed_size import FixedSizeEngine
+        from ._native.framing.lines import LinesEngine
         from ._native.kernels.scan import kernel
         from ._native.streams.async_closing import async_closing_iterator
         from ._native.streams.closing import Stream, close_all, closing_iterator
@@ -57,9 +59,9 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.buffers.view import View as View
     from ._pure.channel.channel import Channel as Channel
     from ._pure.engine.joining import joined as joined
-    from ._pure.framing.chunkers import DelimitedEngine as DelimitedEngine
-    from ._pure.framing.chunkers import FixedSizeEngine as FixedSizeEngine
-    from ._pure.framing.chunkers import LinesEngine as LinesEngine
+    from ._pure.framing.delimited import DelimitedEngine as DelimitedEngine
+    from ._pure.framing.fixed_size import FixedSizeEngine as FixedSizeEngine
+    from ._pure.framing.lines import LinesEngine as LinesEngine
     from ._pure.streams.async_closing import async_closing_iterator as async_closing_iterator
     from ._pure.streams.closing import Stream as Stream
     from ._pure.streams.closing import close_all as close_all

@@ -30,6 +30,18 @@ AS_BYTES, AS_STR, AS_VIEW = range(3)
 END: Any = object()
 TYPES: tuple[Any, ...] = (bytes, str, "view")
 
+BLOCK = 1024  # items of a block at most, where they are made one by one
+SPAN = 1 << 18  # bytes split at once
+
+
+def splittable(data: memoryview) -> Iterator[bytes]:
+    """The bytes of ``data`` in pieces that may be split into lists without using much memory; not copied if small."""
+    if isinstance(data.obj, bytes) and len(data) == len(data.obj) <= SPAN:
+        yield data.obj
+    else:
+        for at in range(0, len(data), SPAN):
+            yield data[at : at + SPAN].tobytes()
+
 
 class Engine:
     """Base of the engines: sans-IO, fragments in by ``feed()``, items out."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from backends import Backend
 
 from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 
@@ -397,11 +398,8 @@ def test_a_bad_option_is_refused_with_its_value(backend, name, arguments, option
 
 
 def test_twins_have_the_same_docstrings_and_public_names():
-    native = pytest.importorskip("streamcore._native.framing.chunkers")
-    from streamcore._pure.framing import chunkers as pure
-
     for name in ENGINES:
-        ours, twin = getattr(native, name), getattr(pure, name)
+        ours, twin = getattr(Backend("native"), name), getattr(Backend("pure"), name)
         assert inspect.getdoc(ours) == inspect.getdoc(twin)
         for method in ("feed", "finish", "reset", "iterate", "batches"):
             assert inspect.getdoc(getattr(ours, method)) == inspect.getdoc(getattr(twin, method))
@@ -455,12 +453,14 @@ def test_feed_and_iterate_may_follow_each_other(backend, name):
 
 MEMORY_SCRIPT = """
 import _testcapi
-from streamcore._native.framing import chunkers
+from streamcore._native.framing.delimited import DelimitedEngine
+from streamcore._native.framing.fixed_size import FixedSizeEngine
+from streamcore._native.framing.lines import LinesEngine
 kinds = {
-    "fixed": lambda: chunkers.FixedSizeEngine(5),
-    "lines": lambda: chunkers.LinesEngine(newline="universal"),
-    "text": lambda: chunkers.LinesEngine(as_=str),
-    "delimited": lambda: chunkers.DelimitedEngine(b"--", b"--+", b"||"),
+    "fixed": lambda: FixedSizeEngine(5),
+    "lines": lambda: LinesEngine(newline="universal"),
+    "text": lambda: LinesEngine(as_=str),
+    "delimited": lambda: DelimitedEngine(b"--", b"--+", b"||"),
 }
 data = [b"a line\\nand --", bytearray(b"- another" * 9), b"\\r\\nthe--+ next\\n||x\\r", b"\\n", b"y" * 300, b"end"]
 failed = 0
