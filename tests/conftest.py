@@ -24,14 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backends import find
+from backends import Backend
 from hypothesis import settings
 from interpreter_faults import FAULTS, skip_where_python_crashes
-
-# What CI sets: a missing extension is then a failure, not a skipped half of the suite.
-NATIVE_REQUIRED = (
-    os.environ.get("STREAMCORE_BACKEND") == "native" or "STREAMCORE_TEST_REQUIRE_NATIVE" in os.environ
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,25 +66,6 @@ def _no_collection_while_allocations_fail(request: pytest.FixtureRequest) -> Ite
     gc.disable()
     yield
     gc.enable()
-
-
-class Backend:
-    """One backend by name: ``backend.RingBuffer`` is what bears this name in the module that has it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"Backend({self.name!r})"
-
-    def __getattr__(self, name: str) -> object:
-        found = find(self.name, name)
-        if found is None and self.name == "native" and not NATIVE_REQUIRED and find("pure", name) is not None:
-            pytest.skip(f"no native {name}: extensions are not built")
-        if found is None:  # also what libraries probe any argument for, such as Hypothesis
-            raise AttributeError(f"no module of streamcore._{self.name} has a {name}")
-        setattr(self, name, found)
-        return found
 
 
 @pytest.fixture(scope="session", params=os.environ.get("STREAMCORE_TEST_BACKENDS", "native pure").split())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Backend
+from backends import Backend
 from foreign import FORMS, Hook, Oops, may_raise
 from native_classes import ALLOWED, SPECIAL, Argument, Box, core, fresh, tried, value, vocabulary
 

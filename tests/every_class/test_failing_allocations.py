@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import Any
 
 import pytest
-from conftest import Backend
+from backends import Backend
 from interpreter_faults import skip_where_python_crashes
 from native_classes import CLASSES, Box, Call, Native, plain, tried
 

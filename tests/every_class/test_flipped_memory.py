@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from conftest import Backend
+from backends import Backend
 from flipping import FORMS, IDS, flipping, write_over_and_over
 from native_classes import CLASSES, Box, Call, Native
 

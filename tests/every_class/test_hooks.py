@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import Backend
+from backends import Backend
 from foreign import FORMS, Hook, Oops, may_raise
 from native_classes import CLASSES, RUNNING, Box, Call, Native, tried
 

@@ -7,7 +7,7 @@ import pkgutil
 from importlib import import_module
 
 import pytest
-from conftest import Backend, find
+from backends import Backend, find
 from native_classes import CLASSES, PARTS, Call, Native
 
 # A chain of Arrow capsules, which the twin has not: bpe/test_arrow_list.py.

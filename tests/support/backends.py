@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from importlib import import_module
 
-__all__ = ["SHARED", "find"]
+import pytest
 
-# What the native backend takes from the twin, over native parts: tested as it is shipped.
-SHARED: set[str] = set()
+__all__ = ["Backend", "find"]
+
+# What CI sets: a missing extension is then a failure, not a skipped half of the suite.
+NATIVE_REQUIRED = (
+    os.environ.get("STREAMCORE_BACKEND") == "native" or "STREAMCORE_TEST_REQUIRE_NATIVE" in os.environ
+)
 
 
 def find(backend: str, name: str) -> object:
     """What bears this name in a module of the backend, None if nothing does."""
-    package = import_module(f"streamcore._{'pure' if name in SHARED else backend}")
+    package = import_module(f"streamcore._{backend}")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         found = None if module.ispkg else vars(import_module(module.name)).get(name)
         if found is not None and not name.startswith("__"):
             return found
     return None
+
+
+class Backend:
+    """One backend by name: ``backend.RingBuffer`` is what bears this name in the module that has it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r})"
+
+    def __getattr__(self, name: str) -> object:
+        found = find(self.name, name)
+        if found is None and self.name == "native" and not NATIVE_REQUIRED and find("pure", name) is not None:
+            pytest.skip(f"no native {name}: extensions are not built")
+        if found is None:  # also what libraries probe any argument for, such as Hypothesis
+            raise AttributeError(f"no module of streamcore._{self.name} has a {name}")
+        setattr(self, name, found)
+        return found
