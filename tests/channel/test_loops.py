@@ -150,7 +150,7 @@ class TestLifetimes:
     def test_asyncio_is_imported_only_when_a_coroutine_waits(self, backend):
         script = f"""if True:
             import sys
-            from streamcore._{backend.name}.channel import Channel
+            from streamcore._{backend.name}.channel.channel import Channel
             channel = Channel(1)
             channel.put(1)
             assert channel.get() == 1

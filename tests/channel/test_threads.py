@@ -47,7 +47,7 @@ class Worker(threading.Thread):
 
 def run_script(body, backend):
     """Run ``body`` in an interpreter of its own, with ``Channel`` imported; return what it printed."""
-    script = f"from streamcore._{backend.name}.channel import Channel\n{body}"
+    script = f"from streamcore._{backend.name}.channel.channel import Channel\n{body}"
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-X", "faulthandler", "-c", script],
         capture_output=True,

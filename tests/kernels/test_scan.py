@@ -91,7 +91,7 @@ def test_the_kernel_in_use_is_the_default_of_every_function():
 
 
 def imported(kernel):
-    code = "from streamcore._native import scan; print(scan.kernel())"
+    code = "from streamcore._native.kernels import scan; print(scan.kernel())"
     environment = {**os.environ, "STREAMCORE_KERNEL": kernel, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
