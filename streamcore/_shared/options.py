@@ -18,6 +18,9 @@ __all__ = [
     "size_option",
 ]
 
+# 10 MB of text seen before, against 16 MiB: 1.07 times as fast in English, 2.3 times in mixed languages; 64 MiB: 1.1
+# times as fast again. New text does not care. (Native core, Zen 4.)
+DEFAULT_CACHE_BYTES = 1 << 25
 DEFAULT_MAX_SIZE = 64 * 1024 * 1024
 
 

@@ -9,9 +9,9 @@ from os import PathLike, path
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _backend
-from .._pure.bpe.stop_strings import checked_stops
-from .._pure.bpe.token_ids import id_list
 from .._shared.options import DEFAULT_MAX_SIZE
+from .._shared.stop_strings import checked_stops
+from .._shared.token_ids import id_list
 from ..sources import async_fragments, fragments
 from ..token_batch import TokenBatch
 from .stage import Stage, _fed

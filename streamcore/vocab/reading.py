@@ -7,7 +7,7 @@ import re
 from os import PathLike
 from typing import Any
 
-from .._pure.bpe.input import HIGHEST_ID
+from .._shared.vocabulary import HIGHEST_ID
 
 __all__ = ["Part", "load_json", "read_file", "shown"]
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from os import PathLike, fspath
 from typing import Any
 
-from .._pure.bpe.input import HIGHEST_ID
+from .._shared.vocabulary import HIGHEST_ID
 from .encodings import ENCODINGS
 from .reading import read_file, shown
 from .vocabulary import Vocabulary

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike, fspath
 
-from .._pure.bpe.input import is_unicode
 from .._shared.patterns import splitter
+from .._shared.vocabulary import is_unicode
 from .encodings import GPT2
 from .reading import Part, load_json, read_file, shown
 from .split_pattern import check_split_pattern

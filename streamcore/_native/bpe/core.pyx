@@ -22,24 +22,23 @@ from .id_arrays cimport adopt_ids, new_ids
 from .id_bytes cimport SMALL as SMALL_BYTES, Output, begin_output, copy_tokens, free_output
 from ..kernels.scan cimport check_kernel, demanded_kernel
 
-from ..._pure.bpe.core import DEFAULT_CACHE_BYTES, TokenOffsets
+from streamcore._shared.options import DEFAULT_CACHE_BYTES
+from streamcore._shared.token_offsets import TokenOffsets
 from ..._shared.options import count_option, size_option
-from ..._pure.bpe.input import (
+from streamcore._shared.text_input import (
     as_bytes,
     as_text,
     check_errors,
-    checked_merges,
-    checked_vocabulary,
     ends_between_characters,
     exact_str,
-    raise_disallowed,
-    special_names,
 )
+from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
+from streamcore._shared.special_tokens import raise_disallowed, special_names
 from ..._shared.merging import Merges
 from ..._shared.nfc import nfc
 from ..._shared.prefix_encodings import Neighbours
 from ..._shared.patterns import recognise, splitter
-from ..._pure.bpe.token_ids import id_list, join_tokens, unknown_id
+from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
 
 def _use_kernel(str name):

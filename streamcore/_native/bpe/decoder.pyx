@@ -34,9 +34,9 @@ from streamcore._native.bpe.stop_strings cimport StopFinder
 
 from streamcore._shared.driving import driven, executing
 from streamcore._shared.notes import make_room
-from streamcore._pure.bpe.input import check_errors, invalid_utf8
+from streamcore._shared.text_input import check_errors, invalid_utf8
 from streamcore._shared.eager_utf8 import unfinished
-from streamcore._pure.bpe.token_ids import id_list, unknown_id
+from streamcore._shared.token_ids import id_list, unknown_id
 
 cdef extern from "bpe/ids.h" nogil:
     int bpe_single_character(const uint8_t *p, size_t n)

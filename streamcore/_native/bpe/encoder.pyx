@@ -31,8 +31,9 @@ from ..kernels.scan cimport demanded_kernel
 
 from ..._shared.driving import check_idle, executing
 from ..._pure.bpe import encoder as pure_encoder
-from ..._pure.bpe.input import as_bytes, disallowed_error, exact_str
-from ..._pure.bpe.text_stream import Composer
+from streamcore._shared.text_input import as_bytes, exact_str
+from streamcore._shared.special_tokens import disallowed_error
+from streamcore._shared.text_stream import Composer
 from ...errors import ItemTooLarge
 
 __all__ = ["BPEEncoder"]

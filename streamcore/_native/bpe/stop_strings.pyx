@@ -12,7 +12,7 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
-from ..._pure.bpe.stop_strings import checked_stops
+from streamcore._shared.stop_strings import checked_stops
 
 cdef extern from *:
     int PyUnicode_KIND(object text)

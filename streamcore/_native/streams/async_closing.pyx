@@ -16,9 +16,15 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
 
 from streamcore._shared.notes import raise_noted
-from streamcore._pure.streams.async_closing import (
-    CLOSED, PULLED, aclose_all, close_without_loop, dismiss,
-    end, guard_of, nothing,
+from streamcore._shared.async_ends import (
+    CLOSED,
+    PULLED,
+    aclose_all,
+    close_without_loop,
+    dismiss,
+    end,
+    guard_of,
+    nothing,
 )
 
 cdef extern from "Python.h":

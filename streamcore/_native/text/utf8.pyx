@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memmove
 from streamcore._native.engine.span_engine cimport Engine
 from streamcore._native.kernels.utf8_text cimport NO_CHARACTER, decode_span
 
-from streamcore._pure.text.utf8 import ask_handler, errors_option
+from streamcore._shared.error_handlers import ask_handler, errors_option
 from streamcore.errors import InvalidEncoding
 
 cdef extern from "kernels/utf8.h" nogil:

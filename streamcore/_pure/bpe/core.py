@@ -11,24 +11,17 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..._shared.merging import Merges
-from ..._shared.options import count_option, size_option
+from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
 from ..._shared.patterns import recognise, splitter
 from ..._shared.prefix_encodings import Neighbours
-from .input import (
-    as_bytes,
-    as_text,
-    checked_merges,
-    checked_vocabulary,
-    ends_between_characters,
-    exact_str,
-    one_of,
-    raise_disallowed,
-    special_names,
-)
-from .token_ids import id_list, join_tokens
+from ..._shared.special_tokens import one_of, raise_disallowed, special_names
+from ..._shared.text_input import as_bytes, as_text, ends_between_characters, exact_str
+from ..._shared.token_ids import id_list, join_tokens
+from ..._shared.token_offsets import TokenOffsets
+from ..._shared.vocabulary import checked_merges, checked_vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,24 +31,9 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.uint32]
     Text = str | Buffer
 
-# 10 MB of text seen before, against 16 MiB: 1.07 times as fast in English, 2.3 times in mixed languages; 64 MiB: 1.1
-# times as fast again. New text does not care. (Native core, Zen 4.)
-DEFAULT_CACHE_BYTES = 1 << 25
 # What an entry of the cache may take: a str of CACHED_CHARS, a list, their places in the dict.
 ENTRY_BYTES = 320
 CACHED_CHARS = 24
-
-
-class TokenOffsets(NamedTuple):
-    """Ids of a text, and where each token lies in it.
-
-    ``bytes`` and ``chars`` hold n + 1 int64 offsets: token i covers the bytes from ``bytes[i]`` to ``bytes[i + 1]`` of
-    the text's UTF-8, and begins in character ``chars[i]``.
-    """
-
-    ids: Ids
-    bytes: npt.NDArray[np.int64]
-    chars: npt.NDArray[np.int64]
 
 
 class PieceCache(dict[str, list[int]]):

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..._shared.eager_utf8 import may_be_completed, unfinished
+from ..._shared.text_input import check_errors, invalid_utf8
+from ..._shared.token_ids import id_list, join_tokens, unknown_id
 from ..engine.token_engine import TokenEngine
-from .input import check_errors, invalid_utf8
 from .stop_strings import StopFinder
-from .token_ids import id_list, join_tokens, unknown_id
 
 if TYPE_CHECKING:
     from .core import BPECore

@@ -18,11 +18,12 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..._shared.options import limit_option
+from ..._shared.special_tokens import disallowed_error, special_names
+from ..._shared.text_input import as_bytes, check_errors, exact_str
+from ..._shared.text_stream import Composer, NameFinder, TextDecoder
 from ...errors import ItemTooLarge, StreamTimeout
 from ..engine.token_engine import TokenEngine
-from .input import as_bytes, check_errors, disallowed_error, exact_str, special_names
 from .open_piece import OpenPieces
-from .text_stream import Composer, NameFinder, TextDecoder
 
 if TYPE_CHECKING:
     from .core import BPECore

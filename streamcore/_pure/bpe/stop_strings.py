@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .input import exact_str
+from ..._shared.stop_strings import checked_stops
 
-__all__ = ["StopFinder", "checked_stops"]
+__all__ = ["StopFinder"]
 
 # What is held of the text, the beginning of a stop string that it ends with, and the first stop string in it with its
 # place, while one that began earlier may still come.
@@ -103,15 +103,3 @@ class StopFinder:
             return text
         self.state = (text[sure:], at, match, start - sure)
         return text[:sure]
-
-
-def checked_stops(stop: str | Iterable[str]) -> list[str]:
-    """The strings, exact ``str`` each (both backends); TypeError or ValueError for what cannot end a text."""
-    texts = [stop] if isinstance(stop, str) else list(stop)
-    for i, text in enumerate(texts):
-        if not issubclass(type(text), str):
-            raise TypeError(f"stop must hold str, not {type(text).__name__}")
-        texts[i] = exact_str(text)
-        if not texts[i]:
-            raise ValueError("stop must not hold an empty str")
-    return texts

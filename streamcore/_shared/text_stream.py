@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..._shared.eager_utf8 import may_be_completed
-from .input import invalid_utf8, one_of, without_surrogates
+from .eager_utf8 import may_be_completed
+from .special_tokens import one_of
+from .text_input import invalid_utf8, without_surrogates
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from ...errors import InvalidEncoding
+    from ..errors import InvalidEncoding
 
 
 class TextDecoder:
@@ -144,7 +145,7 @@ class Composer:
 
     def feed(self, text: str, final: bool) -> str:
         """The text that no later character can change."""
-        from ..._shared.nfc import nfc
+        from .nfc import nfc
 
         cut = len(text)
         if not final:

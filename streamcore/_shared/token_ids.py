@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any
 
-from ..._shared.options import shown
+from .options import shown
 
 __all__ = ["id_list", "join_tokens", "unknown_id"]
 
