@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tokenize
 from pathlib import Path
 
@@ -36,3 +37,14 @@ def test_there_is_no_list_comprehension():
         with path.open(encoding="utf-8") as lines:
             bad += [f"{path.name}:{line}" for line in comprehensions(lines.readline)]
     assert not bad
+
+
+@pytest.mark.skipif(not SOURCES, reason="an installed package has no sources")
+def test_no_native_module_imports_a_pure_one():
+    """What both build on lies in ``_shared``. The encoder alone still derives from its twin."""
+    bad = [
+        path.name
+        for path in SOURCES
+        if re.search(r"^\s*(from|import|cimport)\s.*\b_pure\b", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert bad == ["encoder.pyx"]
