@@ -23,6 +23,14 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile("\n" * line + found[1], str(page), "exec"), namespace)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    for name in re.findall(r"(?<![\w/])(?:tests|\.ci)/[\w./]*+(?!\*)", page.read_text(encoding="utf-8")):
+        name = name.rstrip(".")
+        if name.startswith("tests/") or (ROOT / ".ci").is_dir():
+            assert (ROOT / name).exists(), name
+
+
 @pytest.mark.skipif(
     not (ROOT / "README.md").is_file(), reason="the tests run without the rest of the checkout"
 )

@@ -14,6 +14,7 @@ __all__ = [
     "make_room",
     "note",
     "note_failure",
+    "place",
     "raise_noted",
     "shown",
 ]
@@ -27,8 +28,8 @@ STOPPED_ASYNC = "async generator raised StopAsyncIteration"
 
 
 def add_note(error: BaseException, text: str) -> None:
-    """``error.add_note(text)``; an exception whose ``__notes__`` is no list goes on without."""
-    with contextlib.suppress(TypeError):
+    """``error.add_note(text)``; an exception whose ``__notes__`` is no list, or fails, goes on without."""
+    with contextlib.suppress(Exception):  # code of others
         BaseException.add_note(error, text)
 
 
@@ -47,14 +48,23 @@ def shown(error: BaseException) -> str:
 
 def is_placed(error: BaseException) -> bool:
     """Whether a note says already where ``error`` was raised."""
-    notes = getattr(error, "__notes__", None)
+    try:
+        notes = getattr(error, "__notes__", None)
+    except Exception:  # noqa: BLE001 - code of others
+        return False
     return isinstance(notes, list) and any(isinstance(n, str) and n.startswith(PREFIX) for n in notes)
+
+
+def place(error: BaseException, where: str) -> None:
+    """Say on ``error`` where it was raised, unless a stage further up did."""
+    if not is_placed(error):
+        add_note(error, PREFIX + where)
 
 
 def note(error: BaseException, name: str, at: int) -> None:
     """Name the operator and the item on ``error``, unless a stage before it has done so."""
-    if isinstance(error, Exception) and not is_placed(error):
-        add_note(error, f"{PREFIX}{name}, at item {at}")
+    if isinstance(error, Exception):
+        place(error, f"{name}, at item {at}")
 
 
 def raise_noted(error: BaseException, name: str, at: int, *, in_async: bool = False) -> NoReturn:

@@ -23,6 +23,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from .._backend import Channel
+from .._shared.notes import note_failure
 from ..errors import ChannelClosed
 from .ahead import Ahead
 from .config import DEFAULT_BUFFER_BYTES
@@ -160,7 +161,7 @@ class ThreadStream(Generic[T]):
             if not isinstance(error, asyncio.CancelledError):
                 raise
         except BaseException as failure:  # noqa: BLE001 - told in the note
-            error.add_note(f"and closing the stream failed: {failure!r}")
+            note_failure(error, "closing the stream", failure)
 
 
 def _work(
@@ -186,7 +187,7 @@ def _work(
             if error is None:
                 error = failure
             else:
-                error.add_note(f"and closing {type(iterator).__name__} failed: {failure!r}")
+                note_failure(error, f"closing {type(iterator).__name__}", failure)
             failure = None
     finally:
         del iterator, make_iterator
@@ -202,7 +203,7 @@ def _raise_first(*errors: BaseException | None) -> None:
     """Raise the first error there is; the others become notes of it."""
     there = [error for error in errors if error is not None]
     for other in there[1:]:
-        there[0].add_note(f"and closing the stream failed: {other!r}")
+        note_failure(there[0], "closing the stream", other)
     if there:
         raise there[0]
 
@@ -404,7 +405,7 @@ class LoopStream(Generic[T]):
         try:
             self.close()
         except BaseException as failure:  # noqa: BLE001 - told in the note
-            error.add_note(f"and closing the stream failed: {failure!r}")
+            note_failure(error, "closing the stream", failure)
 
     def _shut(self, runner: asyncio.Runner) -> None:
         with runner:

@@ -13,6 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from .._backend import Channel, async_closing_iterator, closing_iterator
+from .._shared.notes import note_failure
 from .ahead import Ahead
 from .bridge import _channel, _raise_first, _work, _workers
 
@@ -160,7 +161,7 @@ class _Reading:
             elif error is None:
                 error = failure
             else:
-                error.add_note(f"and closing {type(source).__name__} failed: {failure!r}")
+                note_failure(error, f"closing {type(source).__name__}", failure)
         channel.close(error)
 
     async def stop(self) -> None:

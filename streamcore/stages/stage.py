@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _backend
+from .._shared.notes import place
 from ..runnables.base import Runnable
-from ..runnables.notes import PREFIX
 from ..sources import async_fragments, fragments
 
 if TYPE_CHECKING:
@@ -97,6 +97,5 @@ async def _fed(engine: Any, source: AsyncIterator[Any], name: str) -> AsyncItera
         if engine.error is not None:
             engine.finish()
     except Exception as error:
-        if not any(note.startswith(PREFIX) for note in getattr(error, "__notes__", ())):
-            error.add_note(f"{PREFIX}{name}, at byte {engine.offset} of its input")
+        place(error, f"{name}, at byte {engine.offset} of its input")
         raise

@@ -33,7 +33,7 @@ from streamcore._native.kernels.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_F
 from streamcore._native.bpe.stop_strings cimport StopFinder
 
 from streamcore._shared.driving import driven, executing
-from streamcore._shared.notes import make_room
+from streamcore._shared.notes import add_note, make_room, place, shown
 from streamcore._shared.text_input import check_errors, invalid_utf8
 from streamcore._shared.eager_utf8 import unfinished
 from streamcore._shared.token_ids import id_list, unknown_id
@@ -463,10 +463,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
 
     cdef int annotate(self, object error) except -1:
         """Say where, unless a stage further up did."""
-        for note in getattr(error, "__notes__", ()):
-            if isinstance(note, str) and note.startswith("in "):
-                return 0
-        error.add_note(f"in BPEDecoder, at id {self.progress.offset} of its input")
+        place(error, f"BPEDecoder, at id {self.progress.offset} of its input")
         return 0
 
 
@@ -539,7 +536,7 @@ cdef class Pieces(Stream):
         try:
             self.end(None)
         except Exception as second:
-            error.add_note(f"closing its source failed too: {second!r}")
+            add_note(error, f"closing its source failed too: {shown(second)}")
         return 0
 
     cdef object next_text(self):

@@ -21,7 +21,7 @@ from streamcore._native.buffers.view cimport Hold, freeze, make_view
 
 from streamcore._shared import options
 from streamcore._shared.driving import driven, executing
-from streamcore._shared.notes import make_room
+from streamcore._shared.notes import add_note, make_room, place, shown
 from streamcore.batch import Batch
 from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 
@@ -370,10 +370,7 @@ cdef class Engine:
         return 0
 
     cdef int annotate(self, object error, long long offset) except -1:
-        for note in getattr(error, "__notes__", ()):
-            if isinstance(note, str) and note.startswith("in "):
-                return 0
-        error.add_note(f"in {self.name}, at {self.unit} {offset} of its input")
+        place(error, f"{self.name}, at {self.unit} {offset} of its input")
         return 0
 
     # ---- hooks ----
@@ -501,7 +498,7 @@ cdef class Items(Stream):
         try:
             self.end(None)
         except Exception as second:
-            error.add_note(f"closing its source failed too: {second!r}")
+            add_note(error, f"closing its source failed too: {shown(second)}")
         return 0
 
     cdef PyObject *ready(self) except? NULL:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._shared import options
 from ..._shared.driving import check_idle
+from ..._shared.notes import add_note, place, shown
 from ...batch import Batch
 from ...errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 from ..buffers.view import freeze
@@ -345,10 +346,7 @@ class Engine:
 
     def _annotate(self, error: BaseException, offset: int) -> None:
         """Say where, unless a stage further up did."""
-        if not any(
-            isinstance(note, str) and note.startswith("in ") for note in getattr(error, "__notes__", ())
-        ):
-            error.add_note(f"in {self._name}, at {self._unit} {offset} of its input")
+        place(error, f"{self._name}, at {self._unit} {offset} of its input")
 
 
 def close(source: Any) -> None:
@@ -363,4 +361,4 @@ def close_after(error: BaseException, source: Any) -> None:
     try:
         close(source)
     except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
-        error.add_note(f"closing its source failed too: {second!r}")
+        add_note(error, f"closing its source failed too: {shown(second)}")

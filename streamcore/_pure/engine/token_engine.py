@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from ..._shared.driving import check_idle
+from ..._shared.notes import add_note, place, shown
 
 __all__ = ["TokenEngine"]
 
@@ -122,7 +123,7 @@ class TokenEngine:
                 try:
                     close(fragments)
                 except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
-                    error.add_note(f"closing its source failed too: {second!r}")
+                    add_note(error, f"closing its source failed too: {shown(second)}")
                 raise
             close(fragments)
         finally:
@@ -154,10 +155,7 @@ class TokenEngine:
 
     def _annotate(self, error: BaseException) -> None:
         """Say where, unless a stage further up did."""
-        if not any(
-            isinstance(note, str) and note.startswith("in ") for note in getattr(error, "__notes__", ())
-        ):
-            error.add_note(f"in {self._name}, at {self._unit} {self.offset} of its input")
+        place(error, f"{self._name}, at {self._unit} {self.offset} of its input")
 
     # ---- for engines to fill ----
 
