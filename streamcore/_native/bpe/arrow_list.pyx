@@ -4,7 +4,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 
-from ..._shared.options import check_offsets
+from streamcore._shared.options import check_offsets
 
 cdef extern from "bpe/arrow_list.h":
     object arrow_list_type(int narrow)

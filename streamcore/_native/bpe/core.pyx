@@ -18,13 +18,13 @@ from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.string cimport memcpy, memset
 
-from .id_arrays cimport adopt_ids, new_ids
-from .id_bytes cimport SMALL as SMALL_BYTES, Output, begin_output, copy_tokens, free_output
-from ..kernels.scan cimport check_kernel, demanded_kernel
+from streamcore._native.bpe.id_arrays cimport adopt_ids, new_ids
+from streamcore._native.bpe.id_bytes cimport SMALL as SMALL_BYTES, Output, begin_output, copy_tokens, free_output
+from streamcore._native.kernels.scan cimport check_kernel, demanded_kernel
 
 from streamcore._shared.options import DEFAULT_CACHE_BYTES
 from streamcore._shared.token_offsets import TokenOffsets
-from ..._shared.options import count_option, size_option
+from streamcore._shared.options import count_option, size_option
 from streamcore._shared.text_input import (
     as_bytes,
     as_text,
@@ -34,10 +34,10 @@ from streamcore._shared.text_input import (
 )
 from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
 from streamcore._shared.special_tokens import raise_disallowed, special_names
-from ..._shared.merging import Merges
-from ..._shared.nfc import nfc
-from ..._shared.prefix_encodings import Neighbours
-from ..._shared.patterns import recognise, splitter
+from streamcore._shared.merging import Merges
+from streamcore._shared.nfc import nfc
+from streamcore._shared.prefix_encodings import Neighbours
+from streamcore._shared.patterns import recognise, splitter
 from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
 

@@ -14,7 +14,9 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from .core cimport BPECore, Names, borrow, bpe_context, bpe_names, bpe_output, bpe_output_free, check_memory, take_array
+from streamcore._native.bpe.core cimport (
+    BPECore, Names, borrow, bpe_context, bpe_names, bpe_output, bpe_output_free, check_memory, take_array,
+)
 
 cdef enum:
     CHUNK = 1 << 17     # bytes of text that a thread takes at a time

@@ -13,7 +13,7 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
-from .core cimport (
+from streamcore._native.bpe.core cimport (
     BPECore,
     Names,
     bpe_choose_scanner,
@@ -27,14 +27,14 @@ from .core cimport (
     check_memory,
     take_array,
 )
-from ..kernels.scan cimport demanded_kernel
+from streamcore._native.kernels.scan cimport demanded_kernel
 
-from ..._shared.driving import check_idle, executing
-from ..._pure.bpe import encoder as pure_encoder
+from streamcore._shared.driving import check_idle, executing
+from streamcore._pure.bpe import encoder as pure_encoder
 from streamcore._shared.text_input import as_bytes, exact_str
 from streamcore._shared.special_tokens import disallowed_error
 from streamcore._shared.text_stream import Composer
-from ...errors import ItemTooLarge
+from streamcore.errors import ItemTooLarge
 
 __all__ = ["BPEEncoder"]
 

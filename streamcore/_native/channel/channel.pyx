@@ -38,7 +38,7 @@ from streamcore._native.channel.handoff cimport (
 
 from types import GenericAlias
 
-from ...errors import StreamTimeout
+from streamcore.errors import StreamTimeout
 
 __all__ = ["Channel"]
 

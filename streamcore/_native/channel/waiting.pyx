@@ -32,7 +32,7 @@ from sys import maxsize
 from threading import main_thread
 from time import monotonic
 
-from ...errors import ChannelClosed
+from streamcore.errors import ChannelClosed
 
 cdef extern from "Python.h":
     ctypedef enum PyLockStatus:
