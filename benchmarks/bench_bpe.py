@@ -150,7 +150,7 @@ def test_s16_encode(
     if state == "cold":
         benchmark.extra_info["resident KiB"] = memory(who, name, kind, folder)
     if who == "native":
-        benchmark.extra_info["cache bytes"] = sum(kept.__self__._cache_sizes())
+        benchmark.extra_info["cache bytes"] = kept.__self__.cache_bytes
     slow = who in ("pure", "tiktoken", "quicktok")
     benchmark.pedantic(lambda encode, text: encode(text), setup=setup, rounds=2 if slow else 7)
 
@@ -206,10 +206,10 @@ def test_s21_threads(benchmark, kind: str, threads: int) -> None:
     core = pytest.importorskip("streamcore._native.bpe.core").BPECore(ranks("cl100k"), PATTERNS["cl100k"])
     whole = text(kind)
     texts = [whole[i : i + 4000] for i in range(0, len(whole), 4000)]
-    ids, offsets = core.encode_batch(texts, threads)
+    ids, offsets = core.encode_many(texts, threads)
     assert list(ids[: offsets[50]]) == [
         one for short in texts[:50] for one in core.encode_ordinary_to_list(short)
     ]
     benchmark.group = f"S21 {kind}: {len(texts)} texts of 4000 characters"
     benchmark.extra_info["bytes"] = len(whole.encode())
-    benchmark.pedantic(lambda: core.encode_batch(texts, threads), rounds=9, warmup_rounds=1)
+    benchmark.pedantic(lambda: core.encode_many(texts, threads), rounds=9, warmup_rounds=1)

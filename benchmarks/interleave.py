@@ -1,4 +1,4 @@
-"""Ratios of S1 to S6 with both sides in one process, round by round: ``python benchmarks/interleave.py [ROUNDS]``.
+"""Ratios of S1 to S6 and of operators with all sides in one process: ``python benchmarks/interleave.py [ROUNDS]``.
 
 pytest-benchmark runs one side after the other, so a change of the machine's load looks like a difference. Here each
 round times every side once; the ratio of the minima, and of the medians, to the first side of a group is printed.
@@ -18,6 +18,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import bench_async as a  # noqa: E402
+import bench_ops as o  # noqa: E402
 import bench_runnable as r  # noqa: E402
 
 from streamcore import RunnableGenerator, RunnableLambda  # noqa: E402
@@ -90,6 +91,8 @@ def main(rounds: int) -> None:
     calls = {"plain call": r.double, "invoke": invoke}
     sides = {name: (lambda call=call: [*map(call, repeat(1, count))]) for name, call in calls.items()}
     compare("S6: a function, per call", sides, rounds, count)
+    for group, sides in o.SIDES.items():
+        compare(f"{group}, per item", sides, rounds, o.ITEMS)
 
 
 def _has(module: str) -> bool:

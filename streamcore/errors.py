@@ -47,15 +47,20 @@ class IncompleteItem(StreamcoreError, EOFError):
 
 
 class InvalidFrame(StreamcoreError, ValueError):
-    """A frame or record breaks its format at byte ``offset`` of the stream."""
+    """A frame, record or document breaks its format at ``offset`` of the stream, in bytes (in code points for ``str``).
 
-    def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(reason, offset)
+    ``path`` is where in a document, a tuple of keys and indexes; None where there is no such place.
+    """
+
+    def __init__(self, reason: str, offset: int, path: tuple[str | int, ...] | None = None) -> None:
+        super().__init__(*((reason, offset) if path is None else (reason, offset, path)))
         self.reason = reason
         self.offset = offset
+        self.path = path
 
     def __str__(self) -> str:
-        return f"{self.reason} at offset {self.offset}"
+        where = "" if self.path is None else f", path {self.path!r}"
+        return f"{self.reason} at offset {self.offset}{where}"
 
 
 class InvalidEncoding(StreamcoreError, UnicodeDecodeError):

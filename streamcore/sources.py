@@ -21,9 +21,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any
 
-__all__ = ["FileFragments", "async_fragments", "fragments"]
+__all__ = ["FileFragments", "async_fragments", "fragments", "is_text"]
 
-# Lines of a cached file at reads of 64, 256, 1024 KiB: 1.17, 1.33, 1.26 GB/s; batches 2.81, 3.71, 3.94 (2.6 GHz Zen 4).
+# Bytes of one read. A cached file of lines of 90 bytes at reads of 64, 256, 1024 KiB: lines 2.0, 2.1, 2.1 GB/s, batches
+# 12.0, 14.7, 14.3, batches written out by the command line 8.7, 10.3, 3.6.
 READ_SIZE = 256 * 1024
 
 
@@ -54,6 +55,11 @@ def fragments(source: Any, *, text: bool = False) -> Iterator[Any]:
         f"cannot stream {kind} from {type(source).__name__}: pass bytes-like data, a pathlib.Path, "
         "a file object or an iterable of fragments"
     )
+
+
+def is_text(source: Any) -> bool:
+    """Whether ``source`` is text, for stages that take text and bytes."""
+    return isinstance(source, (str, io.TextIOBase))
 
 
 def _is_buffer(source: Any) -> bool:
@@ -161,8 +167,8 @@ def _read_into(readinto: Callable[[bytearray], int | None], size: int) -> bytes 
     return bytes(memoryview(buffer)[:count])
 
 
-def async_fragments(source: Any, *, text: bool = False) -> AsyncIterator[Any]:
-    """An async iterator of the fragments of ``source``, synchronous ones included.
+def async_fragments(source: Any, *, made: Callable[[Any], Iterator[Any]] = fragments) -> AsyncIterator[Any]:
+    """An async iterator of the fragments of ``source``; of a synchronous one, those that ``made`` makes.
 
     Its ``aclose()`` closes what is ours to close, exactly once: an async iterator by ``aclose()``, a synchronous one
     by ``close()``. A reader such as ``asyncio.StreamReader`` belongs to who opened it.
@@ -172,7 +178,7 @@ def async_fragments(source: Any, *, text: bool = False) -> AsyncIterator[Any]:
             return AsyncFragments(_Reads(source), owned=False)
         if hasattr(source, "__aiter__"):
             return AsyncFragments(source.__aiter__(), owned=True)
-    return AsyncFragments(_Awaitable(fragments(source, text=text)), owned=True)
+    return AsyncFragments(_Awaitable(made(source)), owned=True)
 
 
 class AsyncFragments:

@@ -22,9 +22,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from backends import Backend
+from backends import Backend, on_channels_of
 from hypothesis import settings
 from interpreter_faults import FAULTS, skip_where_python_crashes
 
@@ -77,10 +78,14 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture
 def bridge(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> object:
     """The bridge between sync and async over the channel of ``backend``."""
-    from streamcore.runnables import bridge
+    from streamcore.runnables.bridge import async_feed, loop_stream, thread_stream
 
-    monkeypatch.setattr(bridge, "Channel", backend.Channel)
-    return bridge
+    on_channels_of(backend, monkeypatch)
+    return SimpleNamespace(
+        iterate_in_thread=thread_stream.iterate_in_thread,
+        feed_from_async=async_feed.feed_from_async,
+        iterate_async_from_sync=loop_stream.iterate_async_from_sync,
+    )
 
 
 @pytest.fixture

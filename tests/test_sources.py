@@ -11,25 +11,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from recorder import Source
 
 from streamcore.sources import FileFragments, async_fragments, fragments
-
-
-class Recorder:
-    """An iterator of fragments that counts how often it is closed."""
-
-    def __init__(self, *items):
-        self.items = iter(items)
-        self.closed = 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        return next(self.items)
-
-    def close(self):
-        self.closed += 1
 
 
 @pytest.mark.parametrize("source", [b"ab", bytearray(b"ab"), memoryview(b"ab"), array.array("B", b"ab"), b""])
@@ -187,7 +171,7 @@ def test_temporary_files_that_wrap_another_are_files():
 
 
 def test_an_iterator_is_handed_on_so_that_the_stream_closes_it():
-    source = Recorder(b"a", b"b")
+    source = Source([b"a", b"b"])
     found = fragments(source)
     assert list(found) == [b"a", b"b"]
     found.close()

@@ -11,6 +11,7 @@ __all__ = [
     "STOPPED_ASYNC",
     "add_note",
     "is_placed",
+    "loud",
     "make_room",
     "note",
     "note_failure",
@@ -65,6 +66,15 @@ def note(error: BaseException, name: str, at: int) -> None:
     """Name the operator and the item on ``error``, unless a stage before it has done so."""
     if isinstance(error, Exception):
         place(error, f"{name}, at item {at}")
+
+
+def loud(error: BaseException) -> BaseException:
+    """The error; StopIteration, which would end a stream in silence, as what a generator turns it into."""
+    if not isinstance(error, StopIteration):
+        return error
+    turned = RuntimeError(STOPPED)
+    turned.__cause__ = error
+    return turned
 
 
 def raise_noted(error: BaseException, name: str, at: int, *, in_async: bool = False) -> NoReturn:

@@ -10,6 +10,7 @@ __all__ = [
     "as_option",
     "check_offsets",
     "choice_option",
+    "core_option",
     "count_option",
     "limit_option",
     "on_incomplete_option",
@@ -22,6 +23,12 @@ __all__ = [
 # times as fast again. New text does not care. (Native core, Zen 4.)
 DEFAULT_CACHE_BYTES = 1 << 25
 DEFAULT_MAX_SIZE = 64 * 1024 * 1024
+
+
+def core_option(core: Any, kind: type) -> None:
+    """TypeError for what is no tokenizer of this backend."""
+    if not isinstance(core, kind):
+        raise TypeError(f"core must be a {kind.__name__}, got {type(core).__name__}")
 
 
 def size_option(name: str, value: Any) -> int:

@@ -22,26 +22,33 @@ if TYPE_CHECKING:
 
 
 class TextDecoder:
-    """Valid ``str`` from fragments of ``str`` or of UTF-8."""
+    """Valid ``str`` from fragments of ``str`` or of UTF-8; it can go on from what another one holds."""
 
-    def __init__(self, errors: str) -> None:
+    def __init__(
+        self,
+        errors: str,
+        kind: type | None = None,
+        unfinished: bytes = b"",
+        surrogate: str = "",
+        decoded: int = 0,
+    ) -> None:
         self._errors = errors
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what is held."""
-        self._bytes = b""  # an unfinished character
-        self._surrogate = ""  # the first of a pair
-        self._decoded = 0
-        self.kind: type | None = None  # str or bytes, what the fragments are
+        self.kind = kind
+        """``str`` or ``bytes``, what the fragments are."""
+        self.unfinished = unfinished
+        """The first bytes of a character."""
+        self.surrogate = surrogate
+        """The first of a pair."""
+        self.decoded = decoded
+        """Bytes that became text."""
         self.error: InvalidEncoding | None = None
 
     def feed(self, fragment: str | ReadableBuffer, final: bool = False) -> str:
         """The text that is complete; on invalid UTF-8 under ``"strict"``, the text before it, and ``error`` is set."""
         kind = self.kind_of(fragment)
         text = self._join(fragment) if isinstance(fragment, str) else self._decode(fragment, final)
-        if final and self._surrogate:
-            text, self._surrogate = text + "\ufffd", ""
+        if final and self.surrogate:
+            text, self.surrogate = text + "\ufffd", ""
         self.kind = kind
         return text
 
@@ -55,11 +62,11 @@ class TextDecoder:
         return kind
 
     def _join(self, text: str) -> str:
-        if not self._surrogate and text.isascii():
+        if not self.surrogate and text.isascii():
             return text
-        text, self._surrogate = self._surrogate + text, ""
+        text, self.surrogate = self.surrogate + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._surrogate = text[:-1], text[-1]
+            text, self.surrogate = text[:-1], text[-1]
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -67,16 +74,16 @@ class TextDecoder:
         return text
 
     def _decode(self, data: ReadableBuffer, final: bool) -> str:
-        held = self._bytes + bytes(data) if self._bytes or not isinstance(data, bytes) else data
+        held = self.unfinished + bytes(data) if self.unfinished or not isinstance(data, bytes) else data
         try:
             text, used = utf_8_decode(held, self._errors, final)
             if used < len(held) and not may_be_completed(held[used:]):
                 text, used = utf_8_decode(held, self._errors, True)
         except UnicodeDecodeError as error:
-            self.error = invalid_utf8(error, self._decoded)
+            self.error = invalid_utf8(error, self.decoded)
             return held[: error.start].decode()
-        self._bytes = held[used:]
-        self._decoded += used
+        self.unfinished = held[used:]
+        self.decoded += used
         return text
 
 

@@ -18,7 +18,12 @@ from .failure import ClosedPipe, Failure
 # none.
 COMMANDS = {
     "lines": "Cut a byte stream into lines.",
+    "frames": "Cut a byte stream into frames that begin with their length.",
+    "sse": "Cut an event stream into events.",
+    "jsonl": "Cut JSON Lines into records, or give the text of a field.",
+    "cdc": "Cut a byte stream into chunks by their content.",
     "words": "Cut text into words.",
+    "split": "Split text into chunks of a size.",
     "tokens": "Turn text into the ids of a BPE vocabulary, and back.",
     "doctor": "Say which backend runs and why, and what is installed.",
 }

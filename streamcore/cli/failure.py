@@ -9,3 +9,9 @@ class Failure(Exception):
 
 class ClosedPipe(Exception):
     """Whoever read the output has gone (``| head``): no error, there is just nobody left to write for."""
+
+
+def in_short(error: BaseException) -> str:
+    """One line of a message that may quote the input."""
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return line if len(line) <= 200 else line[:200] + "..."

@@ -6,7 +6,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from .._backend import joined
 from .failure import Failure
@@ -15,8 +15,22 @@ from .outputs import Output
 if TYPE_CHECKING:
     from ..batch import Batch
 
-SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy"}
+SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy", ".bin": "bin"}
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
+NPY_HEADER = 128  # bytes before the values of a npy file
+
+
+def begin_npy(out: Output) -> None:
+    """Leave room for the header of a npy file, which says how many values there are."""
+    out.write(bytes(NPY_HEADER))
+
+
+def end_npy(out: Output, kind: str, count: int) -> None:
+    """Write the header: ``count`` values of ``kind`` ("<i8"). Format 1.0, numpy.lib.format."""
+    fields = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({count},), }}"
+    start = b"\x93NUMPY\x01\x00" + (NPY_HEADER - 10).to_bytes(2, "little")
+    os.lseek(out.descriptor, 0, os.SEEK_SET)
+    out.write(start + fields.ljust(NPY_HEADER - 11).encode() + b"\n")
 
 
 def choose(wanted: str | None, path: str | None, offered: tuple[str, ...]) -> str:
@@ -78,7 +92,7 @@ class LF(Writer):
 
 
 class JSONL(Writer):
-    """One JSON string a line; the items are ``str``."""
+    """One JSON string per line; the items are ``str``."""
 
     def write(self, batch: Batch) -> None:
         # One call for the batch: no JSON string holds a raw line end, so the separator can be one.
@@ -93,13 +107,11 @@ class NPY(Writer):
     item ``i`` is ``input[offsets[i]:offsets[i + 1]]``.
     """
 
-    HEADER: ClassVar[int] = 128  # bytes; the count of values is written into it at the end
-
     def __init__(self, out: Output) -> None:
         super().__init__(out)
         self.count = 0
         self.position = 0
-        out.write(bytes(self.HEADER))
+        begin_npy(out)
 
     def write(self, batch: Batch) -> None:
         offsets = batch.offsets
@@ -109,7 +121,4 @@ class NPY(Writer):
 
     def finish(self) -> None:
         self.out.write(self.position.to_bytes(8, "little"))
-        fields = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({self.count + 1},), }}"
-        start = b"\x93NUMPY\x01\x00" + (self.HEADER - 10).to_bytes(2, "little")
-        os.lseek(self.out.descriptor, 0, os.SEEK_SET)
-        self.out.write(start + fields.ljust(self.HEADER - 11).encode() + b"\n")
+        end_npy(self.out, "<i8", self.count + 1)

@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from ..sources import READ_SIZE
 from .failure import Failure
-
-# Bytes taken by one read. Measured on lines of a cached file: 32 KiB and 64 KiB do not differ much, from 128 KiB on
-# what was read no longer lies in the L2 cache when it is cut and written, and the whole takes half as long again.
-READ_SIZE = 64 * 1024
 
 
 class Input:

@@ -39,7 +39,9 @@ def size_in_bytes(_context: click.Context, _parameter: click.Parameter, value: s
     return int(size)
 
 
-def shared_options(*formats: str) -> Callable[[Decorated], Decorated]:
+def shared_options(
+    *formats: str, oversize: tuple[str, ...] = ("raise", "skip", "truncate")
+) -> Callable[[Decorated], Decorated]:
     """FILE, -o, -f, --max-size, --on-oversize and --progress, as every cutting command has them."""
     options = [
         click.argument("file", required=False),
@@ -59,7 +61,7 @@ def shared_options(*formats: str) -> Callable[[Decorated], Decorated]:
         ),
         click.option(
             "--on-oversize",
-            type=click.Choice(["raise", "skip", "truncate"]),
+            type=click.Choice(oversize),
             default="raise",
             show_default=True,
             help="What happens to a larger one.",
@@ -93,9 +95,14 @@ def run(
             cut(engine, source, writer(out), report)
         finally:
             report.close()
-    if engine.skipped:
-        click.echo(f"streamcore: {source.name}: {engine.skipped} {unit} too large, skipped", err=True)
-    return 1 if engine.skipped else 0
+    return skipped(source, engine.skipped, unit)
+
+
+def skipped(source: Input, count: int, unit: str) -> int:
+    """Say how many items were too large, if any were; the exit code."""
+    if count:
+        click.echo(f"streamcore: {source.name}: {count} {unit} too large, skipped", err=True)
+    return 1 if count else 0
 
 
 def check_npy(output: str | None, limits: dict[str, Any]) -> None:
@@ -116,7 +123,7 @@ def cut(engine: Any, source: Input, writer: Writer, report: Report) -> None:
     writer.finish()
 
 
-def explain(source: Input, error: StreamcoreError) -> str:
+def explain(source: Input, error: Exception) -> str:
     """One line: the input, what is wrong, and where, unless the error says so itself."""
     notes = (
         "" if hasattr(error, "offset") else "".join(f" ({note})" for note in getattr(error, "__notes__", ()))

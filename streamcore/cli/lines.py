@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -25,13 +25,13 @@ def command(
     output: str | None,
     format_: str | None,
     keepends: bool,
-    newline: str,
+    newline: Literal["lf", "universal"],
     progress: bool | None,
     **limits: Any,
 ) -> int:
     """Cut FILE into lines.
 
-    text writes one line a line; jsonl one JSON string a line (the input must be UTF-8); npy writes where each
+    text writes one line per line; jsonl one JSON string per line (the input must be UTF-8); npy writes where each
     line starts in the input, and the input's length: int64, n + 1 values.
     """
     from ..stages.lines import Lines

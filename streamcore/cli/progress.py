@@ -87,7 +87,7 @@ class Report:
         return self.seconds() * max(self.source.size / self.source.position - 1, 0)
 
 
-class Lines:
+class LineDisplay:
     """One line of text each time; and a last one, if there was one before."""
 
     interval = LINE_INTERVAL
@@ -114,7 +114,7 @@ class Lines:
         print(f"streamcore: {line}", file=sys.stderr, flush=True)
 
 
-class Bar:
+class BarDisplay:
     """A bar by rich, drawn only from ``show``: no thread of its own."""
 
     interval = BAR_INTERVAL
@@ -170,10 +170,10 @@ def choose_display(wanted: bool | None, data_on_terminal: bool) -> Display | Non
     if wanted is False or sys.stderr is None:
         return None
     if not sys.stderr.isatty():
-        return Lines()
+        return LineDisplay()
     if wanted is None and data_on_terminal:
         return None
-    return Bar() if rich_is_installed() else Lines()
+    return BarDisplay() if rich_is_installed() else LineDisplay()
 
 
 def rich_is_installed() -> bool:

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StreamcoreError
-from .failure import Failure
+from .failure import Failure, in_short
+from .formats import SUFFIXES, begin_npy, end_npy
 from .inputs import Input, open_input
 from .job import explain
 from .outputs import Output, open_output
 from .progress import Report
 
 if TYPE_CHECKING:
-    from ..stages.tokens import BPE
+    from ..bpe import BPE
 
 FORMATS = ("text", "jsonl", "npy", "bin")
-SUFFIXES = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy", ".bin": "bin"}
-HEADER = 128  # bytes before the values of a npy file; the count is written into it at the end
 
 
 @click.command("tokens")
@@ -59,7 +58,7 @@ def command(
     --vocab is gpt2 (part of this package), the name of an encoding of tiktoken (if that is installed), or the path
     of a .tiktoken file or of a tokenizer.json.
 
-    text writes one id a line; jsonl one object a line, with the id and where in the input its bytes start and end;
+    text writes one id per line; jsonl one object per line, with the id and where in the input its bytes start and end;
     npy a uint32 array; bin the ids as little-endian 32-bit integers.
     """
     form = format_ or SUFFIXES.get(Path((file if decode else output) or "").suffix.lower(), "text")
@@ -83,7 +82,7 @@ def command(
                 with arrays as run:
                     write_ids(bpe, first(truncate, run), out, report, "count" if count else form)
         except (StreamcoreError, ValueError) as error:
-            raise Failure(explain(source, error)) from error  # type: ignore[arg-type]
+            raise Failure(explain(source, error)) from error
         finally:
             report.close()
     return 0
@@ -95,7 +94,7 @@ def is_device(path: str | None) -> bool:
 
 def load(vocab: str, pattern: str | None) -> BPE:
     """The tokenizer that ``--vocab`` names."""
-    from ..stages.tokens import BPE
+    from ..bpe import BPE
 
     try:
         if vocab.endswith(".json"):
@@ -126,7 +125,7 @@ def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
 def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form: str) -> None:
     total = at = 0
     if form == "npy":
-        out.write(bytes(HEADER))
+        begin_npy(out)
     for ids in arrays:
         total += len(ids)
         if form == "text":
@@ -144,14 +143,7 @@ def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form
     if form == "count":
         out.write(b"%d\n" % total)
     elif form == "npy":
-        fields = f"{{'descr': '<u4', 'fortran_order': False, 'shape': ({total},), }}"
-        os.lseek(out.descriptor, 0, os.SEEK_SET)
-        out.write(
-            b"\x93NUMPY\x01\x00"
-            + (HEADER - 10).to_bytes(2, "little")
-            + fields.ljust(HEADER - 11).encode()
-            + b"\n"
-        )
+        end_npy(out, "<u4", total)
 
 
 def write_text(bpe: BPE, ids: Iterator[Any], out: Output, report: Report, count: bool) -> None:
@@ -264,9 +256,3 @@ def npy_header(file: Any) -> tuple[tuple[int, ...], Any]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     return shape, dtype
-
-
-def in_short(error: BaseException) -> str:
-    """One line of a message that may quote the input."""
-    line = str(error).partition("\n")[0] or type(error).__name__
-    return line if len(line) <= 200 else line[:200] + "..."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -19,12 +19,17 @@ from . import formats, job
     help="trailing: each word with the whitespace after it, so that joined they are the input.",
 )
 def command(
-    file: str | None, output: str | None, format_: str | None, keep: str, progress: bool | None, **limits: Any
+    file: str | None,
+    output: str | None,
+    format_: str | None,
+    keep: Literal["trailing", "none"],
+    progress: bool | None,
+    **limits: Any,
 ) -> int:
     """Cut FILE into words: what ASCII whitespace separates.
 
-    text writes one word a line (with --keep trailing the words as they are, which is the input); jsonl one
-    JSON string a line (the input must be UTF-8); npy writes where each word starts in the input, and the
+    text writes one word per line (with --keep trailing the words as they are, which is the input); jsonl one
+    JSON string per line (the input must be UTF-8); npy writes where each word starts in the input, and the
     input's length: int64, n + 1 values.
     """
     from ..stages.text import Words

@@ -5,11 +5,46 @@ of the stage before it, and streams: an item goes out before the next one is pul
 iterator. The names shadow built-ins, so import the module: ``from streamcore import ops``.
 """
 
-from .operators import buffer, filter, map, take
+from .buffering import buffer
+from .combining import chain, zip
+from .flattening import flat_map
+from .per_item import enumerate, filter, map, tap
+from .running import distinct, scan
+from .taking import skip, skip_while, take, take_while
 
-__all__ = ["buffer", "filter", "map", "take"]
+__all__ = [
+    "buffer",
+    "chain",
+    "distinct",
+    "enumerate",
+    "filter",
+    "flat_map",
+    "map",
+    "scan",
+    "skip",
+    "skip_while",
+    "take",
+    "take_while",
+    "tap",
+    "zip",
+]
 
 # Their place is this package: what a traceback shows, and a pickle names.
-for _public in (buffer, filter, map, take):
+for _public in (
+    buffer,
+    chain,
+    distinct,
+    enumerate,
+    filter,
+    flat_map,
+    map,
+    scan,
+    skip,
+    skip_while,
+    take,
+    take_while,
+    tap,
+    zip,
+):
     _public.__module__ = __name__
 del _public

@@ -8,158 +8,230 @@ How the defaults derive from each other (``A <- B``: A is made from B when the c
     transform <- stream(fold of the input)  atransform <- astream(fold of the input), or transform in a thread
 
 and, for a class that wrote async methods only, each sync method from its async twin on a private event loop.
+
+The contract with a chain (``sequence.py``), or with whatever else composes stages. A chain asks an object for
+
+``_written``       which methods it serves itself: a fact of the object, set once when it is made. The class sets it
+                   from what a subclass overrides; an object that wraps something (a function, an object of another
+                   library, other stages) sets its own, and hands a method that it cannot serve to ``super()``.
+``_link _alink``   to put itself behind an iterator. ``owned`` is what the chain closes, last to first; its last entry
+                   is that iterator. The stage appends its own output, or puts it in the place of the last entry if it
+                   closes that itself. The chain calls them once a stream; they pull nothing.
+``_closes_input``  whether what ``transform`` and ``atransform`` give closes its input, however it ends: for the
+                   defaults of ``_link`` and ``_alink``, and where it is the last stage.
+``_notes_source``  whether it says of errors of its input that they are its source's, so that a chain must be quicker.
+``_step``          what it does with each item, if that is all it does: then it needs no iterator of its own.
+``_hops``          whether its async methods go to a thread by themselves, for one call, since what that gives may
+                   have to run on the loop.
+``_takes_fold``    whether ``_link`` and ``_alink`` are given the fold of what comes in, as ``fold``.
+``_chunks_are``    what its chunks are to each other, so that the chain knows whose ``collect`` folds them.
+
+and promises: a stage that ``waits`` is never linked, but gets the fold of all chunks, made by the stage before it, as
+the one input of ``stream`` or ``astream``; ``_link`` gets an iterator that is used nowhere else, ``_alink`` an async
+one, of the running loop; keyword arguments of a call reach the first stage only; each entry of ``owned`` is closed
+once, what comes after a stage before the stage, whether or not that ended by itself. A stream of a stage's public
+methods closes what it took in itself: nobody else does.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from .folding import fold, folded
+from .config import checked, merge_configs, run_in_executor
+from .folding import afolded, fold, fold_input, folded
+from .written import METHODS, Written
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar
+    from typing import Unpack
 
+    from .._backend import Step
+    from .binding import RunnableBinding
+    from .composing import Chunk, Composing, Fold, FoldFunction, Input, NoMore, Output
     from .config import RunnableConfig
+    from .each import RunnableEach
+    from .retrying import RunnableRetry
     from .sequence import RunnableSequence
-
-    Input = TypeVar("Input", contravariant=True, default=Any)
-    Output = TypeVar("Output", covariant=True, default=Any)
-    Chunk = TypeVar("Chunk", covariant=True, default=Output)
 else:
-    from typing import TypeVar
+    from typing import Generic as Composing
+    from typing import TypeVar  # whose defaults need Python 3.13
 
     Input = TypeVar("Input", contravariant=True)
     Output = TypeVar("Output", covariant=True)
     Chunk = TypeVar("Chunk", covariant=True)
 
-__all__ = ["Runnable"]
-
-METHODS = ("invoke", "stream", "transform", "ainvoke", "astream", "atransform")
+__all__ = ["Chunk", "Input", "Output", "Runnable"]
 
 # The derived calls under way, innermost last: finds a method that calls the very method that is derived from it.
 _deriving: ContextVar[tuple[tuple[int, str, object], ...]] = ContextVar("streamcore_deriving", default=())
 
 
-class Runnable(Generic[Input, Output, Chunk]):
+class Runnable(Composing[Input, Output, Chunk]):
     """A stage that turns an ``Input`` into an ``Output``, at once or as a stream of chunks.
 
     ``Runnable[Input, Output]`` or ``Runnable[Input, Output, Chunk]`` when a chunk has another type than the whole.
     A subclass overrides at least one of ``invoke``, ``stream`` and ``transform`` (or an async twin).
     """
 
-    _written: ClassVar[frozenset[str]] = frozenset()
-    """Which of the six methods the class or a base below ``Runnable`` wrote."""
-    _closes_input: bool = False
-    """Whether what ``_bare_transform`` returns closes its input itself, however it ends."""
-    _acloses_input: bool = False
-    """The same of ``_bare_atransform``."""
-    _passes_items: ClassVar[bool] = False
-    """Whether chunks pass through unchanged, so that the fold of the stage before is the fold here too."""
-
-    _flow: bool = False
-    """Whether the chunks are pieces of one text, run of bytes or of ids, so that only their fold is the same for every
-    cut of the input."""
+    _written: Written = Written()
+    _closes_input: ClassVar[bool] = False
+    _notes_source: ClassVar[bool] = False
+    _takes_fold: ClassVar[bool] = False
+    _hops: ClassVar[bool] = False
+    _chunks_are: ClassVar[str] = "items"
+    """``"items"``; ``"pieces"`` of one text, run of bytes or of ids, so that only their fold is the same for every cut
+    of the input; ``"passed"`` on from the input, so that the fold of the stage before is the fold here too, or a list
+    where there is none; the ``"same"`` as the input in every way."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._written = frozenset(
-            name for name in METHODS if getattr(cls, name) is not getattr(Runnable, name)
-        )
+        cls._written = Written.below(Runnable, cls)
 
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, parameters):
             # the third parameter is the second where it is left out; TypeVar defaults need Python 3.13
-            if isinstance(parameters, tuple) and len(parameters) == 2:
+            if isinstance(parameters, tuple) and len(parameters) == 2 and len(cls.__parameters__) == 3:
                 parameters = (*parameters, parameters[1])
             return super().__class_getitem__(parameters)
 
     # -- the name in errors, notes and describe()
 
+    name: str | None = None
+    """The name that was given; ``get_name()`` has one in any case."""
+
+    def get_name(self) -> str:
+        """``name``, or that of the class."""
+        return self.name or type(self).__name__
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def _wrote(self, *names: str) -> bool:
-        return not self._written.isdisjoint(names)
+    # -- for a chain
 
-    @property
-    def _blocks(self) -> bool:
-        """Whether the stage needs its whole input before it gives its first chunk."""
-        return not self._wrote("transform", "atransform")
-
-    @property
-    def _has_sync(self) -> bool:
-        return self._wrote("invoke", "stream", "transform")
-
-    @property
-    def _has_async(self) -> bool:
-        return self._wrote("ainvoke", "astream", "atransform")
-
-    def _bare_transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    def _link(
+        self,
+        input: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
     ) -> Iterator[Any]:
-        """``transform`` for a chain, which closes ``input`` itself unless ``_closes_input``."""
-        return self.transform(input, config, **kwargs)
+        """``transform`` behind ``input``, the last entry of ``owned``."""
+        output = iter(self.transform(input, config, **kwargs))
+        if self._closes_input:
+            owned.pop()
+        owned.append(output)
+        return output
 
-    def _bare_atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    def _alink(
+        self,
+        input: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        """``atransform`` for a chain, which closes ``input`` itself unless ``_acloses_input``."""
-        return self.atransform(input, config, **kwargs)
+        """``atransform`` behind ``input``, the last entry of ``owned``."""
+        output = aiter(self.atransform(input, config, **kwargs))
+        if self._closes_input:
+            owned.pop()
+        owned.append(output)
+        return output
 
-    def _item_step(self) -> tuple[str, Any, str] | None:
-        """What an operator does with each item, in the words of ``async_closing_iterator``; None if it is not that."""
+    def _transformed(
+        self, input: Iterable[Any], config: RunnableConfig | None, **kwargs: Any
+    ) -> Iterator[Any]:
+        """``transform`` by ``_link``: closes its input, and notes whose an error is."""
+        from .sequence import _chained
+
+        return _chained(input, (self,), 0, 1, checked(config), kwargs)
+
+    def _atransformed(
+        self, input: AsyncIterable[Any], config: RunnableConfig | None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Async ``_transformed``."""
+        from .sequence import _achained
+
+        return _achained(input, (self,), 0, 1, checked(config), kwargs)
+
+    def _step(self, **kwargs: Any) -> Step | None:
+        """A new step that does all the stage does, item by item; None if its work is none of that kind.
+
+        ``kwargs`` are those of a call, for the stage to refuse, as its methods would.
+        """
         return None
+
+    def _overrides(self, base: type[Runnable[Any, Any]], *names: str) -> Written:
+        """What an object of ``base`` has written: ``names``, and what a subclass of ``base`` overrides."""
+        kind = type(self)
+        return Written(names) if kind is base else Written(Written.below(base, kind).union(names))
 
     # -- sync
 
-    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]) -> Output:
         """Return the whole output for one input."""
-        if not self._wrote("stream", "transform"):
+        config = checked(config)
+        if self._written.isdisjoint(("stream", "transform")):
             return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
         with _Deriving(self, "invoke", input):
             return folded(self.collect, self.stream(input, config, **kwargs))
 
-    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
+    def stream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
+    ) -> Iterator[Chunk]:
         """Yield the output for one input as it comes about; closing the iterator stops the work."""
-        if self._wrote("transform"):
+        config = checked(config)
+        if "transform" in self._written:
             return self.transform(iter((input,)), config, **kwargs)
-        if self._wrote("invoke"):
+        if "invoke" in self._written:
             return self._stream_of_one(input, config, **kwargs)
         return cast("Iterator[Chunk]", _private_loop(self).stream(self, input, config, **kwargs))
 
-    def _stream_of_one(self, input: Input, config: RunnableConfig | None, **kwargs: Any) -> Iterator[Any]:
+    def _stream_of_one(
+        self, input: Input, config: RunnableConfig | None, **kwargs: Unpack[NoMore]
+    ) -> Iterator[Any]:
         with _Deriving(self, "stream", input):
             output = self.invoke(input, config, **kwargs)
         yield output
 
     def transform(
-        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> Iterator[Chunk]:
         """Yield the output for an input that comes in chunks; a stage that did not write it waits for the end."""
-        if not self._has_sync:
+        config = checked(config)
+        if not self._written.is_sync:
             return cast("Iterator[Chunk]", _private_loop(self).transform(self, input, config, **kwargs))
         from .blocking import stream_of_fold
 
-        return stream_of_fold(self, input, self._fold_input, config, **kwargs)
+        return stream_of_fold(self, input, partial(fold_input, self), config, **kwargs)
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         """Fold the chunks of a stream into the value that ``invoke`` returns.
 
-        Text and bytes are joined, a single chunk is the value; for anything else override this (``TypeError``).
-        An empty stream is a ``ValueError``.
+        Text and bytes are joined, lists put in a row, ``AddableDict`` merged; a single chunk is the value. No chunk
+        gives the empty value of the declared output type, else None. Where no rule fits it is a ``TypeError``:
+        override this, or use ``with_fold``.
         """
-        return cast("Output", fold(chunks, repr(self)))
+        return cast("Output", fold(chunks, self.__repr__, self._empty))
 
-    def _fold_input(self, chunks: Iterable[Any]) -> Any:
-        """Fold an input of which no stage is known that made it."""
-        return fold(chunks, f"the input of {self!r}")
+    def _collector(self, before: Callable[[Iterable[Any]], Any] | None) -> Callable[[Iterable[Any]], Any]:
+        """``collect`` where the fold of what comes in is ``before``, None if that is unknown."""
+        return self.collect
+
+    def _empty(self) -> Any:
+        """What a stream without a chunk folds to."""
+        from .declared import empty_of_class
+
+        return empty_of_class(type(self), Runnable)
 
     def batch(
         self,
-        inputs: Sequence[Input],
+        inputs: Iterable[Input],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -167,74 +239,82 @@ class Runnable(Generic[Input, Output, Chunk]):
     ) -> list[Output]:
         """``invoke`` each input, several at once in threads; outputs come in the order of the inputs.
 
-        One ``config`` serves all, or each input has its own. The first exception stops what has not begun and is
-        raised; with ``return_exceptions`` it takes its output's place. ``max_concurrency`` bounds the calls in flight,
-        those of nested batches included.
+        ``inputs`` is any iterable but text, bytes or a mapping. One ``config`` serves all, or each input has its own.
+        After a failure nothing more begins; that of the earliest input is raised when the calls in flight have ended.
+        With ``return_exceptions`` an ``Exception`` takes its output's place. ``max_concurrency`` bounds the calls in
+        flight, those of nested batches included.
         """
-        from .batching import batch
+        from .batching.in_threads import batch
 
         return batch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     def batch_as_completed(
         self,
-        inputs: Sequence[Input],
+        inputs: Iterable[Input],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Output]]:
-        """As ``batch``, but yield ``(index, output)`` as each call ends."""
-        from .batching import batch_as_completed
+        """As ``batch``, but yield ``(index, output)`` as each call ends.
+
+        Inputs are taken as outputs are asked for, at most ``max_concurrency`` more than these, so they need no end.
+        Closing the iterator begins no further call, waits for those in flight and closes the inputs.
+        """
+        from .batching.in_threads import batch_as_completed
 
         return batch_as_completed(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     # -- async
 
-    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+    async def ainvoke(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
+    ) -> Output:
         """Async ``invoke``; a sync one runs in a thread."""
-        if self._wrote("astream", "atransform"):
+        config = checked(config)
+        if not self._written.isdisjoint(("astream", "atransform")):
             with _Deriving(self, "ainvoke", input):
-                return await self.acollect(self.astream(input, config, **kwargs))
-        if not self._has_sync:
+                return await afolded(self.acollect, self.astream(input, config, **kwargs))
+        if not self._written.is_sync:
             raise _nothing_written(self)
-        from .threads import run_in_thread
-
-        return await run_in_thread(self.invoke, input, config, **kwargs)
+        return await run_in_executor(None, self.invoke, input, config, **kwargs)
 
     def astream(
-        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> AsyncIterator[Chunk]:
         """Async ``stream``; a sync one runs in one worker thread, ``buffer_size`` chunks ahead at most."""
-        if self._wrote("atransform"):
+        config = checked(config)
+        if "atransform" in self._written:
             from .blocking import async_single
 
             return self.atransform(async_single(input), config, **kwargs)
-        if self._wrote("ainvoke") and not self._wrote("stream", "transform"):
+        if "ainvoke" in self._written and self._written.isdisjoint(("stream", "transform")):
             return self._astream_of_one(input, config, **kwargs)
-        from .threads import stream_in_thread
+        from .bridge.in_thread import stream_in_thread
 
-        if not self._has_sync:
+        if not self._written.is_sync:
             raise _nothing_written(self)
         return stream_in_thread(self, input, config, **kwargs)
 
     async def _astream_of_one(
-        self, input: Input, config: RunnableConfig | None, **kwargs: Any
+        self, input: Input, config: RunnableConfig | None, **kwargs: Unpack[NoMore]
     ) -> AsyncIterator[Any]:
         with _Deriving(self, "astream", input):
             output = await self.ainvoke(input, config, **kwargs)
         yield output
 
     def atransform(
-        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> AsyncIterator[Chunk]:
         """Async ``transform``; a sync one runs in one worker thread, fed and drained through bounded channels."""
-        if self._wrote("transform"):
-            from .threads import transform_in_thread
+        config = checked(config)
+        if "transform" in self._written:
+            from .bridge.in_thread import transform_in_thread
 
             return transform_in_thread(self, input, config, **kwargs)
         from .blocking import astream_of_fold
 
-        return astream_of_fold(self, input, self._fold_input, config, **kwargs)
+        return astream_of_fold(self, input, partial(fold_input, self), config, **kwargs)
 
     async def acollect(self, chunks: AsyncIterable[Any]) -> Output:
         """``collect`` for an async stream."""
@@ -242,7 +322,7 @@ class Runnable(Generic[Input, Output, Chunk]):
 
     async def abatch(
         self,
-        inputs: Sequence[Input],
+        inputs: Iterable[Input],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -250,42 +330,106 @@ class Runnable(Generic[Input, Output, Chunk]):
     ) -> list[Output]:
         """Async ``batch``: ``ainvoke`` each input in a task, ``max_concurrency`` at a time.
 
-        The first exception cancels the calls in flight and is raised.
+        Without that all at once, or 128 where the inputs have no length. The first failure cancels the calls in flight
+        and is raised when these have ended.
         """
-        from .batching import abatch
+        from .batching.in_tasks import abatch
 
         return await abatch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     def abatch_as_completed(
         self,
-        inputs: Sequence[Input],
+        inputs: Iterable[Input],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Output]]:
-        """As ``abatch``, but yield ``(index, output)`` as each call ends."""
-        from .batching import abatch_as_completed
+        """As ``abatch``, but yield ``(index, output)`` as each call ends; inputs are taken as outputs are asked for."""
+        from .batching.in_tasks import abatch_as_completed
 
         return abatch_as_completed(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     # -- composition
 
-    def __or__(self, other: Any) -> RunnableSequence:
+    if not TYPE_CHECKING:  # composing.pyi has the types
+
+        def __or__(self, other):
+            from .sequence import RunnableSequence
+
+            return RunnableSequence(self, other)
+
+        def __ror__(self, other):
+            from .sequence import RunnableSequence
+
+            return RunnableSequence(other, self)
+
+    def pipe(self, *others: Any, name: str | None = None) -> RunnableSequence[Input, Any, Any]:
+        """Compose with ``others``, left to right: ``a.pipe(b, c)`` is ``a | b | c``, of which types are known."""
         from .sequence import RunnableSequence
 
-        return RunnableSequence(self, other)
+        return RunnableSequence(self, *others, name=name)
 
-    def __ror__(self, other: Any) -> RunnableSequence:
-        from .sequence import RunnableSequence
+    # -- the same with something settled
 
-        return RunnableSequence(other, self)
+    def bind(self, **kwargs: Any) -> RunnableBinding[Input, Output, Chunk]:
+        """This one, called with ``kwargs``; those of a call win."""
+        from .binding import RunnableBinding
 
-    def pipe(self, *others: Any) -> RunnableSequence:
-        """Compose with ``others``, left to right: ``a.pipe(b, c)`` is ``a | b | c``."""
-        from .sequence import RunnableSequence
+        return RunnableBinding(self, kwargs)
 
-        return RunnableSequence(self, *others)
+    def with_config(
+        self, config: RunnableConfig | None = None, **keys: Any
+    ) -> RunnableBinding[Input, Output, Chunk]:
+        """This one, called with ``config`` and ``keys`` of it; that of a call is merged over them."""
+        from .binding import RunnableBinding
+
+        return RunnableBinding(self, config=merge_configs(config, keys))
+
+    def with_fold(self, fold: Fold) -> RunnableBinding[Input, Any, Chunk]:
+        """This one, whose chunks fold by ``fold``: ``"error"``, ``"last"``, ``"list"`` or a callable of their list."""
+        from .binding import RunnableBinding
+
+        return RunnableBinding(self, fold=fold)
+
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: Any = (Exception,),
+        wait_exponential_jitter: bool = True,
+        exponential_jitter_params: Mapping[str, float] | None = None,
+        stop_after_attempt: int = 3,
+        on_midstream: str = "raise",
+        on_restart: Callable[[int, BaseException], object] | None = None,
+    ) -> RunnableRetry[Input, Output, Chunk]:
+        """This one, called again after an error, ``stop_after_attempt`` times at most; see ``RunnableRetry``."""
+        from .retrying import RunnableRetry
+
+        return RunnableRetry(
+            self,
+            retry_if_exception_type=retry_if_exception_type,
+            wait_exponential_jitter=wait_exponential_jitter,
+            exponential_jitter_params=exponential_jitter_params,
+            stop_after_attempt=stop_after_attempt,
+            on_midstream=on_midstream,
+            on_restart=on_restart,
+        )
+
+    def with_types(self, *, input_type: Any = None, output_type: Any = None) -> Runnable[Any, Any, Any]:
+        """This very one; for type checkers another."""
+        return self
+
+    def map(self) -> RunnableEach[Input, Output]:
+        """Lists of inputs to lists of outputs, through ``batch``."""
+        from .each import RunnableEach
+
+        return RunnableEach(self)
+
+    def pick(self, keys: Any) -> RunnableSequence[Input, Any, Any]:
+        """The value of one key of the output, or a dict of those of a list of keys, as they stream."""
+        from .passthrough import RunnablePick
+
+        return self.pipe(RunnablePick(keys))
 
     def describe(self) -> str:
         """Say, a line for each stage, whether it streams, and where a chain waits for its whole input."""
@@ -293,21 +437,16 @@ class Runnable(Generic[Input, Output, Chunk]):
 
     def _describe(self, *, head: bool) -> str:
         """The line of ``describe``; the ``head`` of a chain has its whole input at once and need not wait for it."""
-        waits = self._blocks and not head
-        if self._gives_chunks:
+        waits = self._written.waits and not head
+        if self._written.gives_chunks:
             return f"{self!r}: {'waits for its whole input, then streams' if waits else 'streams'}"
         return f"{self!r}: {'blocks: waits for its whole input, gives one chunk' if waits else 'gives one chunk'}"
-
-    @property
-    def _gives_chunks(self) -> bool:
-        """Whether the output comes in more than one chunk."""
-        return self._wrote("stream", "transform", "astream", "atransform")
 
 
 class _Deriving:
     """Guards a derived call: a method that calls the one derived from it, on the same input, would never end."""
 
-    __slots__ = ("_key", "_token")
+    __slots__ = ("_token",)
 
     def __init__(self, runnable: Runnable[Any, Any], method: str, input: object) -> None:
         under_way = _deriving.get()
@@ -338,8 +477,8 @@ def _nothing_written(runnable: Runnable[Any, Any]) -> TypeError:
 
 def _private_loop(runnable: Runnable[Any, Any]) -> Any:
     """The module that runs async-only Runnables for sync callers; a TypeError if there is nothing to run."""
-    if not runnable._has_async:
+    if not runnable._written.is_async:
         raise _nothing_written(runnable)
-    from . import private_loop
+    from .bridge import loop_stream
 
-    return private_loop
+    return loop_stream

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, closing_iterator
 
 if TYPE_CHECKING:
     from .base import Runnable
+    from .composing import FoldFunction
     from .config import RunnableConfig
 
-__all__ = ["astream_of_fold", "async_single", "fold_then_astream", "fold_then_stream", "stream_of_fold"]
-
-Fold = Callable[[Iterable[Any]], Any]
+__all__ = [
+    "astream_of_fold",
+    "async_single",
+    "closed_after",
+    "fold_then_astream",
+    "fold_then_stream",
+    "stream_of_fold",
+]
 
 
 def fold_then_stream(
-    stage: Runnable[Any, Any], chunks: Iterable[Any], fold: Fold, config: RunnableConfig | None, **kwargs: Any
+    stage: Runnable[Any, Any],
+    chunks: Iterable[Any],
+    fold: FoldFunction,
+    config: RunnableConfig | None,
+    /,
+    **kwargs: Any,
 ) -> Iterator[Any]:
     """On the first pull take in all ``chunks``, then yield what ``stage`` streams for their fold."""
     yield from stage.stream(fold(chunks), config, **kwargs)
 
 
 def stream_of_fold(
-    stage: Runnable[Any, Any], chunks: Iterable[Any], fold: Fold, config: RunnableConfig | None, **kwargs: Any
+    stage: Runnable[Any, Any],
+    chunks: Iterable[Any],
+    fold: FoldFunction,
+    config: RunnableConfig | None,
+    /,
+    **kwargs: Any,
 ) -> Iterator[Any]:
     """``fold_then_stream`` that closes ``chunks``, however it ends."""
     iterator = iter(chunks)
@@ -35,31 +52,35 @@ def stream_of_fold(
 async def fold_then_astream(
     stage: Runnable[Any, Any],
     chunks: AsyncIterable[Any],
-    fold: Fold,
+    fold: FoldFunction,
     config: RunnableConfig | None,
+    /,
     **kwargs: Any,
 ) -> AsyncIterator[Any]:
     """Async ``fold_then_stream``."""
     stream = stage.astream(fold([chunk async for chunk in chunks]), config, **kwargs)
-    guarded: async_closing_iterator[Any] = async_closing_iterator(stream, (stream,))
-    try:
-        async for chunk in guarded:
+    async with closed_after(stream) as chunks:
+        async for chunk in chunks:
             yield chunk
-    finally:
-        await guarded.aclose()
 
 
 def astream_of_fold(
     stage: Runnable[Any, Any],
     chunks: AsyncIterable[Any],
-    fold: Fold,
+    fold: FoldFunction,
     config: RunnableConfig | None,
+    /,
     **kwargs: Any,
 ) -> AsyncIterator[Any]:
     """``fold_then_astream`` that closes ``chunks``, however it ends."""
     iterator = aiter(chunks)
     stream = fold_then_astream(stage, iterator, fold, config, **kwargs)
     return async_closing_iterator(stream, (iterator, stream))
+
+
+def closed_after(stream: AsyncIterator[Any]) -> aclosing[Any]:
+    """``stream`` for an ``async with``, which closes it, whatever it has for that."""
+    return aclosing(async_closing_iterator(stream, (stream,)))
 
 
 async def async_single(value: Any) -> AsyncIterator[Any]:

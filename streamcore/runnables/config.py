@@ -1,19 +1,32 @@
-"""``RunnableConfig``: options that travel down a chain, and how two of them merge."""
+"""``RunnableConfig``: options that travel down a chain, what they may be, and how two of them merge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypedDict, cast
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypedDict, TypeVar, cast
+
+from .._shared.notes import loud
 
 __all__ = [
     "DEFAULT_BUFFER_BYTES",
     "DEFAULT_BUFFER_SIZE",
     "DEFAULT_RECURSION_LIMIT",
     "RunnableConfig",
+    "checked",
     "child_config",
+    "ensure_config",
+    "get_config_list",
+    "handed",
     "merge_configs",
+    "patch_config",
+    "positive_int",
+    "run_in_executor",
 ]
+
+T = TypeVar("T")
 
 DEFAULT_RECURSION_LIMIT = 25
 DEFAULT_BUFFER_BYTES = 8 << 20  # 2048 chunks of 4 KiB: chunks of a usual size are bounded by their number
@@ -50,27 +63,178 @@ class RunnableConfig(TypedDict, total=False):
 def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     """Merge from left to right: tags and listeners are appended, metadata is updated, any other key is replaced.
 
-    A key set to ``None`` counts as unset. The arguments stay as they are.
+    A key set to ``None`` counts as unset, and so does a ``recursion_limit`` that is the default, which
+    ``ensure_config`` puts in. The arguments stay as they are.
     """
     merged: dict[str, Any] = {}
     for config in configs:
-        for key, value in (config or {}).items():
+        for key, value in (checked(config) or {}).items():
             if value is None:
                 continue
             if key == "tags":
                 have = merged.get(key, [])
-                merged[key] = [*have, *(tag for tag in value if tag not in have)]
+                merged[key] = [*have, *(tag for tag in cast("list[str]", value) if tag not in have)]
             elif key == "listeners":
-                merged[key] = [*merged.get(key, []), *value]
+                merged[key] = [*merged.get(key, []), *cast("list[Any]", value)]
             elif key == "metadata":
-                merged[key] = {**merged.get(key, {}), **value}
-            else:
+                merged[key] = {**merged.get(key, {}), **cast("dict[str, Any]", value)}
+            elif key != "recursion_limit" or value != DEFAULT_RECURSION_LIMIT or key not in merged:
                 merged[key] = value
     return cast(RunnableConfig, merged)
 
 
+def ensure_config(config: Mapping[str, Any] | None = None) -> RunnableConfig:
+    """A copy of ``config`` that has ``tags``, ``metadata`` and ``recursion_limit`` in any case; ``None`` is unset."""
+    return merge_configs({"tags": [], "metadata": {}, "recursion_limit": DEFAULT_RECURSION_LIMIT}, config)
+
+
+def patch_config(
+    config: Mapping[str, Any] | None,
+    *,
+    recursion_limit: int | None = None,
+    max_concurrency: int | None = None,
+    run_name: str | None = None,
+    **keys: Any,
+) -> RunnableConfig:
+    """``ensure_config(config)`` with these keys in the place of what it has; ``None`` leaves a key as it is."""
+    patched: dict[str, Any] = {**ensure_config(config)}
+    patch = {
+        "recursion_limit": recursion_limit,
+        "max_concurrency": max_concurrency,
+        "run_name": run_name,
+        **keys,
+    }
+    patched.update({key: value for key, value in patch.items() if value is not None})
+    return cast(RunnableConfig, dict(checked(patched) or {}))
+
+
+def get_config_list(
+    config: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, length: int
+) -> list[RunnableConfig]:
+    """``length`` configs: copies of one, or those of a list of that length."""
+    if length < 0:
+        raise ValueError(f"length must not be negative, got {length}")
+    if not isinstance(config, Sequence) or isinstance(config, (str, bytes)):
+        return [ensure_config(config) for _ in range(length)]
+    if len(config) != length:
+        raise ValueError(f"got {len(config)} configs for {length} inputs")
+    return [ensure_config(each) for each in config]
+
+
+async def run_in_executor(
+    executor_or_config: Executor | Mapping[str, Any] | None,
+    func: Callable[..., T],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> T:
+    """``func(...)`` in an executor: that one, that of the config, or else the loop's; in a copy of the context.
+
+    ``StopIteration``, which no future takes, becomes a ``RuntimeError``.
+    """
+    import asyncio
+
+    executor: Any = executor_or_config
+    if executor is not None and not hasattr(executor, "submit"):
+        executor = (checked(executor) or {}).get("executor")
+    call = partial(copy_context().run, _called, func, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(executor, call)
+
+
+def _called(func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    try:
+        return func(*args, **kwargs)
+    except StopIteration as stop:
+        raise loud(stop) from stop
+
+
+# -- what a config may be
+
+
+class Checked(dict[str, Any]):
+    """A config that has been checked: a copy, which the call hands down."""
+
+
+def checked(config: Mapping[str, Any] | None) -> RunnableConfig | None:
+    """A copy of ``config``, if it is one: else a TypeError or ValueError with the key and its value."""
+    if config is None or type(config) is Checked:
+        return cast("RunnableConfig | None", config)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"config must be a mapping, got {_shown(config)}")
+    copy = Checked(handed(config))
+    for key, value in copy.items():
+        check = CHECKS.get(key)
+        if check is not None and value is not None:
+            check(key, value)
+    return cast(RunnableConfig, copy)
+
+
+def _labels(key: str, value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{key} must be a list of str, got {_shown(value)}")
+
+
+def _mapping(key: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{key} must be a mapping, got {_shown(value)}")
+
+
+def _int(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{key} must be an int, got {_shown(value)}")
+
+
+def positive_int(key: str, value: Any) -> None:
+    """An error unless ``value``, that of ``key``, is a positive int."""
+    _int(key, value)
+    if value < 1:
+        raise ValueError(f"{key} must be positive, got {value}")
+
+
+def _seconds(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not hasattr(type(value), "__float__"):
+        raise TypeError(f"{key} must be a number, got {_shown(value)}")
+    if not value > 0:  # nor is NaN
+        raise ValueError(f"{key} must be positive, got {value}")
+
+
+def _executor(key: str, value: Any) -> None:
+    if not callable(getattr(value, "submit", None)):
+        raise TypeError(f"{key} must have a method submit, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {value!r:.100}"
+
+
+CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "tags": _labels,
+    "metadata": _mapping,
+    "max_concurrency": positive_int,
+    "recursion_limit": _int,
+    "timeout": _seconds,
+    "first_chunk_timeout": _seconds,
+    "buffer_size": positive_int,
+    "buffer_bytes": positive_int,
+    "executor": _executor,
+}
+
+
 def child_config(config: RunnableConfig | None) -> RunnableConfig | None:
-    """What a chain hands to its stages: everything but ``run_name``, which names the chain itself."""
-    if not config or "run_name" not in config:
-        return config
-    return cast(RunnableConfig, {key: value for key, value in config.items() if key != "run_name"})
+    """What a chain hands to its stages: everything but ``run_name``, which names the chain itself. It is checked."""
+    if config is None:
+        return None
+    copy = checked(config)
+    if "run_name" in config:
+        copy = cast(RunnableConfig, Checked(cast("dict[str, Any]", copy)))
+        del copy["run_name"]
+    return copy
+
+
+def handed(config: Mapping[str, Any] | None) -> RunnableConfig:
+    """A copy to hand out, so that what is done to it, its tags and its metadata reaches nobody else."""
+    copy = dict(config or ())
+    for key, kind in (("tags", list), ("metadata", dict)):
+        if isinstance(copy.get(key), kind):
+            copy[key] = kind(copy[key])
+    return cast(RunnableConfig, copy)

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._backend import async_closing_iterator, closing_iterator
 from .._shared.notes import STOPPED
-from .base import Runnable
-from .config import DEFAULT_RECURSION_LIMIT, merge_configs
-from .notes import stage_notes
+from .base import Chunk, Input, Output, Runnable
+from .blocking import closed_after
+from .config import DEFAULT_RECURSION_LIMIT, checked, handed, run_in_executor
+from .declared import empty_of_function
+from .folding import checked_fold, fold_as
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Generator
+    from typing import Unpack, overload
+
+    from .composing import Fold, Folded, FoldFunction, Foreign, FunctionOptions, Given, Made, Part
     from .config import RunnableConfig
-
-__all__ = ["RunnableGenerator", "RunnableLambda", "coerce_to_runnable"]
-
-Fold = Callable[[Iterable[Any]], Any]
+    from .parallel import RunnableParallel
 
 
-class RunnableLambda(Runnable[Any, Any]):
+__all__ = ["RunnableGenerator", "RunnableLambda", "chain", "coerce_to_runnable", "runnable"]
+
+Collect = Callable[[Iterable[Any]], Any]
+
+
+class OfFunction(Runnable[Input, Output, Chunk]):
+    """A Runnable made of a function, whose chunks fold as was asked for."""
+
+    def _set_fold(self, fold: Fold | None, collect: Collect | None) -> None:
+        self._collect = collect
+        self._fold = checked_fold(fold)
+
+    def collect(self, chunks: Iterable[Any]) -> Output:
+        if self._collect is not None:
+            return self._collect(chunks)  # type: ignore[no-any-return]
+        if self._fold is not None:
+            return fold_as(self._fold, chunks, self.__repr__, self._empty)  # type: ignore[no-any-return]
+        return super().collect(chunks)
+
+
+class RunnableLambda(OfFunction[Input, Output, Chunk]):
     """A function of one input: plain, coroutine, or a generator that yields the output in chunks.
 
     A second parameter named ``config`` receives the config. A Runnable as the result is run on the same input, up to
@@ -28,13 +50,64 @@ class RunnableLambda(Runnable[Any, Any]):
     of a function waits for its whole input; to work chunk by chunk use ``RunnableGenerator`` or ``ops.map``.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: RunnableLambda[Given, Folded, Made],
+            func: Callable[[Given], Generator[Made, Any, Any]] | Callable[[Given], AsyncGenerator[Made, Any]],
+            afunc: Callable[..., Any] | None = None,
+            *,
+            name: str | None = None,
+            fold: Fold | None = None,
+            collect: Callable[[Iterable[Any]], Folded],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableLambda[Given, Made, Made],
+            func: Callable[[Given], Generator[Made, Any, Any]] | Callable[[Given], AsyncGenerator[Made, Any]],
+            afunc: Callable[..., Any] | None = None,
+            *,
+            name: str | None = None,
+            collect: None = None,
+        ) -> None: ...
+        @overload  # a generator function, or a function that returns an iterator: its type does not tell
+        def __init__(
+            self: RunnableLambda[Given, Any, Any],
+            func: Callable[[Given], Iterator[Any]] | Callable[[Given], AsyncIterator[Any]],
+            afunc: Callable[..., Any] | None = None,
+            **options: Unpack[FunctionOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableLambda[Given, Made, Part],
+            func: Callable[[Given], Runnable[Given, Made, Part]],
+            afunc: Callable[..., Any] | None = None,
+            **options: Unpack[FunctionOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableLambda[Given, Made, Made],
+            func: Callable[[Given], Coroutine[Any, Any, Made]],
+            afunc: Callable[..., Any] | None = None,
+            **options: Unpack[FunctionOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            func: Callable[[Input], Output] | Callable[[Input, RunnableConfig], Output],
+            afunc: Callable[..., Any] | None = None,
+            **options: Unpack[FunctionOptions],
+        ) -> None: ...
+
     def __init__(
         self,
         func: Callable[..., Any],
         afunc: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
-        collect: Fold | None = None,
+        fold: Fold | None = None,
+        collect: Collect | None = None,
     ) -> None:
         if not callable(func):
             raise TypeError(f"RunnableLambda needs a callable, got {type(func).__name__}")
@@ -45,55 +118,46 @@ class RunnableLambda(Runnable[Any, Any]):
         self.func = None if func is afunc else func
         self.afunc = afunc
         self.name = name or name_of(func)
-        self._collect = collect
+        self._set_fold(fold, collect)
         self._takes_config = {f: _takes_config(f) for f in (func, afunc) if f is not None}
         # the plain function of one argument, called without any detour
-        plain = self.func is not None and not _is_generator(self.func) and not self._takes_config[self.func]
+        self._generates = self.func is not None and _is_generator(self.func)
+        plain = self.func is not None and not self._generates and not self._takes_config[self.func]
         self._plain = self.func if plain else None
+        written = ["stream" if self._generates else "invoke"] if self.func is not None else []
+        if afunc is not None:
+            written.append("astream" if _is_agenerator(afunc) else "ainvoke")
+        self._written = self._overrides(RunnableLambda, *written)
+        self._hops = afunc is None and not self._generates  # type: ignore[misc] # a fact of the object here
 
     def __repr__(self) -> str:
         return f"RunnableLambda({self.name})"
 
-    @property
-    def _gives_chunks(self) -> bool:
-        return any(map(_is_generator, self._takes_config))
+    def _empty(self) -> Any:
+        return empty_of_function(self.func or self.afunc)
 
-    @property
-    def _has_sync(self) -> bool:
-        return self.func is not None
-
-    @property
-    def _has_async(self) -> bool:
-        return self.afunc is not None
-
-    def collect(self, chunks: Iterable[Any]) -> Any:
-        return self._collect(chunks) if self._collect is not None else super().collect(chunks)
-
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None:
+            config = checked(config)
         if self._plain is not None:
             try:
                 output = self._plain(input, **kwargs)
             except StopIteration as stop:
                 raise RuntimeError(STOPPED) from stop
-            return output if not isinstance(output, Runnable) else _run_result(self, output, input, config)
-        if self.func is None:
-            from . import private_loop
-
-            return private_loop.invoke(self, input, config, **kwargs)
+            return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
+        if self.func is None or self._generates:
+            return super().invoke(input, config, **kwargs)
         try:
             output = self._call(self.func, input, config, kwargs)
         except StopIteration as stop:
             raise RuntimeError(STOPPED) from stop
-        if _is_generator(self.func):
-            return self.collect(output)
-        return output if not isinstance(output, Runnable) else _run_result(self, output, input, config)
+        return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
+        config = checked(config)
         if self.func is None:
-            from . import private_loop
-
-            return private_loop.stream(self, input, config, **kwargs)
-        if _is_generator(self.func):
+            return super().stream(input, config, **kwargs)
+        if self._generates:
             return iter(self._call(self.func, input, config, kwargs))
         return self._stream_function(input, config, kwargs)
 
@@ -107,47 +171,60 @@ class RunnableLambda(Runnable[Any, Any]):
         else:
             yield output
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        if self.afunc is None:
-            from .threads import run_in_thread
-
-            return await run_in_thread(self.invoke, input, config, **kwargs)
-        if inspect.isasyncgenfunction(self.afunc):
-            return await self.acollect(self._call(self.afunc, input, config, kwargs))
-        output = await self._call(self.afunc, input, config, kwargs)
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None:
+            config = checked(config)
+        if self._hops:
+            output = await self._called_in_thread(input, config, kwargs)
+        elif self.afunc is None or _is_agenerator(self.afunc):
+            return await super().ainvoke(input, config, **kwargs)
+        else:
+            output = await self._call(self.afunc, input, config, kwargs)
         if isinstance(output, Runnable):
-            return await output.ainvoke(input, _one_deeper(self, config))
-        return output
+            return await output.ainvoke(input, _one_deeper(self, config))  # type: ignore[no-any-return]
+        return output  # type: ignore[no-any-return]
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        if self.afunc is None:
-            from .threads import stream_in_thread
-
-            return stream_in_thread(self, input, config, **kwargs)
-        if inspect.isasyncgenfunction(self.afunc):
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        config = checked(config)
+        if self.afunc is None and not self._hops:
+            return super().astream(input, config, **kwargs)
+        if self.afunc is not None and _is_agenerator(self.afunc):
             return aiter(self._call(self.afunc, input, config, kwargs))
         return self._astream_coroutine(input, config, kwargs)
 
     async def _astream_coroutine(
         self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        assert self.afunc is not None
-        output = await self._call(self.afunc, input, config, kwargs)
+        if self.afunc is None:
+            output = await self._called_in_thread(input, config, kwargs)
+        else:
+            output = await self._call(self.afunc, input, config, kwargs)
         if not isinstance(output, Runnable):
             yield output
             return
-        async for chunk in output.astream(input, _one_deeper(self, config)):
-            yield chunk
+        stream = output.astream(input, _one_deeper(self, config))
+        async with closed_after(stream) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _called_in_thread(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> Any:
+        """What the function gives, without running it where that is a Runnable."""
+        assert self.func is not None
+        return await run_in_executor(None, self._call, self.func, input, config, kwargs)
 
     def _call(
         self, func: Callable[..., Any], input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
     ) -> Any:
         if self._takes_config[func]:
-            return func(input, config=config if config is not None else {}, **kwargs)
+            return func(input, config=handed(config), **kwargs)
         return func(input, **kwargs)
 
 
-class RunnableGenerator(Runnable[Any, Any]):
+class RunnableGenerator(OfFunction[Input, Output, Chunk]):
     """A generator function from an iterator of chunks to chunks: the streaming stage to write in one function.
 
     ``def shout(chunks): yield from (chunk.upper() for chunk in chunks)``. Async generator functions take an async
@@ -155,83 +232,165 @@ class RunnableGenerator(Runnable[Any, Any]):
     text and bytes are joined.
     """
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: RunnableGenerator[Given, Folded, Made],
+            transform: Callable[[Iterator[Given]], Iterator[Made]],
+            atransform: Callable[[AsyncIterator[Given]], AsyncIterator[Made]] | None = None,
+            *,
+            name: str | None = None,
+            fold: Fold | None = None,
+            collect: Callable[[Iterable[Any]], Folded],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableGenerator[Given, Made, Made],
+            transform: Callable[[Iterator[Given]], Iterator[Made]],
+            atransform: Callable[[AsyncIterator[Given]], AsyncIterator[Made]] | None = None,
+            *,
+            name: str | None = None,
+            collect: None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableGenerator[Given, Folded, Made],
+            transform: Callable[[AsyncIterator[Given]], AsyncIterator[Made]],
+            *,
+            name: str | None = None,
+            fold: Fold | None = None,
+            collect: Callable[[Iterable[Any]], Folded],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: RunnableGenerator[Given, Made, Made],
+            transform: Callable[[AsyncIterator[Given]], AsyncIterator[Made]],
+            *,
+            name: str | None = None,
+            collect: None = None,
+        ) -> None: ...
+        @overload  # with a parameter ``config``
+        def __init__(
+            self: RunnableGenerator[Any, Any, Any],
+            transform: Callable[..., Any],
+            atransform: Callable[..., Any] | None = None,
+            **options: Unpack[FunctionOptions],
+        ) -> None: ...
+
     def __init__(
         self,
         transform: Callable[..., Any],
         atransform: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
-        collect: Fold | None = None,
+        fold: Fold | None = None,
+        collect: Collect | None = None,
     ) -> None:
         if not callable(transform):
             raise TypeError(f"RunnableGenerator needs a generator function, got {type(transform).__name__}")
-        if atransform is None and inspect.isasyncgenfunction(transform):
+        if atransform is None and _is_agenerator(transform):
             atransform = transform
         self._sync = None if transform is atransform else transform
         self._async = atransform
         self.name = name or name_of(transform)
-        self._collect = collect
+        self._set_fold(fold, collect)
         self._takes_config = {f: _takes_config(f) for f in (transform, atransform) if f is not None}
+        served = {"transform": self._sync, "atransform": self._async}
+        self._written = self._overrides(
+            RunnableGenerator, *(name for name, f in served.items() if f is not None)
+        )
 
     def __repr__(self) -> str:
         return f"RunnableGenerator({self.name})"
 
-    @property
-    def _has_sync(self) -> bool:
-        return self._sync is not None
+    def _empty(self) -> Any:
+        return empty_of_function(self._sync or self._async)
 
-    @property
-    def _has_async(self) -> bool:
-        return self._async is not None
-
-    def collect(self, chunks: Iterable[Any]) -> Any:
-        return self._collect(chunks) if self._collect is not None else super().collect(chunks)
-
-    def _bare_transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    def _link(
+        self,
+        input: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
     ) -> Iterator[Any]:
         if self._sync is None:
-            from . import private_loop
-
-            return private_loop.transform(self, input, config, **kwargs)
-        if self._takes_config[self._sync]:
-            kwargs["config"] = config if config is not None else {}
-        return iter(self._sync(input, **kwargs))
+            return super()._link(input, owned, config, fold, **kwargs)
+        output: Iterator[Any] = iter(self._call(self._sync, input, config, kwargs))
+        owned.append(output)
+        return output
 
     def transform(
-        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
-        iterator = iter(input)
-        output = self._bare_transform(iterator, config, **kwargs)
-        return closing_iterator(output, (iterator, output), stage_notes(((self, output),)))
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Chunk]:
+        if self._sync is None:
+            return super().transform(input, config, **kwargs)
+        return self._transformed(input, config, **kwargs)
 
-    def _bare_atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    def _alink(
+        self,
+        input: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
     ) -> AsyncIterator[Any]:
         if self._async is None:
-            from .threads import transform_in_thread
-
-            return transform_in_thread(self, input, config, **kwargs)
-        if self._takes_config[self._async]:
-            kwargs["config"] = config if config is not None else {}
-        return aiter(self._async(input, **kwargs))
+            return super()._alink(input, owned, config, fold, **kwargs)
+        output: AsyncIterator[Any] = aiter(self._call(self._async, input, config, kwargs))
+        owned.append(output)
+        return output
 
     def atransform(
-        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        iterator = aiter(input)
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
         if self._async is None:
-            return self._bare_atransform(iterator, config, **kwargs)  # which closes its input
-        output = self._bare_atransform(iterator, config, **kwargs)
-        return async_closing_iterator(output, (iterator, output), stage_notes(((self, output),)))
+            return super().atransform(input, config, **kwargs)
+        return self._atransformed(input, config, **kwargs)
+
+    def _call(
+        self, function: Callable[..., Any], input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> Any:
+        if self._takes_config[function]:
+            kwargs["config"] = handed(config)
+        return function(input, **kwargs)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def coerce_to_runnable(thing: Runnable[Given, Made, Part]) -> Runnable[Given, Made, Part]: ...
+    @overload
+    def coerce_to_runnable(
+        thing: Callable[[Iterator[Given]], Iterator[Made]],
+    ) -> Runnable[Given, Made, Made]: ...
+    @overload
+    def coerce_to_runnable(
+        thing: Callable[[AsyncIterator[Given]], AsyncIterator[Made]],
+    ) -> Runnable[Given, Made, Made]: ...
+    @overload
+    def coerce_to_runnable(
+        thing: Callable[[Given], Coroutine[Any, Any, Made]],
+    ) -> Runnable[Given, Made, Made]: ...
+    @overload
+    def coerce_to_runnable(thing: Callable[[Given], Made]) -> Runnable[Given, Made, Made]: ...
+    @overload
+    def coerce_to_runnable(thing: Callable[[Given, RunnableConfig], Made]) -> Runnable[Given, Made, Made]: ...
+    @overload
+    def coerce_to_runnable(thing: Mapping[str, Any]) -> RunnableParallel: ...
+    @overload
+    def coerce_to_runnable(thing: Foreign) -> Runnable[Any, Any, Any]: ...
 
 
 def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
     """Make a Runnable of ``thing``.
 
     A Runnable is returned as it is; a generator function becomes a ``RunnableGenerator`` (it takes an iterator of
-    chunks), any other callable a ``RunnableLambda``; an object with ``invoke``, ``stream`` and ``transform`` is
-    wrapped. Anything else is a ``TypeError``.
+    chunks), any other callable a ``RunnableLambda``; a mapping a ``RunnableParallel``; an object with ``invoke``,
+    ``stream`` and ``transform`` is wrapped. Anything else is a ``TypeError``.
     """
     if isinstance(thing, Runnable):
         return thing
@@ -241,31 +400,54 @@ def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
         from .foreign import ForeignRunnable
 
         return ForeignRunnable(thing)
-    if inspect.isgeneratorfunction(thing) or inspect.isasyncgenfunction(thing):
+    if callable(thing) and _is_generator(thing):
         return RunnableGenerator(thing)
     if callable(thing):
         return RunnableLambda(thing)
+    if isinstance(thing, Mapping):
+        from .parallel import RunnableParallel
+
+        return RunnableParallel(thing)
     raise TypeError(
-        f"expected a Runnable, a callable or an object with invoke, stream and transform, got {type(thing).__name__}"
+        "expected a Runnable, a callable, a mapping or an object with invoke, stream and transform, "
+        f"got {type(thing).__name__}"
     )
+
+
+def runnable(func: Any = None, /, *, name: str | None = None, fold: Fold | None = None) -> Any:
+    """Make a ``RunnableLambda`` of a function of any kind: ``@runnable`` or ``@runnable(name=, fold=)``."""
+    if func is None:
+        return lambda func: RunnableLambda(func, name=name, fold=fold)
+    return RunnableLambda(func, name=name, fold=fold)
+
+
+chain = runnable
+"""LangChain's name for it."""
 
 
 def is_async(func: Callable[..., Any]) -> bool:
-    call = func if inspect.isroutine(func) else getattr(func, "__call__", func)  # noqa: B004
-    return any(
-        test(function)
-        for function in (func, call)
-        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-    )
+    return _is_agenerator(func) or any(map(inspect.iscoroutinefunction, _called(func)))
 
 
 def _is_generator(func: Callable[..., Any]) -> bool:
-    return inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func)
+    return _is_agenerator(func) or any(map(inspect.isgeneratorfunction, _called(func)))
+
+
+def _is_agenerator(func: Callable[..., Any]) -> bool:
+    return any(map(inspect.isasyncgenfunction, _called(func)))
+
+
+def _called(func: Callable[..., Any]) -> tuple[Any, ...]:
+    """The functions that run when ``func`` is called: also an object's ``__call__``, but not that of a class."""
+    if inspect.isroutine(func) or isinstance(func, type):
+        return (func,)
+    return func, getattr(func, "__call__", func)  # noqa: B004
 
 
 def _takes_config(func: Callable[..., Any]) -> bool:
     try:
-        return "config" in inspect.signature(func).parameters
+        # the first one is the input, whatever its name
+        return "config" in [*inspect.signature(func).parameters][1:]
     except (TypeError, ValueError):  # builtins without a signature
         return False
 
@@ -275,13 +457,15 @@ def name_of(func: Callable[..., Any]) -> str:
 
 
 def _one_deeper(runnable: Runnable[Any, Any], config: RunnableConfig | None) -> RunnableConfig:
-    left = (config or {}).get("recursion_limit", DEFAULT_RECURSION_LIMIT)
+    left = (config or {}).get("recursion_limit")
+    if left is None:
+        left = DEFAULT_RECURSION_LIMIT
     if left <= 0:
         raise RecursionError(f"recursion_limit reached: {runnable!r} keeps returning Runnables")
-    return merge_configs(config, {"recursion_limit": left - 1})
+    return {**(config or {}), "recursion_limit": left - 1}
 
 
-def _run_result(
+def run_result(
     runnable: Runnable[Any, Any], result: Runnable[Any, Any], input: Any, config: RunnableConfig | None
 ) -> Any:
     """A function gave a Runnable: run it on the same input in its place."""

@@ -13,135 +13,211 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, close_all, closing_iterator
-from . import private_loop
-from .ahead import Ahead, ahead_of
-from .base import Runnable
-from .blocking import fold_then_astream, fold_then_stream
+from .._shared.notes import loud
+from .base import Chunk, Input, Output, Runnable
+from .blocking import async_single, fold_then_astream, fold_then_stream
+from .bridge.ahead import Ahead, ahead_of
+from .bridge.in_thread import in_thread
 from .config import child_config
-from .folding import folded
-from .function import coerce_to_runnable
-from .notes import stage_notes
-from .threads import in_thread
+from .folding import fold_input, folded
+from .function import RunnableLambda, coerce_to_runnable, run_result
+from .notes import Links, note_stage
+from .written import chained
 
 if TYPE_CHECKING:
+    from .._backend import Step
+    from .composing import FoldFunction
     from .config import RunnableConfig
 
 __all__ = ["RunnableSequence"]
 
 
-class RunnableSequence(Runnable[Any, Any]):
+class RunnableSequence(Runnable[Input, Output, Chunk]):
     """Stages run one after the other: ``RunnableSequence(a, b, c)``, or ``a | b | c``.
 
     Sequences among the stages are flattened; anything that ``coerce_to_runnable`` takes may be a stage. Closing a
     stream closes every stage and the source, last to first, before ``close()`` returns.
     """
 
-    def __init__(self, *stages: Any) -> None:
+    _closes_input = True
+
+    def __init__(self, *stages: Any, name: str | None = None) -> None:
         coerced = [coerce_to_runnable(stage) for stage in stages]
         parts = [stage.stages if isinstance(stage, RunnableSequence) else (stage,) for stage in coerced]
         # two tuples are joined at once: a chain that is made by ``|`` copies its stages each time
         self.stages: Stages = parts[0] + parts[1] if len(parts) == 2 else tuple(chain.from_iterable(parts))
         if not self.stages:
             raise ValueError("RunnableSequence needs at least one stage, got none")
+        written = coerced[0]._written
+        for part in coerced[1:] or coerced:
+            written = chained(written, part._written)
+        self._written = written
+        if name is not None:
+            self.name = name
+
+    @property
+    def steps(self) -> list[Runnable[Any, Any]]:
+        """The stages, in order."""
+        return list(self.stages)
+
+    @property
+    def first(self) -> Runnable[Any, Any]:
+        """The first stage."""
+        return self.stages[0]
+
+    @property
+    def middle(self) -> list[Runnable[Any, Any]]:
+        """The stages between the first and the last."""
+        return list(self.stages[1:-1])
+
+    @property
+    def last(self) -> Runnable[Any, Any]:
+        """The last stage."""
+        return self.stages[-1]
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.stages))
 
     @cached_property
-    def _segments(self) -> tuple[Stages, ...]:
+    def _segments(self) -> tuple[tuple[int, int], ...]:
         return _segments(self.stages)
 
-    @property
-    def _blocks(self) -> bool:
-        return any(stage._blocks for stage in self.stages)
+    @cached_property
+    def _functions(self) -> tuple[Callable[[Any], Any], ...]:
+        """The functions of which the chain is made, if it is made of plain ones and no more."""
+        functions = [stage._plain for stage in self.stages if type(stage) is RunnableLambda and stage._plain]
+        return tuple(functions) if len(functions) == len(self.stages) else ()
+
+    def _invoke_functions(self, value: Any) -> Any:
+        """``invoke`` of plain functions: a third of the calls."""
+        at = 0
+        try:
+            for function in self._functions:
+                output = function(value)
+                if isinstance(output, Runnable):
+                    output = run_result(self.stages[at], output, value, None)
+                value = output
+                at += 1
+        except BaseException as error:
+            note_stage(raised := loud(error), self.stages, at)
+            if raised is not error:
+                raise raised from error
+            raise
+        return value
 
     @property
-    def _has_sync(self) -> bool:
-        return all(stage._has_sync for stage in self.stages)
-
-    @property
-    def _flow(self) -> bool:  # type: ignore[override]
-        return next((stage._flow for stage in reversed(self.stages) if not stage._passes_items), False)
-
-    @property
-    def _closes_input(self) -> bool:  # type: ignore[override]
-        return True
-
-    _acloses_input = True
+    def _chunks_are(self) -> str:  # type: ignore[override]
+        kinds = [stage._chunks_are for stage in reversed(self.stages)]
+        made = [kind for kind in kinds if kind not in ("passed", "same")]
+        return made[0] if made else "passed" if "passed" in kinds else "same"
 
     def _describe(self, *, head: bool) -> str:
         return "\n".join(stage._describe(head=head and not at) for at, stage in enumerate(self.stages))
 
-    def collect(self, chunks: Iterable[Any]) -> Any:
-        """Fold as the last stage does, or, where that only passes items on, as the one before it."""
-        return _collector(self.stages)(chunks)
+    def collect(self, chunks: Iterable[Any]) -> Output:
+        """FoldFunction as the last stage does, or, where that only passes items on, as the one before it."""
+        return _collector(self.stages, 0, len(self.stages))(chunks)  # type: ignore[no-any-return]
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        if not self._has_sync:
-            return private_loop.invoke(self, input, config, **kwargs)
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if not self._written.is_sync:
+            return super().invoke(input, config, **kwargs)
+        if config is None and not kwargs and self._functions:
+            return self._invoke_functions(input)  # type: ignore[no-any-return]
         config = child_config(config)
-        value = input
-        for stages in self._segments:
-            head, *rest = stages
-            if rest:
-                first = head.stream(value, config, **kwargs)
-                value = folded(_collector(stages), _chained(first, stages, 1, len(stages), config))
-            else:
-                value = head.invoke(value, config, **kwargs)
+        value: Any = input
+        for start, stop in self._segments:
+            try:
+                if stop - start == 1:
+                    value = self.stages[start].invoke(value, config, **kwargs)
+                else:
+                    stream = _streamed(value, self.stages, start, stop, config, kwargs)
+                    value = folded(_collector(self.stages, start, stop), stream)
+            except BaseException as error:
+                note_stage(error, self.stages, stop - 1)
+                raise
             kwargs = {}
-        return value
+        return value  # type: ignore[no-any-return]
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        if not self._has_sync:
-            return private_loop.stream(self, input, config, **kwargs)
-        config = child_config(config)
-        first = self.stages[0].stream(input, config, **kwargs)
-        return _chained(first, self.stages, 1, len(self.stages), config)
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
+        if not self._written.is_sync:
+            return super().stream(input, config, **kwargs)
+        return _streamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
     def transform(
-        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
-        if not self._has_sync:
-            return private_loop.transform(self, input, config, **kwargs)
-        return _chained(input, self.stages, 0, len(self.stages), child_config(config), **kwargs)
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Chunk]:
+        if not self._written.is_sync:
+            return super().transform(input, config, **kwargs)
+        return _chained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         config = child_config(config)
-        value = input
-        for stages in self._segments:
-            head, *rest = stages
-            if rest:
-                stream = _astreamed(value, stages, config, **kwargs)
-                value = _collector(stages)([chunk async for chunk in stream])
-            else:
-                value = await head.ainvoke(value, config, **kwargs)
+        value: Any = input
+        for start, stop in self._segments:
+            try:
+                if stop - start == 1:
+                    value = await self.stages[start].ainvoke(value, config, **kwargs)
+                else:
+                    stream = _astreamed(value, self.stages, start, stop, config, kwargs)
+                    value = _collector(self.stages, start, stop)([chunk async for chunk in stream])
+            except BaseException as error:
+                note_stage(error, self.stages, stop - 1)
+                raise
             kwargs = {}
-        return value
+        return value  # type: ignore[no-any-return]
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        return _astreamed(input, self.stages, child_config(config), **kwargs)
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        return _astreamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
     def atransform(
-        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        return _achained(input, self.stages, 0, child_config(config), **kwargs)
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        return _achained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
 
 Stages = tuple[Runnable[Any, Any], ...]
+Note = Callable[[BaseException], None]
 
 
-def _segments(stages: Stages) -> tuple[Stages, ...]:
+def _segments(stages: Stages) -> tuple[tuple[int, int], ...]:
     """Cut before each stage that waits: inside a segment every stage but the first streams."""
-    cuts = [0, *(at for at, stage in enumerate(stages) if at and stage._blocks), len(stages)]
-    return tuple(stages[start:stop] for start, stop in pairwise(cuts))
+    cuts = [0, *(at for at, stage in enumerate(stages) if at and stage._written.waits), len(stages)]
+    return tuple(pairwise(cuts))
 
 
-def _collector(stages: Stages) -> Callable[[Iterable[Any]], Any]:
-    """The fold of the last stage that makes chunks of its own; a list where every stage only passes items on."""
-    for stage in reversed(stages):
-        if not stage._passes_items:
-            return stage.collect
-    return list
+def _collector(stages: Stages, start: int, stop: int, before: FoldFunction | None = None) -> FoldFunction:
+    """The fold of the last stage that makes chunks of its own.
+
+    Where there is none it is ``before``, the fold of the input if that is known; else a list where they pass items on.
+    """
+    passed = False
+    for at in range(stop - 1, start - 1, -1):
+        kind = stages[at]._chunks_are
+        if kind not in ("passed", "same"):
+            return stages[at]._collector(_collector(stages, start, at, before) if at > start else before)
+        passed |= kind == "passed"
+    return before or (list if passed else partial(fold_input, stages[start]))
+
+
+def _streamed(
+    input: Any,
+    stages: Stages,
+    start: int,
+    stop: int,
+    config: RunnableConfig | None,
+    kwargs: dict[str, Any],
+) -> Iterator[Any]:
+    """Stream ``input`` through the stages from ``start`` up to ``stop``."""
+    if "transform" in stages[start]._written and "stream" not in stages[start]._written:
+        return _chained((input,), stages, start, stop, config, kwargs)
+    try:
+        first = stages[start].stream(input, config, **kwargs)
+    except BaseException as error:
+        note_stage(error, stages, start)
+        raise
+    return _chained(first, stages, start + 1, stop, config, {})
 
 
 def _chained(
@@ -150,115 +226,164 @@ def _chained(
     start: int,
     stop: int,
     config: RunnableConfig | None,
-    **kwargs: Any,
+    kwargs: dict[str, Any],
+    *,
+    note: Note | None = None,
+    fold: FoldFunction | None = None,
 ) -> Iterator[Any]:
-    """Lead ``first``, which is the input of ``stages[start]``, through the stages up to ``stop``."""
+    """Lead ``first``, which is the input of ``stages[start]``, through the stages up to ``stop``.
+
+    It is the source's if ``start`` is 0, else that of the stage before; with ``note`` it comes from other links, which
+    that asks. ``fold`` is the fold of ``first``, where it is known. Operators that do one thing with each item cost no
+    iterator of their own: what comes next does it.
+    """
     iterator = iter(first)
     owned: list[Any] = [iterator]
-    links: list[tuple[object, object]] = [(stages[start - 1], iterator)] if start else []
+    links = Links(stages)
+    links.add(start - 1, iterator, speaks=note is not None)
+    steps: list[Step] = []
+    at = start
     try:
+        if note is not None:
+            iterator = owned[0] = closing_iterator(iterator, owned[:], note)
         for at in range(start, stop):
             stage = stages[at]
-            if stage._blocks:
-                iterator = fold_then_stream(stage, iterator, _fold_before(stages, at), config, **kwargs)
+            step = stage._step(**kwargs)
+            if step is not None:
+                steps.append(step)
+                kwargs = {}
+                continue
+            if steps or links.unwatched or (stage._notes_source and at):
+                iterator = owned[-1] = closing_iterator(iterator, owned[-1:], links.note(), steps=steps)
+                steps = []
+            if stage._written.waits:
+                iterator = fold_then_stream(stage, iterator, _fold_before(stages, at, fold), config, **kwargs)
+                owned.append(iterator)
             else:
-                iterator = iter(stage._bare_transform(iterator, config, **kwargs))
-                if stage._closes_input:
-                    owned.pop()
-            owned.append(iterator)
-            links.append((stage, iterator))
+                before = _fold_before(stages, at, fold) if stage._takes_fold else None
+                iterator = stage._link(iterator, owned, config, before, **kwargs)
+            links.add(at, iterator)
             kwargs = {}
     except BaseException as error:
+        note_stage(error, stages, at)
         close_all(owned, error)
         raise
-    if len(owned) == 1 and stages[stop - 1]._closes_input:
+    if len(owned) == 1 and stages[stop - 1]._closes_input and not steps:
         return iterator
-    return closing_iterator(iterator, owned, stage_notes(links))
+    return closing_iterator(iterator, owned, links.note(), steps=steps)
 
 
 def _astreamed(
-    input: Any, stages: Stages, config: RunnableConfig | None, **kwargs: Any
+    input: Any,
+    stages: Stages,
+    start: int,
+    stop: int,
+    config: RunnableConfig | None,
+    kwargs: dict[str, Any],
 ) -> AsyncIterator[Any]:
-    """Stream ``input`` through all ``stages``."""
-    head = stages[0]
-    _, stop = next(_runs(stages, 0))
-    if not stop:
-        return _achained(head.astream(input, config, **kwargs), stages, 1, config)
+    """Async ``_streamed``."""
+    _, end = next(_runs(stages, start, stop))
+    if not end > start:
+        if "atransform" in stages[start]._written and "astream" not in stages[start]._written:
+            return _achained(async_single(input), stages, start, stop, config, kwargs)
+        try:
+            first = stages[start].astream(input, config, **kwargs)
+        except BaseException as error:
+            note_stage(error, stages, start)
+            raise
+        return _achained(first, stages, start + 1, stop, config, {})
 
     def make() -> Iterator[Any]:
-        return _chained(head.stream(input, config, **kwargs), stages, 1, stop, config)
+        return _streamed(input, stages, start, end, config, kwargs)
 
     ahead = ahead_of(config)
-    return _achained(in_thread(make, None, config, ahead), stages, stop, config, ahead)
+    return _achained(in_thread(make, None, config, ahead), stages, end, stop, config, {}, ahead)
 
 
 def _achained(
     first: AsyncIterable[Any],
     stages: Stages,
     start: int,
+    stop: int,
     config: RunnableConfig | None,
+    kwargs: dict[str, Any],
     ahead: Ahead | None = None,
-    **kwargs: Any,
+    *,
+    fold: FoldFunction | None = None,
 ) -> AsyncIterator[Any]:
-    """Async ``_chained``; neighbours among which one has sync methods only share one worker thread.
-
-    Operators that do one thing with each item cost no iterator of their own: whatever comes next does it for them.
-    """
+    """Async ``_chained``; neighbours among which one has sync methods only share one worker thread."""
     iterator = aiter(first)
     owned: list[Any] = [iterator]
-    links: list[tuple[object, object]] = [(stages[start - 1], iterator)] if start else []
-    steps: list[tuple[str, Any, str]] = []
+    links = Links(stages)
+    links.add(start - 1, iterator)
+    steps: list[Step] = []
+    culprit: int | None = start
     try:
-        for at, stop in _runs(stages, start):
-            stage = stages[at]
-            step = stage._item_step() if stop == at else None
+        for at, end in _runs(stages, start, stop):
+            stage, culprit = stages[at], at
+            step = stage._step(**kwargs) if end == at else None
             if step is not None:
                 steps.append(step)
+                kwargs = {}
                 continue
-            if steps:
-                iterator = async_closing_iterator(iterator, owned, steps=steps)
+            if steps or links.unwatched or (stage._notes_source and at):
+                iterator = async_closing_iterator(iterator, owned, links.note(), steps=steps)
                 owned, steps = [iterator], []
-            if stop > at:
-                make = partial(_chained, stages=stages, start=at, stop=stop, config=config, **kwargs)
+            if end > at:
+                culprit = None
+                make = partial(
+                    _chained,
+                    stages=stages,
+                    start=at,
+                    stop=end,
+                    config=config,
+                    kwargs=kwargs,
+                    note=links.note(),
+                    fold=fold,
+                )
                 ahead = ahead or ahead_of(config)
                 iterator = in_thread(make, iterator, config, ahead)
-                owned.pop()
-            elif stage._blocks:
-                iterator = fold_then_astream(stage, iterator, _fold_before(stages, at), config, **kwargs)
+                owned[-1] = iterator
+            elif stage._written.waits:
+                iterator = fold_then_astream(
+                    stage, iterator, _fold_before(stages, at, fold), config, **kwargs
+                )
+                owned.append(iterator)
             else:
-                iterator = aiter(stage._bare_atransform(iterator, config, **kwargs))
-                if stage._acloses_input:
-                    owned.pop()
-            owned.append(iterator)
-            links.append((stage, iterator))
+                before = _fold_before(stages, at, fold) if stage._takes_fold else None
+                iterator = stage._alink(iterator, owned, config, before, **kwargs)
+            links.add(at, iterator)
             kwargs = {}
-    except BaseException:
+    except BaseException as error:
+        if culprit is not None:  # else the config
+            note_stage(error, stages, culprit)
         # a dropped stream is closed by the loop, or at once where none runs
         async_closing_iterator(iterator, owned)
         raise
-    if len(owned) == 1 and stages[-1]._acloses_input:
+    if len(owned) == 1 and stages[stop - 1]._closes_input and not steps:
         return iterator
-    return async_closing_iterator(iterator, owned, stage_notes(links), steps=steps)
+    return async_closing_iterator(iterator, owned, links.note(), steps=steps)
 
 
-def _fold_before(stages: Stages, at: int) -> Callable[[Iterable[Any]], Any]:
-    """How the input of ``stages[at]`` is folded: by what made it, if that is a stage."""
-    return _collector(stages[:at]) if at else stages[0]._fold_input
+def _fold_before(stages: Stages, at: int, fold: FoldFunction | None = None) -> FoldFunction:
+    """How the input of ``stages[at]`` is folded: by what made it, if that is a stage; ``fold`` is that of all input."""
+    return _collector(stages, 0, at, fold) if at else fold or partial(fold_input, stages[0])
 
 
-def _runs(stages: Stages, start: int) -> Iterator[tuple[int, int]]:
-    """Pairs ``(at, stop)``: stages to run together in one thread, or ``(at, at)`` for one that runs on the loop.
+def _runs(stages: Stages, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Pairs ``(at, end)``: stages to run together in one thread, or ``(at, at)`` for one that runs on the loop.
 
-    A run is as long as stages have sync methods; it goes to a thread only if one of them has nothing else.
+    A run is as long as stages have sync methods; it goes to a thread only if one of them has nothing else. A stage that
+    hops runs on the loop.
     """
     at = start
-    while at < len(stages):
-        stop = at
-        while stop < len(stages) and stages[stop]._has_sync:
-            stop += 1
-        if all(stage._has_async for stage in stages[at:stop]):
-            stop = max(stop, at + 1)
-            yield from ((one, one) for one in range(at, stop))
+    while at < stop:
+        end = at
+        while end < stop and stages[end]._written.is_sync and not stages[end]._hops:
+            end += 1
+        if all(stage._written.is_async for stage in stages[at:end]):
+            end = max(end, at + 1)
+            yield from ((one, one) for one in range(at, end))
         else:
-            yield at, stop
-        at = stop
+            yield at, end
+        at = end

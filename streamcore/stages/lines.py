@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._shared.options import DEFAULT_MAX_SIZE
-from .stage import Stage
+from .stage import Item, ItemStage
+
+if TYPE_CHECKING:
+    from typing import Literal, Unpack, overload
+
+    from .._backend import View
+    from .kinds import DelimitedOptions, LinesOptions
 
 __all__ = ["Delimited", "Lines"]
 
 
-class Lines(Stage):
+class Lines(ItemStage[Item]):
     """Cuts a byte stream into lines.
 
     ``newline="lf"`` ends a line at LF and takes a CR away only as part of CRLF; ``"universal"`` ends it at a lone CR
@@ -25,6 +31,17 @@ class Lines(Stage):
     """
 
     _engine = "LinesEngine"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Lines[bytes], *, as_: type[bytes] = ..., **options: Unpack[LinesOptions]
+        ) -> None: ...
+        @overload
+        def __init__(self: Lines[str], *, as_: type[str], **options: Unpack[LinesOptions]) -> None: ...
+        @overload
+        def __init__(self: Lines[View], *, as_: Literal["view"], **options: Unpack[LinesOptions]) -> None: ...
 
     def __init__(
         self,
@@ -48,7 +65,7 @@ class Lines(Stage):
         )
 
 
-class Delimited(Stage):
+class Delimited(ItemStage[Item]):
     """Cuts a byte stream at delimiters, each of one or more bytes.
 
     Where delimiters overlap, the one that starts first counts, and of those that start together the longest. ``keep``
@@ -56,6 +73,27 @@ class Delimited(Stage):
     """
 
     _engine = "DelimitedEngine"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Delimited[bytes],
+            *delimiters: bytes,
+            as_: type[bytes] = ...,
+            **options: Unpack[DelimitedOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Delimited[str], *delimiters: bytes, as_: type[str], **options: Unpack[DelimitedOptions]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Delimited[View],
+            *delimiters: bytes,
+            as_: Literal["view"],
+            **options: Unpack[DelimitedOptions],
+        ) -> None: ...
 
     def __init__(
         self,

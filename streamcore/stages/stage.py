@@ -7,31 +7,36 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _backend
 from .._shared.notes import place
-from ..runnables.base import Runnable
+from ..runnables.base import Chunk, Input, Output, Runnable
+from ..runnables.config import checked
+from ..runnables.notes import note_source, watched_source
 from ..sources import async_fragments, fragments
 
 if TYPE_CHECKING:
     from ..batch import Batch
     from ..runnables.config import RunnableConfig
+    from .kinds import AsyncReader, ByteSource, Item
+else:
+    from typing import TypeVar
 
-__all__ = ["Stage"]
+    ByteSource = Any
+    Item = TypeVar("Item")
+
+__all__ = ["ByteSource", "Item", "ItemStage", "Stage"]
 
 
-class Stage(Runnable[Any, Any]):
+class Stage(Runnable[Input, Output, Chunk]):
     """A Runnable that cuts a byte or text stream by an engine; its result does not depend on how the input is cut.
 
     ``stream`` takes any source (bytes-like, ``os.PathLike``, a binary file, an iterable of fragments), ``transform``
-    an iterable of fragments. A subclass names its engine and whether it takes text, and hands its options on.
+    an iterable of fragments. A subclass names its engine, hands its options on, and says what its fragments are where
+    these are not bytes.
     """
 
     _closes_input = True
-    _acloses_input = True
+    _notes_source = True
     _engine: ClassVar[str]
     """Name of the engine's class, the same in both backends."""
-    _text: ClassVar[bool] = False
-    """Whether ``str`` is data here."""
-    _core: Any = _backend
-    """Where the engine is looked up; tests put one backend here to hold the twins equal."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._args = args
@@ -51,51 +56,83 @@ class Stage(Runnable[Any, Any]):
 
     def engine(self) -> Any:
         """A new sans-IO engine: ``feed(fragment) -> list``, ``finish() -> list``, ``reset()``."""
-        return getattr(self._core, self._engine)(*self._args, **self._options)
+        return getattr(_backend, self._engine)(*self._args, **self._options)
 
     def batches(self, source: Any) -> Iterator[Batch]:
         """Cut ``source`` into columnar ``Batch`` objects: one data buffer and the offsets of the items in it."""
-        return self.engine().batches(fragments(source, text=self._text))  # type: ignore[no-any-return]
+        return self.engine().batches(self._fragments(source))  # type: ignore[no-any-return]
 
-    def collect(self, chunks: Iterable[Any]) -> Any:
+    def _fragments(self, source: Any) -> Iterator[Any]:
+        """The fragments of a source that is not asynchronous."""
+        return fragments(source)
+
+    def collect(self, chunks: Iterable[Any]) -> Output:
         """The list of the items."""
-        return list(chunks)
+        return list(chunks)  # type: ignore[return-value]
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         """Cut a source: bytes-like, a path, a binary file or an iterable of fragments."""
-        return self.engine().iterate(fragments(input, text=self._text))  # type: ignore[no-any-return]
+        checked(config)
+        return self._cut(input)
 
     def transform(
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
+    ) -> Iterator[Chunk]:
         """Cut fragments as they come."""
-        return self.engine().iterate(fragments(input, text=self._text))  # type: ignore[no-any-return]
+        checked(config)
+        return self._cut(input)
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+    def _cut(self, input: Any) -> Iterator[Chunk]:
+        return self.engine().iterate(watched_source(self, self._fragments(input)))  # type: ignore[no-any-return]
+
+    def astream(
+        self,
+        input: Input | AsyncIterable[Any] | AsyncReader,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Chunk]:
         """Cut a source on the event loop; also takes async iterables of fragments."""
-        return self._acut(async_fragments(input, text=self._text))
+        checked(config)
+        return self._acut(async_fragments(input, made=self._fragments))
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[Chunk]:
         """Cut fragments as they come, on the event loop."""
-        return self._acut(async_fragments(input, text=self._text))
+        checked(config)
+        return self._acut(async_fragments(input, made=self._fragments))
 
-    def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        blocks = _fed(self.engine(), source, type(self).__name__)
+    def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Chunk]:
+        blocks = _fed(self, self.engine(), source)
         return _backend.async_closing_iterator(blocks, (source, blocks), blocks=True)
 
 
-async def _fed(engine: Any, source: AsyncIterator[Any], name: str) -> AsyncIterator[list[Any]]:
+class ItemStage(Stage[ByteSource, list[Item], Item]):
+    """A stage that cuts bytes into items, whose type is that of ``as_``."""
+
+
+async def _fed(stage: Stage[Any, Any], engine: Any, source: AsyncIterator[Any]) -> AsyncIterator[list[Any]]:
     """The items that each fragment completes, as a list."""
+    pulling = True
     try:
         async for fragment in source:
+            pulling = False
             yield engine.feed(fragment)
-            if engine.error is not None:
+            if engine.error is not None or _is_done(engine):
                 break
+            pulling = True
+        pulling = False
         yield engine.finish()  # raises an error of the input, after the items before it
         if engine.error is not None:
             engine.finish()
     except Exception as error:
-        place(error, f"{name}, at byte {engine.offset} of its input")
+        if pulling:
+            note_source(stage, error)
+        else:
+            place(error, f"{type(stage).__name__}, at byte {engine.offset} of its input")
         raise
+
+
+def _is_done(engine: Any) -> bool:
+    """Whether no further input can give an item."""
+    return getattr(engine, "done", False) or getattr(engine, "stopped", None) is not None

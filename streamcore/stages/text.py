@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._shared.options import DEFAULT_MAX_SIZE
-from ..sources import async_fragments, fragments
-from .stage import Stage
+from ..sources import fragments, is_text
+from .stage import ByteSource, Item, Stage
 
 if TYPE_CHECKING:
-    from ..batch import Batch
-    from ..runnables.config import RunnableConfig
+    from typing import Literal, Unpack, overload
+
+    from .._backend import View
+    from .kinds import SizeOptions, TextSource
+
+    Keep = Literal["trailing", "none"]
+else:
+    TextSource = Any
 
 __all__ = ["UTF8", "Words"]
 
 
-class UTF8(Stage):
+class UTF8(Stage[ByteSource, str]):
     """Decodes a byte stream to text: joined, the chunks are ``whole.decode("utf-8", errors)``, however it is cut.
 
     A chunk holds all characters that a fragment completes; only the bytes of a character that may still be completed
@@ -27,7 +32,7 @@ class UTF8(Stage):
     """
 
     _engine = "UTF8Engine"
-    _flow = True
+    _chunks_are = "pieces"
 
     def __init__(self, errors: str = "strict") -> None:
         super().__init__(errors)
@@ -37,7 +42,7 @@ class UTF8(Stage):
         return "".join(chunks)
 
 
-class Words(Stage):
+class Words(Stage[TextSource, list[Item], Item]):
     """Cuts text by ``str.isspace``, or bytes at ASCII whitespace, into words.
 
     ``keep="trailing"`` gives each word with the whitespace after it, and whitespace at the very start as an item of its
@@ -52,6 +57,41 @@ class Words(Stage):
 
     _engine = "WordsEngine"
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Words[Any],
+            keep: Literal["trailing", "none"] = ...,
+            *,
+            as_: None = ...,
+            **options: Unpack[SizeOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Words[bytes],
+            keep: Literal["trailing", "none"] = ...,
+            *,
+            as_: type[bytes],
+            **options: Unpack[SizeOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Words[str],
+            keep: Literal["trailing", "none"] = ...,
+            *,
+            as_: type[str],
+            **options: Unpack[SizeOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Words[View],
+            keep: Literal["trailing", "none"] = ...,
+            *,
+            as_: Literal["view"],
+            **options: Unpack[SizeOptions],
+        ) -> None: ...
+
     def __init__(
         self,
         keep: str = "trailing",
@@ -63,30 +103,5 @@ class Words(Stage):
     ) -> None:
         super().__init__(keep, max_size=max_size, on_oversize=on_oversize, as_=as_, borrow=borrow)
 
-    def batches(self, source: Any) -> Iterator[Batch]:
-        """Cut ``source`` into columnar ``Batch`` objects; of text, ``data`` is its UTF-8."""
-        return self.engine().batches(fragments(source, text=_is_text(source)))  # type: ignore[no-any-return]
-
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        """Cut a source: text or bytes-like, a path, a file or an iterable of fragments."""
-        return self.engine().iterate(fragments(input, text=_is_text(input)))  # type: ignore[no-any-return]
-
-    def transform(
-        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
-        """Cut fragments as they come: all text, or all bytes-like."""
-        return self.engine().iterate(fragments(input, text=_is_text(input)))  # type: ignore[no-any-return]
-
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        """Cut a source on the event loop; also takes async iterables of fragments."""
-        return self._acut(async_fragments(input, text=_is_text(input)))
-
-    def atransform(
-        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        """Cut fragments as they come, on the event loop."""
-        return self._acut(async_fragments(input, text=_is_text(input)))
-
-
-def _is_text(source: Any) -> bool:
-    return isinstance(source, (str, io.TextIOBase))
+    def _fragments(self, source: Any) -> Iterator[Any]:
+        return fragments(source, text=is_text(source))

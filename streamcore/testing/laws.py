@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import pkgutil
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import pairwise, product
 from typing import Any
 
 from ..runnables.base import Runnable
-from ..runnables.sequence import RunnableSequence
 from .endings import ASYNC_ENDINGS, ENDINGS, AsyncSource, GatedSource
+from .twins import on_backend
 
 __all__ = ["LAWS", "LawReport", "LawViolation", "RecordingSource", "check_laws", "cut_at", "fragmentations"]
 
@@ -144,7 +141,7 @@ class _Check:
         self.samples = samples
         self.cuts = cuts
         self.seed = seed
-        self.flow = runnable._flow if flow is None else flow
+        self.flow = runnable._chunks_are == "pieces" if flow is None else flow
         self.equal = equal or _equal
         self.report = LawReport()
         self.pair: list[Any] | None = None  # the twins; a tokenizer takes a while to make
@@ -175,7 +172,7 @@ class _Check:
         return list(sample) if isinstance(sample, (list, tuple)) else [sample]
 
     def streams(self) -> bool:
-        return not self.runnable._blocks
+        return not self.runnable._written.waits
 
     # -- the laws
 
@@ -335,7 +332,7 @@ class _Check:
 
     def twins(self, sample: Any) -> None:
         if self.pair is None:
-            self.pair = [_on(self.runnable, backend) for backend in ("native", "pure")]
+            self.pair = [on_backend(self.runnable, backend) for backend in ("native", "pure")]
         pair = self.pair
         if None in pair or not isinstance(sample, (str, bytes)):
             return
@@ -347,32 +344,6 @@ class _Check:
             self.same(
                 "twins", _plain(native), _plain(pure), f"native against pure, cut as {_short(fragments)}"
             )
-
-
-class _Core:
-    """The engines of one backend by name, for ``Stage._core``."""
-
-    def __init__(self, backend: str) -> None:
-        self._package = import_module(f"streamcore._{backend}")
-
-    def __getattr__(self, name: str) -> Any:
-        for module in pkgutil.walk_packages(self._package.__path__, f"{self._package.__name__}."):
-            value = None if module.ispkg else vars(import_module(module.name)).get(name)
-            if value is not None:
-                return value
-        raise AttributeError(f"no module of {self._package.__name__} has a {name}")
-
-
-def _on(runnable: Any, backend: str) -> Any:
-    """``runnable`` with its engines from one backend, or None where it has no engine or the backend is not there."""
-    stages = runnable.stages if isinstance(runnable, RunnableSequence) else (runnable,)
-    copies: list[Any] = [copy(stage) for stage in stages]
-    with_engine = [stage for stage in copies if hasattr(stage, "_engine")]
-    for stage in with_engine:
-        stage._core = _Core(backend)
-        if not hasattr(stage._core, stage._engine):
-            return None
-    return RunnableSequence(*copies) if with_engine else None
 
 
 @dataclass(frozen=True)
@@ -437,6 +408,8 @@ def _plain(output: Any) -> Any:
     """Views as bytes: their type is the backend's own."""
     if isinstance(output, (list, tuple)):
         return [_plain(each) for each in output]
+    if hasattr(output, "__match_args__"):  # an item of ours: its type is the backend's own, too
+        return [_plain(getattr(output, name)) for name in output.__match_args__]
     return (
         output.tobytes()
         if hasattr(output, "tobytes") and hasattr(output, "nbytes") and not hasattr(output, "dtype")

@@ -1,4 +1,4 @@
-"""``.tiktoken`` files: a line a token, its bytes in base64, a blank, its rank."""
+"""``.tiktoken`` files: a line per token, its bytes in base64, a blank, its rank."""
 
 from __future__ import annotations
 

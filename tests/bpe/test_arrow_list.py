@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+from arrow_structures import RELEASED, Array, Schema, pointed
 
 from streamcore import BPE, TokenBatch
 from streamcore._backend import BACKEND
@@ -17,44 +18,6 @@ from streamcore._backend import BACKEND
 TEXTS = ["Hello world", "", "Größe 中文", "!" * 50]
 
 pytestmark = pytest.mark.skipif(BACKEND == "pure", reason="the Arrow interface is native")
-
-
-class Schema(ctypes.Structure):
-    """``struct ArrowSchema`` of the specification."""
-
-
-Schema._fields_ = [
-    ("format", ctypes.c_char_p),
-    ("name", ctypes.c_char_p),
-    ("metadata", ctypes.c_char_p),
-    ("flags", ctypes.c_int64),
-    ("n_children", ctypes.c_int64),
-    ("children", ctypes.POINTER(ctypes.POINTER(Schema))),
-    ("dictionary", ctypes.c_void_p),
-    ("release", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
-    ("private_data", ctypes.c_void_p),
-]
-
-
-class Array(ctypes.Structure):
-    """``struct ArrowArray`` of the specification."""
-
-
-Array._fields_ = [
-    *((name, ctypes.c_int64) for name in ("length", "null_count", "offset", "n_buffers", "n_children")),
-    ("buffers", ctypes.POINTER(ctypes.c_void_p)),
-    ("children", ctypes.POINTER(ctypes.POINTER(Array))),
-    ("dictionary", ctypes.c_void_p),
-    ("release", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
-    ("private_data", ctypes.c_void_p),
-]
-RELEASED = type(Array().release)()
-
-
-def pointed(capsule, kind, name):
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return kind.from_address(get(capsule, name))
 
 
 def structures(batch, requested=None):

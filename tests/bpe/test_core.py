@@ -196,7 +196,7 @@ def test_name_that_is_not_all_is_no_collection(gpt2, argument):
 
 def test_batch_is_one_array_with_offsets(gpt2):
     texts = ["Hello world", "", b"a b c", END]
-    ids, offsets = gpt2.encode_batch(texts, disallowed_special=())
+    ids, offsets = gpt2.encode_many(texts, disallowed_special=())
     assert ids.dtype == np.uint32
     assert offsets.dtype == np.int64
     assert offsets.tolist() == [0, 2, 2, 5, 12]
@@ -207,29 +207,29 @@ def test_batch_is_one_array_with_offsets(gpt2):
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_batch_on_threads_is_in_order(gpt2, threads):
     texts = [f"text {i} " * (i % 50) for i in range(300)]
-    ids, offsets = gpt2.encode_batch(iter(texts), threads=threads)
+    ids, offsets = gpt2.encode_many(iter(texts), threads=threads)
     assert ids.tolist() == [number for text in texts for number in gpt2.encode_to_list(text)]
     assert len(offsets) == 301
 
 
 def test_empty_batch(gpt2):
-    ids, offsets = gpt2.encode_batch([])
+    ids, offsets = gpt2.encode_many([])
     assert ids.tolist() == []
     assert offsets.tolist() == [0]
 
 
 def test_batch_refuses_one_text_and_no_threads(gpt2):
     with pytest.raises(TypeError, match="texts must be an iterable of texts, not str"):
-        gpt2.encode_batch("abc")
+        gpt2.encode_many("abc")
     with pytest.raises(ValueError, match="threads must be positive, got 0"):
-        gpt2.encode_batch(["a"], threads=0)
+        gpt2.encode_many(["a"], threads=0)
 
 
 def test_bad_text_in_a_batch_raises(gpt2):
     with pytest.raises(TypeError, match="text must be str or bytes-like, not int"):
-        gpt2.encode_batch(["a", 1])
+        gpt2.encode_many(["a", 1])
     with pytest.raises(ValueError, match="disallowed special token"):
-        gpt2.encode_batch(["a", END], threads=2)
+        gpt2.encode_many(["a", END], threads=2)
 
 
 def test_count(gpt2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import ctypes
-import inspect
 import os
 import pickle
 import random
@@ -19,6 +18,7 @@ from bpe_oracle import END
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ids_oracle import CUTS, FEW, SMILE, grouped, slow_stop, token
+from recorder import Source
 
 from streamcore import BPE, InvalidEncoding
 from streamcore.vocab.gpt2 import load_gpt2
@@ -562,22 +562,6 @@ def test_unknown_errors_handler_is_refused(backend, gpt2):
         backend.BPEDecoder(gpt2, errors="other")
 
 
-class Source:
-    def __init__(self, fragments):
-        self.fragments = iter(fragments)
-        self.pulled = self.closed = 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.pulled += 1
-        return next(self.fragments)
-
-    def close(self):
-        self.closed += 1
-
-
 def test_iterate_closes_its_source_however_it_ends(backend, gpt2):
     source = Source([15496, 995])
     assert list(backend.BPEDecoder(gpt2).iterate(source)) == ["Hello", " world"]
@@ -696,19 +680,6 @@ def test_texts_are_shared_and_nothing_leaks(backend, gpt2):
         list(engine.iterate([15496] * 10))
     del engine
     assert sys.getrefcount(first) == before
-
-
-def test_both_backends_show_the_same_face(backend):
-    from streamcore._pure.bpe.decoder import BPEDecoder as Twin
-
-    ours = backend.BPEDecoder
-    assert inspect.getdoc(ours) == inspect.getdoc(Twin)
-    assert [*inspect.signature(ours).parameters] == [*inspect.signature(Twin).parameters]
-    names = {name for name in dir(Twin) if not name.startswith("_")}
-    # what the instances of the twin get in _clear()
-    assert {name for name in dir(ours) if not name.startswith("_")} - {"error", "offset"} == names
-    for name in names:
-        assert inspect.getdoc(getattr(ours, name)) == inspect.getdoc(getattr(Twin, name))
 
 
 @pytest.mark.parametrize("errors", ["strict", "replace", "ignore"])

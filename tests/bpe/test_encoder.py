@@ -26,6 +26,7 @@ from bpe_oracle import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorder import Source
 
 from streamcore import InvalidEncoding, ItemTooLarge
 from streamcore.vocab.encodings import CL100K, GPT2, O200K, R50K
@@ -452,22 +453,6 @@ def test_bad_options_are_refused(backend, core, options, message):
 # ---- iterate
 
 
-class Source:
-    def __init__(self, fragments):
-        self.fragments = iter(fragments)
-        self.pulled = self.closed = 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.pulled += 1
-        return next(self.fragments)
-
-    def close(self):
-        self.closed += 1
-
-
 def test_iterate_pulls_no_more_than_it_needs_and_closes_once(backend, core):
     source = Source("word " for _ in iter(int, 1))
     run = backend.BPEEncoder(core).iterate(source)
@@ -492,3 +477,19 @@ def test_iterate_closes_its_source_when_it_ends_or_fails(backend, core):
             got += ids.tolist()
     assert got == core.encode_to_list("a ")
     assert (source.pulled, source.closed) == (2, 1)
+
+
+def test_an_encoder_is_made_again_by_its_constructor(backend):
+    core = backend.BPECore(BYTES, PATTERNS["cl100k"])
+    engine = backend.BPEEncoder(core)
+    engine.feed(b"ab \xc3")
+    engine.__init__(core)
+    assert engine.offset == 0
+    assert flat(engine.feed("x y")) + flat(engine.finish()) == [*b"x y"]
+
+
+def test_an_encoder_that_was_not_made_refuses(backend):
+    engine = backend.BPEEncoder.__new__(backend.BPEEncoder)
+    for call in (lambda: engine.feed("a"), engine.finish, lambda: engine.iterate(["a"]), engine.reset):
+        with pytest.raises((RuntimeError, AttributeError)):
+            call()

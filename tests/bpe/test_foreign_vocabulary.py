@@ -257,7 +257,7 @@ def test_twins_answer_alike_to_odd_numbers(both, argument, number):
     calls = {
         "n": lambda core: core.truncate("a bc d", number),
         "limit": lambda core: core.count_until("a bc d", number),
-        "threads": lambda core: core.encode_batch(["a", "bc"], number),
+        "threads": lambda core: core.encode_many(["a", "bc"], number),
     }
     native, pure = (answer(lambda core: calls[argument](core), core) for core in both)
     assert native == pure
@@ -311,10 +311,10 @@ NAMES = [
 
 @pytest.mark.parametrize("names", NAMES, ids=repr)
 @pytest.mark.parametrize("argument", ["allowed_special", "disallowed_special"])
-@pytest.mark.parametrize("method", ["encode_to_list", "count", "offsets", "encode_batch"])
+@pytest.mark.parametrize("method", ["encode_to_list", "count", "offsets", "encode_many"])
 @pytest.mark.parametrize("text", ["ab", "a<x>"])
 def test_twins_answer_alike_to_odd_names_of_special_tokens(both, argument, names, method, text):
-    given = [text] * 3 if method == "encode_batch" else text
+    given = [text] * 3 if method == "encode_many" else text
     options = {argument: names}
     native, pure = (answer(lambda core: getattr(core, method)(given, **options), core) for core in both)
     assert native == pure
@@ -322,7 +322,7 @@ def test_twins_answer_alike_to_odd_names_of_special_tokens(both, argument, names
 
 def test_names_that_can_be_iterated_once_count_for_all_texts_of_a_batch(backend):
     core = backend.BPECore(BYTES, PATTERN, {"<x>": 300})
-    ids, _ = core.encode_batch(["<x>"] * 3, allowed_special=iter(["<x>"]))
+    ids, _ = core.encode_many(["<x>"] * 3, allowed_special=iter(["<x>"]))
     assert ids.tolist() == [300] * 3
 
 

@@ -172,26 +172,6 @@ def test_pieces_are_merged_in_the_order_of_merges(backend, whole_pieces):
             assert core.encode_piece(piece) == expected, (merges, piece)
 
 
-@pytest.mark.parametrize("kernel", ["scalar", "sse2", "avx2", "neon"])
-@pytest.mark.parametrize("name", PATTERNS)
-def test_all_kernels_find_the_ends_of_the_reference(native, name, kernel):
-    if kernel not in sys.modules["streamcore._native.kernels.scan"].available():
-        pytest.skip(f"this machine has no {kernel}")
-    use_kernel = sys.modules[native.__module__]._use_kernel
-    use_kernel(kernel)
-    try:
-        check_ends(native, name, random.Random(f"scan {name}"))
-    finally:
-        use_kernel(None)
-
-
-def check_ends(native, name: str, source: random.Random) -> None:
-    core = native({bytes((value,)): value for value in range(256)}, PATTERNS[name])
-    for _ in range(int(3000 * SCALE)):
-        text = random_text(source)
-        assert core._piece_ends(text) == core._piece_ends(text, one_by_one=True), repr(text)
-
-
 @pytest.fixture(
     scope="module", params=[("cl100k", "cl100k"), ("o200k", "o200k"), ("cl100k", "r50k"), ("cl100k", "qwen")]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import pickle
 import sys
 
@@ -132,23 +131,3 @@ def test_it_can_be_neither_copied_nor_pickled(backend) -> None:
     for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"^cannot pickle 'RingBuffer' object$"):
             attempt(ring)
-
-
-def test_the_twins_have_the_same_names_signatures_and_docstrings() -> None:
-    native = pytest.importorskip("streamcore._native.buffers.ring_buffer").RingBuffer
-    pure = pytest.importorskip("streamcore._pure.buffers.ring_buffer").RingBuffer
-
-    def parameters(function: object) -> list[tuple[object, ...]] | None:
-        if not callable(function):
-            return None
-        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
-
-    def public(kind: type) -> dict[str, tuple[object, ...]]:
-        names = [name for name in vars(kind) if not name.startswith("_")]
-        return {
-            name: (inspect.getdoc(getattr(kind, name)), parameters(getattr(kind, name))) for name in names
-        }
-
-    assert public(native) == public(pure)
-    assert inspect.getdoc(native) == inspect.getdoc(pure)
-    assert parameters(native) == parameters(pure)

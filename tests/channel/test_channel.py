@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import itertools
 import traceback
 import weakref
@@ -315,16 +314,6 @@ def test_what_it_says_of_itself(backend):
     assert "Channel" in repr(backend.Channel[int])
     assert iter(channel) is channel
     assert channel.__aiter__() is channel
-
-
-def test_the_twins_have_the_same_docstrings():
-    native = pytest.importorskip("streamcore._native.channel.channel").Channel
-    pure = __import__("streamcore._pure.channel.channel", fromlist=["Channel"]).Channel
-    names = [name for name in dir(pure) if not name.startswith("_")]
-    assert names == [name for name in dir(native) if not name.startswith("_")]
-    assert inspect.getdoc(native) == inspect.getdoc(pure)  # Python 3.13 strips the indentation of its own
-    for name in names:
-        assert inspect.getdoc(getattr(native, name)) == inspect.getdoc(getattr(pure, name)), name
 
 
 class Model(RuleBasedStateMachine):

@@ -14,7 +14,8 @@ pytest.importorskip("click")
 
 from streamcore.cli.compression import STEP
 from streamcore.cli.failure import Failure
-from streamcore.cli.inputs import READ_SIZE, open_input
+from streamcore.cli.inputs import open_input
+from streamcore.sources import READ_SIZE
 
 SKIPPABLE_FRAME = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"abcde"
 TEXTS = [b"", b"hello\n", random.Random(0).randbytes(300_000), b"a" * 1_000_000]

@@ -154,7 +154,7 @@ def test_a_terminal_gets_a_bar(shown, source, monkeypatch: pytest.MonkeyPatch) -
 def test_without_rich_a_terminal_gets_lines(shown, source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "rich_is_installed", lambda: False)
     shown(terminal=True)
-    assert isinstance(Report(source, "words", None, False, Clock()).display, progress.Lines)
+    assert isinstance(Report(source, "words", None, False, Clock()).display, progress.LineDisplay)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")

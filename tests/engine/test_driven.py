@@ -6,7 +6,7 @@ import gc
 
 import pytest
 from engine_cases import ENGINES, make
-from recording_sources import Source
+from recorder import Source
 
 WAYS = ("iterate", "batches")
 CALLS = {

@@ -30,6 +30,20 @@ ENGINES = {
     "Lines views": lambda backend: backend.LinesEngine(as_="view", borrow=True),
     "FixedSize": lambda backend: backend.FixedSizeEngine(96, as_=str, borrow=True),
     "Delimited": lambda backend: backend.DelimitedEngine(b"\n", b"\r\n", as_=str, borrow=True),
+    "Chunks": lambda backend: backend.ContentDefinedEngine(256, 64, 1024, borrow=True),
+    "Chunks by a maximum": lambda backend: backend.ContentDefinedEngine(300, algorithm="ram", borrow=True),
+    "Frames": lambda backend: backend.LengthPrefixedEngine(
+        "u8", max_size=100, on_oversize="skip", on_incomplete="emit", borrow=True
+    ),
+    "Frames as views": lambda backend: backend.LengthPrefixedEngine(
+        "u16le",
+        as_="view",
+        keep_head=True,
+        max_size=90,
+        on_oversize="truncate",
+        on_incomplete="emit",
+        borrow=True,
+    ),
     "Words": lambda backend: backend.WordsEngine("none", as_=str, borrow=True),
     "Words bytes": lambda backend: backend.WordsEngine(as_=bytes, borrow=True),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from recorder import AsyncSource, Source
 
 from streamcore import BPE, Lines, RunnableGenerator, ops
 
@@ -37,41 +38,12 @@ def core(backend):
     return backend.BPECore({bytes((i,)): i for i in range(256)}, BPE.gpt2().pattern)
 
 
-class Source:
-    def __init__(self, error, first, closing=None):
-        self.error, self.first, self.closing, self.closed = error, [first], closing, 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.first:
-            return self.first.pop()
-        raise self.error
-
-    def close(self):
-        self.closed += 1
-        if self.closing is not None:
-            raise self.closing
-
-
-class AsyncSource(Source):
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        return self.__next__()
-
-    async def aclose(self):
-        self.close()
-
-
 @pytest.mark.parametrize("closing", [None, *ERRORS])
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_engine_raises_the_error_of_its_source(backend, name, kind, closing):
     error = kind("gone")
-    source = Source(error, [97] if name == "decoder" else b"a\nb", closing and closing("again"))
+    source = Source([[97] if name == "decoder" else b"a\nb"], error, closing and closing("again"))
     engine = MAKERS[name](backend)
     with pytest.raises(kind) as caught:
         list(engine.iterate(source))
@@ -101,14 +73,14 @@ CHAINS = {
 def test_a_stream_raises_the_error_of_its_source(name, kind, closing):
     first = [97] if name == "decoder" else b"a\nb"
     error = kind("gone")
-    source = Source(error, first, closing and closing("again"))
+    source = Source([first], error, closing and closing("again"))
     with pytest.raises(kind) as caught:
         list(CHAINS[name].transform(source))
     assert caught.value is error
     assert source.closed == 1
 
     async def main():
-        source = AsyncSource(error, first, closing and closing("again"))
+        source = AsyncSource([first], error, closing and closing("again"))
         with pytest.raises(kind) as caught:
             async for _ in CHAINS[name].atransform(source):
                 pass

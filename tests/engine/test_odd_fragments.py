@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_cases import ENGINES, make
+from engine_cases import ENGINES, NO_BORROW, make
 
 BYTES = np.arange(24, dtype=np.uint8) + 97
 TAKEN = {
@@ -26,7 +26,7 @@ REFUSED = {
 
 
 def options(name, borrow):
-    return {} if name == "UTF8Engine" else {"borrow": borrow}
+    return {} if name in NO_BORROW else {"borrow": borrow}
 
 
 @pytest.mark.parametrize("borrow", [False, True])

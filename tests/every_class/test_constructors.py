@@ -48,6 +48,29 @@ CONSTRUCTORS = {
     "DelimitedEngine": simple(
         "DelimitedEngine", lambda made: made.feed(b"a;b c"), value("buffer", b";"), value("buffer", b" ")
     ),
+    "ContentDefinedEngine": constructor(
+        lambda box, average, least, most, level, seed: [
+            len(item)
+            for item in box.backend.ContentDefinedEngine(
+                average, least, most, normalization=level, seed=seed
+            ).feed(bytes(range(256)) * 20)
+        ],
+        value("int", 256),
+        value("int", 64),
+        value("int", 1024),
+        value("int", 2),
+        value("int", 5),
+    ),
+    "LengthPrefixedEngine": constructor(
+        lambda box, prefix, offset, adjust, size, keep: box.backend.LengthPrefixedEngine(
+            prefix, offset=offset, adjust=adjust, max_size=size, keep_head=keep
+        ).feed(b"x\4abcx\2ab"),
+        value("str", "u8"),
+        value("int", 1),
+        value("int", -1),
+        value("int", 5),
+        value("flag", True),
+    ),
     "UTF8Engine": simple("UTF8Engine", lambda made: made.feed(b"a"), value("str", "replace")),
     "LinesEngine": constructor(
         lambda box, size, keep, borrow: box.backend.LinesEngine(
@@ -62,10 +85,91 @@ CONSTRUCTORS = {
         value("int", 5),
         value("str", "none"),
     ),
+    "StopEngine": simple("StopEngine", lambda made: made.feed("a b c"), value("str", "c"), value("str", "b")),
+    "SectionsEngine": constructor(
+        lambda box, markers, begin, nested: [
+            item.text
+            for item in box.backend.SectionsEngine(markers, begin=begin, nested=nested).feed("a <b c>")
+        ],
+        fresh("mapping", lambda: {"one": ("<", ">")}),
+        value("str", "one"),
+        value("flag", True),
+    ),
+    "JSONDeltasEngine": constructor(
+        lambda box, strict, depth, size: repr(
+            box.backend.JSONDeltasEngine(strict=strict, max_depth=depth, max_size=size).feed('{"a":[1]}')
+        ),
+        value("flag", True),
+        value("int", 5),
+        value("int", 5),
+    ),
+    "TextSplitterEngine": constructor(
+        lambda box, size, separators, keep: box.backend.TextSplitterEngine(
+            size, separators=separators, keep=keep, as_=str
+        ).feed("one two three"),
+        value("int", 5),
+        value("items", [" ", ""]),
+        value("str", "start"),
+    ),
+    "TextChunk": constructor(
+        lambda box, *args: repr(box.backend.TextChunk(*args)),
+        value("str", "text"),
+        value("int", 5),
+        value("int", 9),
+    ),
+    "Section": constructor(
+        lambda box, *args: repr(box.backend.Section(*args)),
+        value("str", "name"),
+        value("str", "text"),
+        value("int", 5),
+        value("flag", True),
+    ),
+    "ServerSentEventsEngine": constructor(
+        lambda box, size, stop: box.backend.ServerSentEventsEngine(max_size=size, stop=stop, as_=str).feed(
+            b"data: ab\n\n"
+        ),
+        value("int", 5),
+        value("str", "c"),
+    ),
+    "JSONLinesEngine": constructor(
+        lambda box, size, on_error, sequence: box.backend.JSONLinesEngine(
+            int, max_size=size, on_error=on_error, sequence=sequence
+        ).feed(b"\x1e1\n\x1ex\n\x1e"),
+        value("int", 5),
+        value("str", "skip"),
+        value("flag", True),
+    ),
+    "InvalidRecord": constructor(
+        lambda box, line, offset: repr(box.backend.InvalidRecord(line, offset, b"{", ValueError("no"))),
+        value("int", 5),
+        value("int", 9),
+    ),
+    "Event": constructor(
+        lambda box, *args: repr(box.backend.Event(*args)),
+        value("str", "name"),
+        value("str", "data"),
+        value("str", "7"),
+        value("int", 5),
+    ),
     "View": simple("View", bytes, value("buffer", b"abcdef" * 20)),
     "StopFinder": simple("StopFinder", lambda made: made.feed("a stop", True), value("items", ["stop", "x"])),
-    "take_iterator": constructor(
-        lambda box, count: list(box.backend.take_iterator(iter([1, 2, 3]), count)), value("int", 2)
+    "TakeStep": constructor(
+        lambda box, count: list(
+            box.backend.closing_iterator(iter([1, 2, 3]), (), steps=[box.backend.TakeStep(count)])
+        ),
+        value("int", 2),
+    ),
+    "SkipStep": constructor(
+        lambda box, count: list(
+            box.backend.closing_iterator(iter([1, 2, 3]), (), steps=[box.backend.SkipStep(count)])
+        ),
+        value("int", 2),
+    ),
+    "EnumerateStep": constructor(
+        lambda box, start: list(
+            box.backend.closing_iterator(iter([1, 2, 3]), (), steps=[box.backend.EnumerateStep(start)])
+        ),
+        value("int", 2),
     ),
     "closing_iterator": constructor(
         lambda box, owned: list(box.backend.closing_iterator(iter([1, 2]), owned)),

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.fails_allocations
 
 LONG = bytes(range(250)) * 4  # 1000 bytes, kept by reference
 TEXT = b"some line of text\r\n" * 30 + b"tail"
+FRAMES = b"\x02ab\x00\x81\x00x" * 60
 PLENTY = 400  # more allocations than any scenario makes
 QUIET = 12  # so many successes in a row mean that the failing allocation comes after the action
 
@@ -102,6 +103,12 @@ def fed(name: str, *fragments: bytes, **options: Any) -> Callable[[Any], Any]:
         return engine
 
     return make
+
+
+def records(backend, fragment: bytes, **options: Any):
+    engine = backend.JSONLinesEngine(int, **options)
+    engine.feed(fragment)
+    return engine
 
 
 def offset(engine) -> int:
@@ -215,6 +222,27 @@ SCENARIOS = {
     "delimited": Scenario(
         fed("DelimitedEngine", b"abc", delimiters=(b"of", b"text")), lambda engine: engine.feed(TEXT), offset
     ),
+    "chunks": Scenario(
+        fed("ContentDefinedEngine", TEXT, avg_size=256, min_size=64, max_size=1024, as_=bytes),
+        lambda engine: engine.feed(TEXT * 5),
+        offset,
+    ),
+    "frames": Scenario(
+        fed("LengthPrefixedEngine", b"\x02a", prefix="u8"), lambda engine: engine.feed(b"b" + FRAMES), offset
+    ),
+    "frames with varints": Scenario(
+        fed("LengthPrefixedEngine", b"\x02a", prefix="varint"),
+        lambda engine: engine.feed(b"b" + FRAMES),
+        offset,
+    ),
+    "records": Scenario(
+        lambda b: records(b, b"1", on_error="yield"),
+        lambda engine: engine.feed(b"2\n \nx\n" + b"345\n" * 40 + b"\xff"),
+        lambda engine: (engine.offset, engine.skipped),
+    ),
+    "records: the end": Scenario(
+        lambda b: records(b, b"1\n2x", on_error="skip"), lambda engine: engine.finish(), lambda e: e.skipped
+    ),
     "words": Scenario(fed("WordsEngine", b"abc"), lambda engine: engine.feed(TEXT), offset),
     "text": Scenario(fed("UTF8Engine", b"abc\xc3"), lambda engine: engine.feed(b"\xa9" + TEXT), offset),
     # tokens
@@ -257,9 +285,7 @@ def is_tried(call: Call) -> bool:
     Nor is what the module ``threading`` makes of it: a thread that cannot begin is waited for.
     """
     return (
-        call.alone
-        and "wrong" not in call.name
-        and call.method not in ("__setitem__", "encode_batch", "reset")
+        call.alone and "wrong" not in call.name and call.method not in ("__setitem__", "encode_many", "reset")
     )
 
 
@@ -289,15 +315,14 @@ def scenarios_of(native: Native, *, awaited: bool) -> dict[str, Scenario]:
 # An error in a callback or source ends a stream, and here most allocations are theirs. A pattern of no known family is
 # matched by modules of others and in Python, and so does NFC go in a stream: there any line may fail, as in the twins.
 IN_PYTHON = {"BPECore another pattern", "BPEEncoder another pattern", "BPEEncoder NFC"}
+# What is changed in place cannot be undone: the engine then refuses until it is reset.
+IN_PLACE = {"JSONDeltasEngine(as_='snapshot')"}
 LINES = [
-    line for line in CLASSES if line.label not in IN_PYTHON and (not line.callbacks or line.name == "Channel")
-]
-# What an encoder drives is a generator, which an error ends.
-DRIVEN = [
     line
-    for line in LINES
-    if "iterate" in line.methods and line.name != "BPEEncoder" and "raise" not in line.label
+    for line in CLASSES
+    if line.label not in IN_PYTHON | IN_PLACE and (not line.callbacks or line.name == "Channel")
 ]
+DRIVEN = [line for line in LINES if "iterate" in line.methods and "raise" not in line.label]
 
 
 @pytest.fixture(params=SCENARIOS)
@@ -384,10 +409,19 @@ def try_each(line: Native, way: Callable[[Any, Scenario], None], *, awaited: boo
 WAYS = pytest.mark.parametrize("way", [each_failing_once, all_failing_until_it_works])
 
 
-@WAYS
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.label)
-def test_every_call_of_every_class(line: Native, way: Callable[[Any, Scenario], None]) -> None:
-    try_each(line, way, awaited=False)
+def test_every_call_of_every_class(line: Native) -> None:
+    try_each(line, each_failing_once, awaited=False)
+
+
+# The rule of TextSplitter is Python. With no memory left, CPython (3.11 to 3.13 did) may go round for ever when an
+# exception comes by a handler far into a function, past instruction 256: making an int of that place fails, which is
+# one more exception to unwind. Single failures are survived.
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if line.name != "TextSplitterEngine"], ids=lambda line: line.label
+)
+def test_every_call_of_every_class_until_it_works(line: Native) -> None:
+    try_each(line, all_failing_until_it_works, awaited=False)
 
 
 @WAYS
@@ -454,6 +488,16 @@ ARGUMENTS: dict[str, tuple[Callable[[Any, list[Any]], Any], list[Any]]] = {
         [f"{chr(65 + i)} stop" for i in range(60)],
     ),
     "delimiters": (lambda b, parts: b.DelimitedEngine(*parts), [b"end %d" % i for i in range(60)]),
+    "records": (
+        lambda b, items: b.JSONLinesEngine(
+            {b"%d" % number: item for number, item in enumerate(items)}.__getitem__
+        ).feed(b"\n".join(b"%d" % number for number in range(len(items))) + b"\n"),
+        [f"record {i}" for i in range(60)],
+    ),
+    "bad records": (
+        lambda b, parts: list(b.JSONLinesEngine(int, as_="view", on_error="yield").iterate(iter(parts))),
+        [b"1\n%dx\n2" % i for i in range(20)],
+    ),
     "put many": (lambda b, items: b.Channel(100).put_many(items), [f"item {i}" for i in range(60)]),
 }
 

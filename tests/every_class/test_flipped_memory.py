@@ -62,7 +62,8 @@ def drive(native: Native, backend: Backend, call: Call, place: int, memory: Any)
     kind = call.arguments[place].kind
     several = "source" in kind or kind == "texts"
     arguments[place] = iter([memory, memory]) if several else memory
-    with suppress(ValueError, TypeError, BufferError):  # a mixture may be refused, and so may bytes as ids
+    # a mixture may be refused, or end inside an item, and bytes may be refused as ids
+    with suppress(ValueError, TypeError, BufferError, EOFError):
         check(call.run(box, *arguments), 40 * SIZE)
     check(native.look(box.subject), 40 * SIZE)
 

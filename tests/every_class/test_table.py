@@ -10,8 +10,8 @@ import pytest
 from backends import Backend, find
 from native_classes import CLASSES, PARTS, Call, Native
 
-# A chain of Arrow capsules, which the twin has not: bpe/test_arrow_list.py.
-NATIVE_ONLY = {"export_lists", "list_type"}
+# A chain of Arrow capsules, which the twin has not: bpe/test_arrow_list.py, arrow/.
+NATIVE_ONLY = {"column_type", "export_columns", "export_lists", "list_type"}
 TABLED = {native.name for native in CLASSES}
 
 
@@ -59,7 +59,8 @@ def test_every_public_method_is_in_the_table(classes: dict[str, type], name: str
 def test_every_function_with_a_twin_is_in_the_table(classes: dict[str, type]) -> None:
     tabled = next(native.methods for native in CLASSES if native.name == "functions")
     modules = {import_module(kind.__module__) for kind in classes.values()} | {
-        import_module(f"streamcore._native.{name}") for name in ("engine.joining", "bpe.arrow_list")
+        import_module(f"streamcore._native.{name}")
+        for name in ("engine.joining", "bpe.arrow_list", "arrow.columns")
     }
     functions = {
         name
@@ -75,7 +76,7 @@ def test_every_function_with_a_twin_is_in_the_table(classes: dict[str, type]) ->
 
 
 # What is there to be refused.
-REFUSED = {"feed: a wrong type", "__setitem__", "put_many: too many"}
+REFUSED = {"feed: a wrong type", "__setitem__", "put_many: too many", "batches: refused"}
 
 
 @pytest.mark.parametrize("name", sorted(TABLED))
@@ -98,7 +99,7 @@ def test_each_call_gives_something(backend: Backend, name: str) -> None:
 
 
 NO_CALLS = {"__class__", "__init_subclass__", "__subclasshook__", "__new__", "__del__"}
-REFUSALS = (TypeError, ValueError, AttributeError, RuntimeError, StopIteration, IndexError)
+REFUSALS = (TypeError, ValueError, AttributeError, RuntimeError, StopIteration, IndexError, EOFError)
 
 
 def test_parts_made_by_hand_break_nothing(classes: dict[str, type]) -> None:

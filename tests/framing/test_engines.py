@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import array
-import inspect
 import os
 import subprocess
 import sys
 
 import pytest
-from backends import Backend
 
 from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 
@@ -395,19 +393,6 @@ def test_a_bad_option_is_refused_with_its_value(backend, name, arguments, option
     with pytest.raises(error) as caught:
         getattr(backend, name)(*arguments, **options)
     assert str(caught.value).startswith(message)
-
-
-def test_twins_have_the_same_docstrings_and_public_names():
-    for name in ENGINES:
-        ours, twin = getattr(Backend("native"), name), getattr(Backend("pure"), name)
-        assert inspect.getdoc(ours) == inspect.getdoc(twin)
-        for method in ("feed", "finish", "reset", "iterate", "batches"):
-            assert inspect.getdoc(getattr(ours, method)) == inspect.getdoc(getattr(twin, method))
-        names = {n for n in dir(twin(4) if name == "FixedSizeEngine" else twin) if not n.startswith("_")}
-        assert {n for n in dir(ours) if not n.startswith("_")} - {"error", "skipped"} == names - {
-            "error",
-            "skipped",
-        }
 
 
 # ---- the engine's states ----

@@ -7,34 +7,11 @@ import itertools
 import threading
 
 import pytest
+from recorder import Source
 
 from streamcore.errors import ItemTooLarge
 
 WAYS = ["iterate", "batches"]
-
-
-class Source:
-    """An iterator of fragments that records its pulls and its ends."""
-
-    def __init__(self, fragments, error=None):
-        self.fragments = iter(fragments)
-        self.error = error
-        self.pulled = 0
-        self.closed = 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        for fragment in self.fragments:
-            self.pulled += 1
-            return fragment
-        if self.error is not None:
-            raise self.error
-        raise StopIteration
-
-    def close(self):
-        self.closed += 1
 
 
 def stream(backend, source, way="iterate", **options):

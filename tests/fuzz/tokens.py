@@ -10,7 +10,7 @@ from fuzz.twins import Log, attempt, equal, plain
 
 __all__ = ["play_arrays", "play_core"]
 
-METHODS = ("encode", "encode_to_list", "count", "offsets", "truncate", "count_until", "encode_batch", "round")
+METHODS = ("encode", "encode_to_list", "count", "offsets", "truncate", "count_until", "encode_many", "round")
 
 
 def play_core(draw: Draw, pair: list[Any], options: dict[str, Any]) -> None:
@@ -28,9 +28,9 @@ def play_core(draw: Draw, pair: list[Any], options: dict[str, Any]) -> None:
         for _ in range(2):
             if method in ("truncate", "count_until"):
                 log.call(method, lambda core=core: getattr(core, method)(text, number, **options))
-            elif method == "encode_batch":
+            elif method == "encode_many":
                 texts = [text[at::parts] for at in range(parts)] if form else [text, text[:3], b""]
-                log.call(method, lambda core=core, texts=texts: core.encode_batch(texts, number, **options))
+                log.call(method, lambda core=core, texts=texts: core.encode_many(texts, number, **options))
             elif method == "round":
                 log.call(method, lambda core=core: core.decode_bytes(core.encode_ordinary(text)))
             else:

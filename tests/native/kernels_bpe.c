@@ -277,7 +277,8 @@ static void check_words_of_memory(void) {
     note(bpe_hash_bytes(data, n));
     whole = bpe_whole_chars(data, n, &chars);
     note(whole), note(chars);
-    if ((whole == n) != (bpe_valid_utf8(data, n) != 0)) fail("UTF-8 of %zu bytes: %zu whole", n, whole);
+    i = valid_by_character(data, n);
+    if (whole != (i == n || utf8_held(data, n, 0) == n - i ? i : n + 1)) fail("UTF-8 of %zu bytes: %zu whole", n, whole);
     compared++;
     if (n < 16) return;
     for (i = 8; i-- > 0;) by_byte = by_byte << 8 | data[i];

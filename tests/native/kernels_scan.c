@@ -8,6 +8,7 @@
 #include "kernels/scan.h"
 
 #include "framing/delimiters.h"
+#include "framing/lengths.h"
 #include "framing/line_ends.h"
 #include "text/words.h"
 #include "text/words_text.h"
@@ -189,6 +190,43 @@ static void check_line_ends(void) {
     compared += 2;
 }
 
+/* ---- lengths.h -------------------------------------------------------------------------------------------------- */
+
+/* A field is read where its last byte is the last that may be read, and not before that is there. */
+static void check_lengths(void) {
+    static const unsigned widths[] = {1, 2, 3, 4, 8};
+    const sc_prefix prefix = {(int)below(4), widths[below(5)], (int64_t)below(3) - 1};
+    const uint64_t some = (uint64_t)below(256) << 56 | (uint64_t)below(1u << 30) << 26 | below(1u << 26);
+    uint64_t value = some >> below(64);
+    uint8_t field[SC_LENGTH_BYTES + 1];
+    size_t size = 0, i;
+    sc_length found;
+    int status;
+    if (prefix.kind <= SC_LENGTH_LITTLE) {
+        size = prefix.width;
+        if (size < 8) value &= (UINT64_C(1) << (8 * size)) - 1;
+        for (i = 0; i < size; i++) field[i] = (uint8_t)(value >> (8 * (prefix.kind == SC_LENGTH_BIG ? size - 1 - i : i)));
+    } else if (prefix.kind == SC_LENGTH_VARINT) {
+        for (; value >> (7 * size) >= 128 && size < 9; size++) field[size] = (uint8_t)(value >> (7 * size) | 0x80);
+        field[size] = (uint8_t)(value >> (7 * size)), size++;
+    } else {
+        size = (size_t)snprintf((char *)field, sizeof field, "%llu:", (unsigned long long)value);
+    }
+    data = placed(&data_room, size, 0);
+    memcpy(data, field, size);
+    for (i = 0; i < size; i++)
+        if (sc_read_length(&prefix, data, i, &found) != SC_LENGTH_MORE) fail("length %d ends after %zu of %zu", prefix.kind, i, size);
+    status = sc_read_length(&prefix, data, size, &found);
+    compared++;
+    note((uint64_t)status);
+    if (prefix.adjust < 0 && value == 0) {
+        if (status != SC_LENGTH_NEGATIVE) fail("length %d: no body of -1", prefix.kind);
+    } else if (status != SC_LENGTH_READY || found.used != size ||
+               found.body != (prefix.adjust == 1 && value == UINT64_MAX ? value : value + (uint64_t)prefix.adjust)) {
+        fail("length %d: %llu", prefix.kind, (unsigned long long)value);
+    }
+}
+
 /* ---- words.h ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t some_unit(int kind, uint32_t style) {
@@ -351,6 +389,7 @@ int main(int argc, char **argv) {
         check_scan();
         check_delimiters();
         check_line_ends();
+        check_lengths();
         check_words(n, placement_of_case(i));
         check_copies(n);
         check_bits();

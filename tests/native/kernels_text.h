@@ -4,6 +4,16 @@
 
 #include "kernels.h"
 
+#include "kernels/utf8_char.h"
+
+/* Whole characters at the start of p[0..n), one at a time: the oracle of utf8_valid. */
+static size_t valid_by_character(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    int need;
+    while (i < n && utf8_match(p + i, n - i, 0, &need) == need && need) i += (size_t)need;
+    return i;
+}
+
 static size_t put_character(uint8_t *p, uint32_t c) {
     if (c < 0x80) return p[0] = (uint8_t)c, 1;
     if (c < 0x800) return p[0] = (uint8_t)(0xC0 | c >> 6), p[1] = (uint8_t)(0x80 | (c & 0x3F)), 2;

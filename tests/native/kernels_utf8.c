@@ -78,6 +78,7 @@ static void compare_checks(void) {
     uint8_t top = before, *expected = right_room.end - n, *out = out_room.end - n;
     const size_t valid = utf8_scalar.check(data, n, &chars, &top);
     int kernel;
+    if (valid != valid_by_character(data, n)) fail("utf8: %zu valid bytes", valid);
     note(valid), note(chars), note(seen(top)), note(utf8_held(data, n, 0)), note(utf8_held(data, n, 1));
     for (ascii = 0; ascii < n && data[ascii] < 0x80; ascii++) {}
     for (kernel = 0; (k = utf8_kernel_at(kernel)) != NULL; kernel++) {

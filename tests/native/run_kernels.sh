@@ -180,7 +180,7 @@ char *strchr(const char *, int);
 END
     echo '#include <stddef.h>
 void *malloc(size_t), *calloc(size_t, size_t), *realloc(void *, size_t), free(void *);' >"$work/windows/stdlib.h"
-    printf '#include "%s"\n' kernels/scan.h framing/delimiters.h framing/line_ends.h text/words.h text/words_text.h >"$work/windows/scan.c"
+    printf '#include "%s"\n' kernels/scan.h framing/delimiters.h framing/lengths.h framing/line_ends.h text/words.h text/words_text.h >"$work/windows/scan.c"
     printf '#include "%s"\n' kernels/utf8.h channel/handoff.h >"$work/windows/utf8.c"
     printf '#include "%s"\n' bpe/build.h bpe/fragment.h bpe/ids.h bpe/stream.h >"$work/windows/bpe.c"
     start windows clang-cl-x64 x86_64-pc-windows-msvc
@@ -202,6 +202,7 @@ if [[ -z "$quick" && ("$machine" == x86_64* || "$machine" == aarch64* || "$machi
 fi
 if [[ -z "$quick" && "$machine" == x86_64* ]]; then
     start mutant mutant-utf8 kernels/utf8_avx2.h 's/W_FILL(0xF0 - 0x80)/W_FILL(0xF1 - 0x80)/' utf8 "" "$compiler" -O1
+    start mutant mutant-utf8-char kernels/utf8_char.h 's/lead == 0xF4 && p.i + 1. >= 0x90/lead == 0xF4 \&\& p[i + 1] >= 0xA0/' utf8 "" "$compiler" -O1
     start mutant mutant-merge bpe/merge.h 's/_mm_min_epi32(a, _mm_shuffle_epi32(a, 0xB1))/a/' bpe "" "$compiler" -O1
 fi
 if [[ "$machine" == x86_64* ]]; then

@@ -9,41 +9,12 @@ from contextvars import ContextVar
 from itertools import count
 
 import pytest
+from recorder import AsyncSource
 
 from streamcore import RunnableGenerator, ops
 from streamcore.testing import LAWS, RecordingSource, check_laws
 
 SIZES = [1, 2, 7, 8, 9, 64, 1000]
-
-
-class AsyncSource:
-    """Counts its pulls and closes; ``waits`` turns of the loop go by before each item."""
-
-    def __init__(self, items, error=None, *, waits=0, close_error=None):
-        self.items = iter(items)
-        self.error = error
-        self.waits = waits
-        self.close_error = close_error
-        self.pulled = 0
-        self.closed = 0
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        assert not self.closed
-        for _ in range(self.waits):
-            await asyncio.sleep(0)
-        self.pulled += 1
-        for item in self.items:
-            return item
-        raise self.error or StopAsyncIteration
-
-    async def aclose(self):
-        await asyncio.sleep(0)
-        self.closed += 1
-        if self.close_error is not None:
-            raise self.close_error
 
 
 async def turns(number):
@@ -83,24 +54,34 @@ def test_a_size_that_is_no_int_is_refused(count):
         ops.buffer(count)
 
 
+LONG = 60
+"""Seconds after which a thread that should have read ahead has not."""
+A_WHILE = 0.05
+"""Seconds in which a thread would have read further, if it did."""
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_it_reads_ahead_by_its_size_and_no_further(size):
-    full = threading.Event()
+    full, beyond = threading.Event(), threading.Event()
+    least = 3 + size - size // 8  # of a large buffer, a block goes to the consumer at a time
 
     class Source(RecordingSource):
         def __next__(self):
-            if self.pulled == size + 3:
+            item = super().__next__()
+            if self.pulled >= least:
                 full.set()
-            return super().__next__()
+            if self.pulled > 3 + size:
+                beyond.set()
+            return item
 
-    # room for `size` is filled after three items were taken, plus the pull that fills it
     source = Source(count())
     stream = ops.buffer(size).transform(source)
     for wanted in range(3):
         assert next(stream) == wanted
-    full.wait(0.01)
+    assert full.wait(LONG)
+    assert not beyond.wait(A_WHILE)
     stream.close()
-    assert 3 <= source.pulled <= 3 + size
+    assert least <= source.pulled <= 3 + size
     assert source.closed == 1
 
 
@@ -112,7 +93,10 @@ def test_it_reads_ahead_by_its_size_and_no_further_async(size):
         for wanted in range(3):
             assert await anext(stream) == wanted
         await turns(20)
-        assert size < source.pulled <= 3 + size
+        pulled = source.pulled
+        await turns(20)
+        assert source.pulled == pulled
+        assert 3 + size - size // 8 <= pulled <= 3 + size
         await stream.aclose()
         assert source.closed == 1
         assert len(asyncio.all_tasks()) == 1

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import stepped
 
 from streamcore import RunnableGenerator, ops
 from streamcore.testing import RecordingSource, check_laws
@@ -42,7 +43,7 @@ def test_operators_give_the_same_async():
 
 def test_an_item_goes_out_before_the_next_is_pulled(backend):
     source = RecordingSource(count())
-    stream = backend.map_iterator(backend.filter_iterator(source, is_odd, "f"), str, "m")
+    stream = stepped(backend, "MapStep", stepped(backend, "FilterStep", source, is_odd, "f"), str, "m")
     assert next(stream) == "1"
     assert source.pulled == 2
     assert next(stream) == "3"
@@ -53,18 +54,18 @@ def test_an_item_goes_out_before_the_next_is_pulled(backend):
 
 def test_take_does_not_pull_for_one_more(backend):
     source = RecordingSource(count())
-    assert list(backend.take_iterator(source, 3)) == [0, 1, 2]
+    assert list(stepped(backend, "TakeStep", source, 3)) == [0, 1, 2]
     assert (source.pulled, source.closed) == (3, 1)
     source = RecordingSource(count())
-    assert list(backend.take_iterator(source, 0)) == []
+    assert list(stepped(backend, "TakeStep", source, 0)) == []
     assert (source.pulled, source.closed) == (0, 1)
 
 
 def make(backend, kind, source, fn):
-    return getattr(backend, kind)(source, fn, "ops.x(f)")
+    return stepped(backend, kind, source, fn, "ops.x(f)")
 
 
-@pytest.mark.parametrize("kind", ["map_iterator", "filter_iterator"])
+@pytest.mark.parametrize("kind", ["MapStep", "FilterStep"])
 def test_an_error_of_the_function_names_the_operator_and_the_item(backend, kind):
     def fails_at_two(item):
         if item == 2:
@@ -81,7 +82,7 @@ def test_an_error_of_the_function_names_the_operator_and_the_item(backend, kind)
     assert source.closed == 1
 
 
-@pytest.mark.parametrize("kind", ["map_iterator", "filter_iterator"])
+@pytest.mark.parametrize("kind", ["MapStep", "FilterStep"])
 def test_stop_iteration_from_the_function_does_not_end_the_stream_in_silence(backend, kind):
     source = RecordingSource([1])
     with pytest.raises(RuntimeError, match="raised StopIteration"):
@@ -89,7 +90,7 @@ def test_stop_iteration_from_the_function_does_not_end_the_stream_in_silence(bac
     assert source.closed == 1
 
 
-@pytest.mark.parametrize("kind", ["map_iterator", "filter_iterator"])
+@pytest.mark.parametrize("kind", ["MapStep", "FilterStep"])
 @pytest.mark.parametrize("end", ["close", "drop", "exhaust", "raise"])
 def test_the_source_is_closed_once(backend, kind, end):
     source = RecordingSource([1, 2, 3], OSError("x") if end == "raise" else None)
@@ -156,3 +157,12 @@ def test_map_and_filter_need_a_callable():
     for operator in ops.map, ops.filter:
         with pytest.raises(TypeError, match=r"ops\.\w+ needs a callable, got str"):
             operator("x")
+
+
+def test_take_of_more_than_a_machine_word_takes_all():
+    assert ops.take(2**70).invoke([1, 2]) == [1, 2]
+
+    async def main():
+        return [item async for item in ops.take(2**70).astream([1, 2])]
+
+    assert asyncio.run(main()) == [1, 2]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -129,30 +129,10 @@ def test_context_variables_are_seen_by_the_calls():
     assert RunnableLambda(lambda _: variable.get()).batch([1, 2, 3]) == [7, 7, 7]
 
 
-def test_leaving_as_completed_early_stops_the_rest():
-    before = threading.active_count()
-    begun = []
-    third = threading.Event()
-
-    def call(number):
-        begun.append(number)
-        if number == 2:
-            third.set()
-            time.sleep(0)  # the caller may close now
-
-    stream = RunnableLambda(call).batch_as_completed(range(100_000), {"max_concurrency": 1})
-    next(stream)
-    assert third.wait(20)
-    stream.close()
-    assert threading.active_count() == before
-    count = len(begun)
-    assert begun == list(range(count))
-
-
 def test_no_thread_is_left_behind():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     RunnableLambda(double).batch(range(20))
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_async_batches():
@@ -223,3 +203,56 @@ def test_a_nested_async_batch_does_not_exceed_the_limit():
         assert most <= 2
 
     asyncio.run(main())
+
+
+VARIABLE = contextvars.ContextVar("VARIABLE", default="none")
+
+
+def test_an_executor_runs_the_calls_in_the_context_of_the_caller():
+    def look(_):
+        before = VARIABLE.get()
+        VARIABLE.set("changed")  # each call has a copy of its own
+        return before
+
+    VARIABLE.set("mine")
+    with ThreadPoolExecutor(1) as executor:
+        assert RunnableLambda(look).batch([1, 2], {"executor": executor}) == ["mine", "mine"]
+        assert executor.submit(VARIABLE.get).result() == "none"
+    VARIABLE.set("none")
+
+
+@pytest.mark.parametrize("form", ["batch", "batch_as_completed"])
+def test_a_batch_on_a_worker_of_its_executor_works_there(form):
+    executor = ThreadPoolExecutor(1)
+    config = {"executor": executor}
+    inner = RunnableLambda(lambda number: (number, threading.get_ident()))
+
+    def outer(number):
+        if form == "batch":
+            made = inner.batch([number, number + 1], config)
+        else:
+            made = [output for _, output in inner.batch_as_completed([number, number + 1], config)]
+        assert {ident for _, ident in made} == {threading.get_ident()}
+        return [number for number, _ in made]
+
+    done = []
+    thread = threading.Thread(
+        target=lambda: done.append(RunnableLambda(outer).batch([1, 5], config)), daemon=True
+    )
+    thread.start()
+    thread.join(60)
+    assert done == [[[1, 2], [5, 6]]]
+    executor.shutdown()
+
+
+def test_a_failure_in_a_batch_on_a_worker_of_its_executor():
+    def fails(number):
+        raise LookupError(number)
+
+    with ThreadPoolExecutor(1) as executor:
+        config = {"executor": executor}
+        outer = RunnableLambda(lambda number: RunnableLambda(fails).batch([number, 2], config))
+        with pytest.raises(LookupError, match="1"):
+            outer.batch([1], config)
+        kept = outer.batch([1, 1], config, return_exceptions=True)
+        assert [type(error) for error in kept] == [LookupError, LookupError]

@@ -10,47 +10,14 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from passing import apassed, passed
+from recorder import AsyncSource, Source
 
 from streamcore import Runnable, RunnableGenerator, RunnableLambda, ops
-from streamcore.testing import RecordingSource
-
-
-class AsyncSource:
-    """Endless numbers, one turn of the loop each; counts its pulls and closes."""
-
-    def __init__(self, items=None, error=None):
-        self.items = count() if items is None else iter(items)
-        self.error = error
-        self.pulled = 0
-        self.closed = 0
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        assert not self.closed, "pulled after it was closed"
-        await asyncio.sleep(0)
-        self.pulled += 1
-        for item in self.items:
-            return item
-        raise self.error or StopAsyncIteration
-
-    async def aclose(self):
-        self.closed += 1
-        await asyncio.sleep(0)
-
-
-def passed_on(chunks):
-    for chunk in chunks:  # noqa: UP028 - a stage of the plain kind
-        yield chunk
-
-
-async def apassed_on(chunks):
-    async for chunk in chunks:
-        yield chunk
 
 
 class PassOn(Runnable[int, int]):
@@ -68,8 +35,8 @@ async def atwice(number):
     return number * 2
 
 
-sync, async_, both = RunnableGenerator(passed_on), RunnableGenerator(apassed_on), None
-both = RunnableGenerator(passed_on, apassed_on)
+sync, async_, both = RunnableGenerator(passed), RunnableGenerator(apassed), None
+both = RunnableGenerator(passed, apassed)
 
 ASYNC_PIPELINES = {
     "one async stage": async_,
@@ -123,15 +90,15 @@ def test_breaking_off_an_infinite_async_source(name):
     """#37976, #24914: the source is closed before aclose() returns, and was pulled no further than declared."""
 
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         stream = PIPELINES[name].atransform(source, CONFIG)
         got = [await anext(stream) for _ in range(3)]
         assert len(got) == 3
         await stream.aclose()
-        assert source.closed == 1
+        assert source.closes == 1
         assert 3 <= source.pulled <= 3 + ahead(name)
         await stream.aclose()
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main)
 
@@ -141,10 +108,10 @@ def test_take_ends_an_infinite_async_source_without_an_error(name):
     """An early stop is no error: PR 22662, PR 22865, pydantic/pydantic-ai#1516, #4204."""
 
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         pipeline = PIPELINES[name] | ops.take(3)
         assert len([item async for item in pipeline.atransform(source, CONFIG)]) == 3
-        assert source.closed == 1
+        assert source.closes == 1
         assert source.pulled <= 3 + ahead(name) + (ahead("a sync stage") if name in THREADED_PIPELINES else 0)
 
     run(main)
@@ -153,10 +120,10 @@ def test_take_ends_an_infinite_async_source_without_an_error(name):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_an_async_stream_that_is_not_pulled_closes_its_source(name):
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         stream = PIPELINES[name].atransform(source, CONFIG)
         await stream.aclose()
-        assert (source.pulled, source.closed) == (0, 1)
+        assert (source.pulled, source.closes) == (0, 1)
 
     run(main)
 
@@ -164,11 +131,11 @@ def test_an_async_stream_that_is_not_pulled_closes_its_source(name):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_a_dropped_async_stream_closes_its_source(name):
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         closed = asyncio.Event()
 
         async def aclose():
-            source.closed += 1
+            source.closes += 1
             closed.set()
 
         source.aclose = aclose
@@ -179,7 +146,7 @@ def test_a_dropped_async_stream_closes_its_source(name):
         await asyncio.wait_for(closed.wait(), 60)
         while len(asyncio.all_tasks()) > 1:
             await asyncio.sleep(0)
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main)
 
@@ -189,13 +156,13 @@ def test_a_dropped_async_stream_closes_its_source(name):
 def test_items_before_an_error_come_first_async(name, at):
     async def main():
         failure = ConnectionResetError("the source broke")
-        source = AsyncSource(range(at), failure)
+        source = AsyncSource(range(at), failure, waits=1)
         got = []
         with pytest.raises(ConnectionResetError) as caught:
             async for item in PIPELINES[name].atransform(source, CONFIG):
                 got.append(item)  # noqa: PERF401
         assert caught.value is failure
-        assert (len(got), source.closed) == (at, 1)
+        assert (len(got), source.closes) == (at, 1)
 
     run(main)
 
@@ -206,7 +173,7 @@ def test_cancelled_at_any_turn_of_the_loop(name, turn):
     """#37976: after a cancelled pull, aclose() raised "asynchronous generator is already running"."""
 
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         stream = PIPELINES[name].atransform(source, CONFIG)
 
         async def consume():
@@ -220,7 +187,7 @@ def test_cancelled_at_any_turn_of_the_loop(name, turn):
         with pytest.raises(asyncio.CancelledError):
             await task
         await stream.aclose()
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main)
 
@@ -236,7 +203,7 @@ def test_cancelled_at_every_await(name):
         return [item async for item in stream]
 
     for step in range(1, 60):
-        source = AsyncSource(range(4))
+        source = AsyncSource(range(4), waits=1)
         stream = ASYNC_PIPELINES[name].atransform(source)
         steps = consume(stream)
         try:
@@ -246,9 +213,9 @@ def test_cancelled_at_every_await(name):
             while True:
                 steps.send(None)
         except Cancelled:
-            assert source.closed == 1, f"cancelled at step {step}"
+            assert source.closes == 1, f"cancelled at step {step}"
         except StopIteration:
-            assert source.closed == 1
+            assert source.closes == 1
             return
     raise AssertionError("the stream never ended")
 
@@ -256,7 +223,7 @@ def test_cancelled_at_every_await(name):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_a_loop_that_is_closed_in_the_middle_of_a_stream(name):
     """asyncio.run() ends with a stream half read and still referenced: nothing is left open, nothing warns."""
-    source = AsyncSource()
+    source = AsyncSource(count(), waits=1)
     held = []
 
     async def main():
@@ -265,12 +232,12 @@ def test_a_loop_that_is_closed_in_the_middle_of_a_stream(name):
 
     asyncio.run(main())
     gc.collect()
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_second_consumer_is_told_and_harms_nothing():
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         stream = (async_ | async_).atransform(source)
         first = asyncio.create_task(anext(stream))
         await asyncio.sleep(0)
@@ -281,7 +248,7 @@ def test_a_second_consumer_is_told_and_harms_nothing():
         assert await first == 0
         assert await anext(stream) == 1
         await stream.aclose()
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main)
 
@@ -289,7 +256,7 @@ def test_a_second_consumer_is_told_and_harms_nothing():
 @pytest.mark.parametrize("stages", range(1, 5))
 def test_breaking_off_an_infinite_sync_source_returns_at_once(stages):
     """langchain-core drains the source when a pipeline of two or more stages is broken off."""
-    source = RecordingSource(count())
+    source = Source(count())
     pipeline = sync
     for _ in range(stages - 1):
         pipeline = pipeline | sync
@@ -297,7 +264,7 @@ def test_breaking_off_an_infinite_sync_source_returns_at_once(stages):
         if item == 2:
             break
     gc.collect()
-    assert (source.pulled, source.closed) == (3, 1)
+    assert (source.pulled, source.closes) == (3, 1)
 
 
 def test_describe_names_the_step_that_blocks_streaming():
@@ -320,15 +287,13 @@ def test_folding_loses_nothing_in_silence(chunks):
         asyncio.run(RunnableGenerator(emit).ainvoke("x"))
 
 
-def test_an_empty_stream_into_a_function_says_what_is_missing():
-    def nothing(chunks):
+def test_an_empty_stream_is_a_result_and_no_failure():
+    def nothing(chunks: Iterator[str]) -> Iterator[str]:
         yield from ()
 
     chain = RunnableGenerator(nothing) | RunnableLambda(len)
-    with pytest.raises(ValueError, match=r"the stream of RunnableGenerator\(nothing\) ended without a chunk"):
-        chain.invoke("x")
-    with pytest.raises(ValueError, match=r"the stream of RunnableGenerator\(nothing\) ended without a chunk"):
-        asyncio.run(chain.ainvoke("x"))
+    assert chain.invoke("x") == 0
+    assert asyncio.run(chain.ainvoke("x")) == 0
 
 
 def test_text_is_joined_once_and_not_added_up_chunk_by_chunk():
@@ -360,7 +325,7 @@ def test_a_sync_generator_stage_works_under_async():
     async def main():
         chain = RunnableGenerator(shout)
         assert [chunk async for chunk in chain.astream("abc")] == ["ABC"]
-        assert [chunk async for chunk in chain.atransform(AsyncSource(["a", "b"]))] == ["A", "B"]
+        assert [chunk async for chunk in chain.atransform(AsyncSource(["a", "b"], waits=1))] == ["A", "B"]
         assert await chain.ainvoke("abc") == "ABC"
         assert await (chain | chain).ainvoke("abc") == "ABC"
         assert threading.current_thread() not in where
@@ -391,12 +356,12 @@ def test_a_chunk_may_be_waited_for_with_a_timeout():
             closed.append("stage")
 
     async def main():
-        source = AsyncSource()
+        source = AsyncSource(count(), waits=1)
         stream = (RunnableGenerator(slow) | async_).atransform(source)
         assert await asyncio.wait_for(anext(stream), 60) == 0
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(stream), 0.001)
-        assert (source.closed, closed) == (1, ["stage"])
+        assert (source.closes, closed) == (1, ["stage"])
 
     run(main)
 
@@ -455,33 +420,21 @@ def test_importing_loads_no_third_party_module():
 def test_pure_async_composition_on_trio():
     trio = pytest.importorskip("trio")
 
-    class Source:
-        closed = 0
-        at = 0
-
-        def __aiter__(self):
-            return self
-
-        async def __anext__(self):
-            await trio.lowlevel.checkpoint()
-            self.at += 1
-            return self.at
-
-        async def aclose(self):
-            self.closed += 1
+    async def checkpoint(_):
+        await trio.lowlevel.checkpoint()
 
     async def main():
-        source = Source()
+        source = AsyncSource(count(1), wait=checkpoint)
         chain = async_ | ops.map(lambda number: number + 1) | async_ | ops.take(3)
         assert [item async for item in chain.atransform(source)] == [2, 3, 4]
-        assert source.closed == 1
-        source = Source()
+        assert source.closes == 1
+        source = AsyncSource(count(1), wait=checkpoint)
         stream = (async_ | async_).atransform(source)
         with trio.move_on_after(60) as scope:
             async for item in stream:
                 if item == 5:
                     scope.cancel()
-        assert source.closed == 1
+        assert source.closes == 1
         assert await RunnableLambda(atwice).ainvoke(4) == 8
 
     trio.run(main)

@@ -64,6 +64,8 @@ def test_a_function_that_names_config_gets_it():
     runnable = RunnableLambda(lambda text, config: (text, config))
     assert runnable.invoke("a", {"tags": ["t"]}) == ("a", {"tags": ["t"]})
     assert runnable.invoke("a") == ("a", {})
+    assert RunnableLambda(lambda config: config).invoke("a") == "a"
+    assert RunnableLambda(lambda text, *, config: config).invoke("a") == {}
 
 
 def test_a_function_may_return_a_runnable_to_run_in_its_place():
@@ -87,7 +89,7 @@ def test_what_cannot_be_called_is_refused(thing):
         RunnableLambda(thing)
     with pytest.raises(TypeError, match="RunnableGenerator needs a generator function"):
         RunnableGenerator(thing)
-    with pytest.raises(TypeError, match="expected a Runnable, a callable or"):
+    with pytest.raises(TypeError, match="expected a Runnable, a callable, a mapping or"):
         coerce_to_runnable(thing)
 
 
@@ -169,3 +171,62 @@ def test_a_class_is_a_callable_too():
     assert coerce_to_runnable(int).invoke("3") == 3
     assert not isinstance(coerce_to_runnable(int), type)
     assert isinstance(coerce_to_runnable(int), Runnable)
+
+
+class Twice:
+    def __call__(self, input):
+        yield from (input, input)
+
+
+class ATwice:
+    async def __call__(self, input):
+        yield input
+        yield input
+
+
+def test_an_object_whose_call_generates_is_as_the_function():
+    assert list(RunnableLambda(Twice()).stream("a")) == ["a", "a"]
+    assert RunnableLambda(Twice()).invoke("a") == "aa"
+    assert list(RunnableLambda(ATwice()).stream("a")) == ["a", "a"]
+    assert RunnableLambda(ATwice()).invoke("a") == "aa"
+    assert isinstance(coerce_to_runnable(Twice()), RunnableGenerator)
+    made = RunnableLambda(type("Made", (), {"__init__": lambda self, _: None, "__call__": Twice.__call__}))
+    assert callable(made.invoke(1))  # calling the class makes an object
+
+
+class OnTheLoop(Runnable):
+    """Says on which side it ran; its async stream is told of its end."""
+
+    closed = 0
+
+    def stream(self, input, config=None):
+        yield "sync"
+
+    async def astream(self, input, config=None):
+        try:
+            assert asyncio.get_running_loop() is not None
+            yield "async"
+            yield "more"
+        finally:
+            self.closed += 1
+
+
+@pytest.mark.parametrize("before", [(), (per_chunk,), (shout, shout)], ids=len)
+@pytest.mark.parametrize("after", [(), (per_chunk,)], ids=len)
+def test_a_runnable_that_a_sync_function_gives_runs_on_the_loop_in_async_calls(before, after):
+    made = OnTheLoop()
+    stages = (*before, lambda text: made, *after)
+    chain = RunnableLambda(stages[0]) if len(stages) == 1 else coerce_to_runnable(stages[0]).pipe(*stages[1:])
+    wanted = ["asyncasync", "moremore"] if after else ["async", "more"]
+
+    async def main():
+        assert await listed(chain.astream("a")) == wanted
+        assert await chain.ainvoke("a") == "".join(wanted)
+        assert await chain.abatch(["a", "b"]) == ["".join(wanted)] * 2
+        stream = chain.astream("a")
+        assert await anext(stream) == wanted[0]
+        await stream.aclose()
+
+    asyncio.run(main())
+    assert made.closed == 5
+    assert chain.invoke("a") == ("syncsync" if after else "sync")

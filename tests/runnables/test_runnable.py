@@ -182,8 +182,7 @@ def test_folding_joins_text_and_bytes_and_refuses_what_has_no_rule():
     ):
         with pytest.raises(TypeError, match=f"no rule folds the 2 chunks of .*{types}"):
             gives.invoke(chunks)
-    with pytest.raises(ValueError, match=r"Gives\(\) ended without a chunk"):
-        gives.invoke([])
+    assert gives.invoke([]) is None
 
 
 def test_collect_may_be_overridden():
@@ -262,3 +261,42 @@ def test_a_sync_stream_leaves_the_context_of_its_caller_alone():
 
     assert copy_context().run(run) == ["mine", "mine"]
     assert seen.get() == "nothing"
+
+
+@pytest.mark.parametrize("fold", ["fails", "leaves off", "is cancelled"])
+def test_ainvoke_closes_the_stream_that_it_folds(fold):
+    closed = []
+
+    class Chunks:
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return "chunk"
+
+        async def aclose(self):
+            closed.append(fold)
+
+    class Streams(Runnable):
+        def astream(self, input, config=None):
+            return Chunks()
+
+        async def acollect(self, chunks):
+            async for chunk in chunks:
+                if fold == "fails":
+                    raise LookupError(chunk)
+                if fold == "is cancelled":
+                    await asyncio.Event().wait()
+                return chunk
+
+    async def main():
+        task = asyncio.create_task(Streams().ainvoke(1))
+        await asyncio.sleep(0)
+        if fold == "is cancelled":
+            task.cancel()
+        return (await asyncio.gather(task, return_exceptions=True))[0]
+
+    ended = asyncio.run(main())
+    kinds = {"fails": LookupError, "leaves off": str, "is cancelled": asyncio.CancelledError}
+    assert type(ended) is kinds[fold]
+    assert closed == [fold]

@@ -13,7 +13,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from streamcore import BPE, UTF8, Channel, Delimited, FixedSize, Lines, RingBuffer, Words
+from streamcore import (
+    BPE,
+    UTF8,
+    Channel,
+    Delimited,
+    FixedSize,
+    JSONDeltas,
+    JSONLines,
+    Lines,
+    RingBuffer,
+    Sections,
+    Stop,
+    Words,
+)
 
 __all__ = ["STAGES", "long_items", "resident", "soak"]
 
@@ -99,6 +112,20 @@ def id_fragments() -> list[Any]:
     return [bpe.encode(part) for part in text_fragments()]
 
 
+def json_fragments() -> list[str]:
+    text = "".join(
+        f'{{"id": {number}, "text": "some words\\n", "list": [1.5, null]}},' for number in range(5000)
+    )
+    return [text[at : at + 1000] for at in range(0, len(text), 1000)]
+
+
+def through_json(source: Source) -> None:
+    """An array without end."""
+    engine = JSONDeltas(strict=False).engine()
+    engine.feed("[")
+    drop(engine.iterate(iter(source)))
+
+
 def stage(made: Callable[[], Any], way: str = "transform") -> Callable[[Source], None]:
     return lambda source: drop(getattr(made(), way)(iter(source)))
 
@@ -113,6 +140,12 @@ STAGES: dict[str, Row] = {
     "utf8": (fragments, stage(UTF8)),
     "words": (text_fragments, stage(Words)),
     "words_bytes": (fragments, stage(lambda: Words("none"))),
+    "sections": (text_fragments, stage(lambda: Sections({"def": ("def ", "\n"), "call": ("(", ")")}))),
+    "stop": (text_fragments, stage(lambda: Stop("\x00never", "returned never"))),
+    "json_deltas": (json_fragments, through_json),
+    "json_lines": (fragments, stage(lambda: JSONLines(bytes, as_="view"))),
+    "json_lines_bad": (fragments, stage(lambda: JSONLines(int, on_error="yield"))),
+    "json_lines_blank": (lambda: [b" \t\r" * 20_000], stage(JSONLines)),
     "bpe_encoder": (text_fragments, stage(lambda: BPE.gpt2().encoder())),
     "bpe_decoder": (id_fragments, stage(lambda: BPE.gpt2().decoder(stop="\x00never"))),
     "ring_buffer": (fragments, through_ring),

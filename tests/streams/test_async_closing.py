@@ -6,11 +6,12 @@ import asyncio
 import gc
 
 import pytest
-from paused_sources import Source, chain_over, collected, passed_on, run
+from passing import apassed
+from paused_sources import Paused, chain_over, collected, run
 
 
 def test_a_stream_is_its_own_async_iterator(backend):
-    stream, _ = chain_over(backend, Source([]))
+    stream, _ = chain_over(backend, Paused([]))
     assert aiter(stream) is stream
 
 
@@ -23,27 +24,27 @@ def test_what_is_not_an_async_iterator_is_refused(backend):
     "items", [[1, 2, 3], [None, None], [(), (1, 2)], [ValueError("x"), StopIteration(3)], [], [[]]]
 )
 def test_any_value_passes(backend, items):
-    source = Source(items)
+    source = Paused(items)
     stream, ends = chain_over(backend, source)
     assert run(collected(stream)) == items
-    assert (source.closed, ends) == (1, ["middle"])
+    assert (source.closes, ends) == (1, ["middle"])
 
 
 def test_anext_with_a_default(backend):
     async def main():
-        source = Source([(1, 2)])
+        source = Paused([(1, 2)])
         stream, _ = chain_over(backend, source)
         assert await anext(stream, "end") == (1, 2)
         assert await anext(stream, "end") == "end"
         assert await anext(stream, "end") == "end"
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main())
 
 
 def test_a_pull_can_be_awaited_once(backend):
     async def main():
-        stream, _ = chain_over(backend, Source([1, 2]))
+        stream, _ = chain_over(backend, Paused([1, 2]))
         pull = anext(stream)
         assert await pull == 1
         with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
@@ -55,7 +56,7 @@ def test_a_pull_can_be_awaited_once(backend):
 
 def test_a_pull_can_be_a_task(backend):
     async def main():
-        stream, _ = chain_over(backend, Source([1, 2], waits=0))
+        stream, _ = chain_over(backend, Paused([1, 2], waits=0))
         assert await asyncio.create_task(anext(stream)) == 1
         assert await asyncio.wait_for(anext(stream), 60) == 2
 
@@ -66,7 +67,7 @@ def test_an_anext_that_is_no_coroutine(backend):
     class Futures:
         def __init__(self):
             self.left = [1, 2]
-            self.closed = 0
+            self.closes = 0
 
         def __aiter__(self):
             return self
@@ -79,19 +80,19 @@ def test_an_anext_that_is_no_coroutine(backend):
             return future
 
         def close(self):
-            self.closed += 1
+            self.closes += 1
 
     async def main():
         source = Futures()
         stream = backend.async_closing_iterator(source, (source,))
         assert [item async for item in stream] == [1, 2]
-        assert source.closed == 1
+        assert source.closes == 1
 
     asyncio.run(main())
 
 
 def test_an_anext_that_gives_nothing_to_await(backend):
-    class Wrong(Source):
+    class Wrong(Paused):
         def __anext__(self):
             return 3
 
@@ -100,13 +101,13 @@ def test_an_anext_that_gives_nothing_to_await(backend):
         stream = backend.async_closing_iterator(source, (source,))
         with pytest.raises(TypeError, match="int"):
             await anext(stream)
-        assert source.closed == 1
+        assert source.closes == 1
 
     run(main())
 
 
 def test_a_second_pull_meanwhile_is_refused_and_harms_nothing(backend):
-    source = Source([1, 2])
+    source = Paused([1, 2])
     stream, _ = chain_over(backend, source)
 
     async def one():
@@ -118,13 +119,13 @@ def test_a_second_pull_meanwhile_is_refused_and_harms_nothing(backend):
         with pytest.raises(RuntimeError, match="the stream is already being pulled"):
             other.send(None)
     assert run(first) == 1
-    assert source.closed == 0
+    assert source.closes == 0
     assert run(collected(stream)) == [2]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_pull_while_it_closes_is_refused(backend):
-    source = Source([1, 2])
+    source = Paused([1, 2])
     stream, _ = chain_over(backend, source)
     closing = stream.aclose()
     closing.send(None)
@@ -136,9 +137,9 @@ def test_a_pull_while_it_closes_is_refused(backend):
         with pytest.raises(RuntimeError, match="the stream is already being closed"):
             other.send(None)
     run(closing)
-    assert source.closed == 1
+    assert source.closes == 1
     run(stream.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 class Cancelled(BaseException):
@@ -159,7 +160,7 @@ def test_cancelled_at_every_await(backend, items, after):
 
     finished = False
     for step in range(1, 100):
-        source = Source(items)
+        source = Paused(items)
         stream, ends = chain_over(backend, source)
         consumer = consume(stream)
         try:
@@ -174,7 +175,7 @@ def test_cancelled_at_every_await(backend, items, after):
         if after == "pull":
             with pytest.raises(StopAsyncIteration):
                 run(stream.__anext__())
-        assert source.closed == 1, f"cancelled at step {step}"
+        assert source.closes == 1, f"cancelled at step {step}"
         # a chain that was cancelled before its first chunk came did run into the middle stage
         assert ends == ["middle"]
         assert not source.pulled_after_close
@@ -187,7 +188,7 @@ def test_cancelled_at_every_await(backend, items, after):
 def test_given_up_at_every_await(backend, way):
     """Close or drop the coroutine that loops over a stream at step k; ``aclose()`` then closes what is left."""
     for step in range(1, 100):
-        source = Source([1, 2, 3])
+        source = Paused([1, 2, 3])
         stream, ends = chain_over(backend, source)
         consumer = collected(stream)
         try:
@@ -200,14 +201,14 @@ def test_given_up_at_every_await(backend, way):
         del consumer
         gc.collect()
         run(stream.aclose())
-        assert (source.closed, ends) == (1, ["middle"]), f"given up at step {step}"
+        assert (source.closes, ends) == (1, ["middle"]), f"given up at step {step}"
         run(stream.aclose())
-        assert source.closed == 1
+        assert source.closes == 1
     raise AssertionError("the stream never ended")
 
 
 def test_a_pull_closed_by_hand_leaves_the_stream_open(backend):
-    source = Source([1, 2])
+    source = Paused([1, 2])
     stream = backend.async_closing_iterator(source, (source,))
     unbegun = stream.__anext__()
     unbegun.close()
@@ -215,16 +216,16 @@ def test_a_pull_closed_by_hand_leaves_the_stream_open(backend):
     pull.send(None)
     pull.close()
     pull.close()
-    assert source.closed == 0
+    assert source.closes == 0
     assert run(collected(stream)) == [1, 2]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 @pytest.mark.parametrize("at", range(4))
 def test_an_error_comes_after_the_items_before_it(backend, at):
     failure = KeyError("x")
     notes = []
-    source = Source(range(at), failure)
+    source = Paused(range(at), failure)
     stream, ends = chain_over(backend, source, notes.append)
     got = []
 
@@ -236,7 +237,7 @@ def test_an_error_comes_after_the_items_before_it(backend, at):
         assert caught.value.__context__ is None
 
     run(main())
-    assert (got, notes, source.closed, ends) == ([*range(at)], [failure], 1, ["middle"])
+    assert (got, notes, source.closes, ends) == ([*range(at)], [failure], 1, ["middle"])
 
 
 def test_a_stage_that_stops_early_is_no_error_and_closes_the_source(backend):
@@ -244,25 +245,25 @@ def test_a_stage_that_stops_early_is_no_error_and_closes_the_source(backend):
         for _ in range(2):
             yield await anext(chunks)
 
-    source = Source([1, 2, 3])
+    source = Paused([1, 2, 3])
     stage = two(source)
     stream = backend.async_closing_iterator(stage, (source, stage))
     assert run(collected(stream)) == [1, 2]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 class Failing:
     def __init__(self, error):
         self.error = error
-        self.closed = 0
+        self.closes = 0
 
     async def aclose(self):
-        self.closed += 1
+        self.closes += 1
         raise self.error
 
 
 def test_failures_of_aclose_become_notes_of_an_error_under_way(backend):
-    source = Source([], KeyError("x"))
+    source = Paused([], KeyError("x"))
     owned = (Failing(OSError("disk")), Failing(OSError("net")), source)
     with pytest.raises(KeyError) as caught:
         run(collected(backend.async_closing_iterator(source, owned)))
@@ -274,24 +275,24 @@ def test_failures_of_aclose_become_notes_of_an_error_under_way(backend):
 
 @pytest.mark.parametrize("end", ["aclose", "exhaust"])
 def test_without_an_error_the_first_failure_is_raised_after_all_are_closed(backend, end):
-    source = Source([])
+    source = Paused([])
     owned = (Failing(OSError("disk")), Failing(OSError("net")), source)
     stream = backend.async_closing_iterator(source, owned)
     with pytest.raises(OSError, match="net") as caught:
         run(stream.aclose() if end == "aclose" else collected(stream))
     assert caught.value.__notes__ == ["and closing Failing failed: OSError('disk')"]
-    assert [entry.closed for entry in owned] == [1, 1, 1]
+    assert [entry.closes for entry in owned] == [1, 1, 1]
 
 
 def test_a_cancellation_while_it_closes_wins_over_the_error(backend):
-    source = Source([], KeyError("x"), waits=0)
+    source = Paused([], KeyError("x"), waits=0)
     stream, _ = chain_over(backend, source)
     consumer = collected(stream)
     assert consumer.send(None) == "paused"  # in aclose() of the source
     with pytest.raises(Cancelled) as caught:
         consumer.throw(Cancelled())
     assert caught.value.__notes__ == ["while the stream ended by KeyError('x')"]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_on_trio(backend):
@@ -299,7 +300,7 @@ def test_on_trio(backend):
 
     class Slow:
         def __init__(self):
-            self.closed = 0
+            self.closes = 0
             self.at = 0
 
         def __aiter__(self):
@@ -313,18 +314,18 @@ def test_on_trio(backend):
             return self.at
 
         async def aclose(self):
-            self.closed += 1
+            self.closes += 1
 
     async def main():
         source = Slow()
-        stage = passed_on(source)
+        stage = apassed(source)
         stream = backend.async_closing_iterator(stage, (source, stage))
         assert [await anext(stream), await anext(stream)] == [1, 2]
         with trio.move_on_after(0) as scope:
             await anext(stream)
         assert scope.cancelled_caught
-        assert source.closed == 1
+        assert source.closes == 1
         await stream.aclose()
-        assert source.closed == 1
+        assert source.closes == 1
 
     trio.run(main)

@@ -7,12 +7,12 @@ import gc
 import weakref
 
 import pytest
-from paused_sources import Source, chain_over, collected, in_loop, pause, run
+from paused_sources import Paused, chain_over, collected, in_loop, pause, run
 
 
 @pytest.mark.parametrize("pulls", [0, 1])
 def test_a_dropped_stream_is_closed_by_the_loop(backend, pulls):
-    source = Source([1, 2, 3], waits=0)
+    source = Paused([1, 2, 3], waits=0)
 
     async def main():
         stream, ends = chain_over(backend, source)
@@ -22,7 +22,7 @@ def test_a_dropped_stream_is_closed_by_the_loop(backend, pulls):
         gc.collect()
         for _ in range(10):
             await pause()
-        assert source.closed == 1
+        assert source.closes == 1
         assert ends == ["middle"] * pulls
         assert len(asyncio.all_tasks()) == 1
 
@@ -30,9 +30,9 @@ def test_a_dropped_stream_is_closed_by_the_loop(backend, pulls):
 
 
 def test_a_stream_that_is_still_held_is_closed_at_the_end_of_the_loop(backend):
-    class Quick(Source):
+    class Quick(Paused):
         async def aclose(self):
-            self.closed += 1
+            self.closes += 1
 
     source = Quick([1, 2], waits=0)
     held = []
@@ -43,11 +43,11 @@ def test_a_stream_that_is_still_held_is_closed_at_the_end_of_the_loop(backend):
         assert await anext(stream) == 1
 
     asyncio.run(main())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_stream_made_outside_of_the_loop_and_dropped_inside(backend):
-    source = Source([1, 2, 3], waits=0)
+    source = Paused([1, 2, 3], waits=0)
     made = [chain_over(backend, source)[0]]
 
     async def main():
@@ -56,7 +56,7 @@ def test_a_stream_made_outside_of_the_loop_and_dropped_inside(backend):
         gc.collect()
         for _ in range(10):
             await pause()
-        assert source.closed == 1
+        assert source.closes == 1
 
     in_loop(main)
 
@@ -68,16 +68,16 @@ def test_a_stream_dropped_where_no_loop_runs_closes_what_needs_none(backend):
         def close(self):
             self.closed += 1
 
-    source, file = Source([1]), Plain()
+    source, file = Paused([1]), Plain()
     stream = backend.async_closing_iterator(source, (file, source))
     del stream
     gc.collect()
-    assert (source.closed, file.closed) == (1, 1)
+    assert (source.closes, file.closed) == (1, 1)
 
 
 def test_the_task_of_a_closed_loop_leaves_the_stream_to_its_owner(backend):
     """A loop that is closed with a task in the middle of a pull: the stream can still be closed elsewhere."""
-    source = Source([1, 2])
+    source = Paused([1, 2])
 
     async def waiting():
         await asyncio.Event().wait()
@@ -94,7 +94,7 @@ def test_the_task_of_a_closed_loop_leaves_the_stream_to_its_owner(backend):
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
     run(stream.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_pulls_leave_no_reference_behind(backend):
@@ -102,7 +102,7 @@ def test_pulls_leave_no_reference_behind(backend):
         pass
 
     async def main():
-        source = Source((Item() for _ in range(3)), waits=0)
+        source = Paused((Item() for _ in range(3)), waits=0)
         stream = backend.async_closing_iterator(source, (source,))
         async for item in stream:
             seen = weakref.ref(item)

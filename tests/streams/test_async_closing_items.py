@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from paused_sources import Source, collected, pause, run
+from paused_sources import Paused, collected, pause, run
 
 
 async def each(items):
@@ -14,14 +14,14 @@ async def each(items):
 
 @pytest.mark.parametrize("blocks", [[], [[1, 2, 3]], [[], [1], [], [2, 3], []], [[None, (1, 2)]]])
 def test_blocks_are_given_item_by_item(backend, blocks):
-    source = Source([list(block) for block in blocks])
+    source = Paused([list(block) for block in blocks])
     stream = backend.async_closing_iterator(source, (source,), blocks=True)
     assert run(collected(stream)) == [item for block in blocks for item in block]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_items_at_hand_come_without_a_wait(backend):
-    source = Source([[1, 2, 3], [4]])
+    source = Paused([[1, 2, 3], [4]])
     stream = backend.async_closing_iterator(source, (source,), blocks=True)
     assert run(stream.__anext__()) == 1
     for wanted in (2, 3):
@@ -32,49 +32,57 @@ def test_items_at_hand_come_without_a_wait(backend):
 
 
 def test_aclose_forgets_the_items_at_hand(backend):
-    source = Source([[1, 2, 3]])
+    source = Paused([[1, 2, 3]])
     stream = backend.async_closing_iterator(source, (source,), blocks=True)
     assert run(stream.__anext__()) == 1
     run(stream.aclose())
     with pytest.raises(StopAsyncIteration):
         run(stream.__anext__())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
-STEPS = [("map", lambda number: number * 2, "twice"), ("filter", lambda number: number % 3, "thirds")]
+def steps_of(backend):
+    return [
+        backend.MapStep(lambda number: number * 2, "twice"),
+        backend.FilterStep(lambda number: number % 3, "thirds"),
+    ]
 
 
 @pytest.mark.parametrize("blocks", [False, True])
 def test_steps_are_done_with_each_item(backend, blocks):
-    source = Source([[1, 2, 3], [], [4, 5, 6, 7]] if blocks else range(1, 8))
-    stream = backend.async_closing_iterator(source, (source,), blocks=blocks, steps=STEPS)
+    source = Paused([[1, 2, 3], [], [4, 5, 6, 7]] if blocks else range(1, 8))
+    stream = backend.async_closing_iterator(source, (source,), blocks=blocks, steps=steps_of(backend))
     assert run(collected(stream)) == [2, 4, 8, 10, 14]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_steps_over_a_stream_of_blocks(backend):
-    source = Source([[1, 2, 3], [], [4, 5, 6, 7]])
+    source = Paused([[1, 2, 3], [], [4, 5, 6, 7]])
     inner = backend.async_closing_iterator(source, (source,), blocks=True)
-    stream = backend.async_closing_iterator(inner, (inner,), steps=STEPS)
+    stream = backend.async_closing_iterator(inner, (inner,), steps=steps_of(backend))
     assert run(collected(stream)) == [2, 4, 8, 10, 14]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 @pytest.mark.parametrize("count", range(4))
 def test_a_stream_that_has_taken_enough_pulls_no_more(backend, count):
-    source = Source(range(10))
-    steps = [("filter", lambda number: number % 2, "odd"), ("take", count, "take")]
+    source = Paused(range(10))
+    steps = [backend.FilterStep(lambda number: number % 2, "odd"), backend.TakeStep(count)]
     stream = backend.async_closing_iterator(source, (source,), steps=steps)
     assert run(collected(stream)) == [1, 3, 5][:count]
     assert next(source.items) == 2 * count
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_an_error_in_a_step_ends_the_stream_after_the_items_before_it(backend):
-    source = Source([[4, 2], [0, 1]])
+    source = Paused([[4, 2], [0, 1]])
     notes = []
     stream = backend.async_closing_iterator(
-        source, (source,), notes.append, blocks=True, steps=[("map", lambda number: 8 // number, "share")]
+        source,
+        (source,),
+        notes.append,
+        blocks=True,
+        steps=[backend.MapStep(lambda number: 8 // number, "share")],
     )
     got = []
 
@@ -86,25 +94,32 @@ def test_an_error_in_a_step_ends_the_stream_after_the_items_before_it(backend):
         assert notes == [caught.value]
 
     run(main())
-    assert (got, source.closed) == ([2, 4], 1)
+    assert (got, source.closes) == ([2, 4], 1)
     assert run(collected(stream)) == []
 
 
 def test_a_step_that_raises_stopiteration_does_not_end_the_stream_in_silence(backend):
-    source = Source([1])
+    source = Paused([1])
     stream = backend.async_closing_iterator(
-        source, (source,), steps=[("map", lambda _: next(iter(())), "next")]
+        source, (source,), steps=[backend.MapStep(lambda _: next(iter(())), "next")]
     )
     with pytest.raises(RuntimeError, match="generator raised StopIteration"):
         run(collected(stream))
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_step_that_pulls_its_own_stream_is_refused(backend):
-    source = Source([[1, 2]])
+    source = Paused([[1, 2]])
     stream = backend.async_closing_iterator(
-        source, (source,), blocks=True, steps=[("map", lambda _: run(stream.__anext__()), "again")]
+        source, (source,), blocks=True, steps=[backend.MapStep(lambda _: run(stream.__anext__()), "again")]
     )
     with pytest.raises(RuntimeError, match="already being pulled"):
         run(collected(stream))
-    assert source.closed == 1
+    assert source.closes == 1
+
+
+def test_what_is_no_step_is_refused(backend):
+    for make in backend.closing_iterator, backend.async_closing_iterator:
+        source = Paused([1])
+        with pytest.raises(TypeError, match="^expected a step, got tuple$"):
+            make(source, (source,), steps=[("map", str, "s")])

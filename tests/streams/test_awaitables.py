@@ -7,30 +7,15 @@ import gc
 import types
 
 import pytest
-from paused_sources import Source, pause
+from paused_sources import Paused, pause
+from recorder import AsyncSource
 
 
-class Items:
-    """An async source of items that waits before each, and counts its closes."""
+class Items(AsyncSource):
+    """Three items, a turn of the loop before each."""
 
     def __init__(self, items=(1, 2, 3), waits=1):
-        self.items = iter(items)
-        self.waits = waits
-        self.closed = 0
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        for _ in range(self.waits):
-            await asyncio.sleep(0)
-        for item in self.items:
-            return item
-        raise StopAsyncIteration
-
-    async def aclose(self):
-        self.closed += 1
-        await asyncio.sleep(0)
+        super().__init__(items, waits=waits)
 
 
 def plain(backend, source):
@@ -38,7 +23,11 @@ def plain(backend, source):
 
 
 def stepped(backend, source):
-    steps = [("map", lambda item: item, "same"), ("filter", lambda item: True, "all"), ("take", 9, "nine")]
+    steps = [
+        backend.MapStep(lambda item: item, "same"),
+        backend.FilterStep(lambda item: True, "all"),
+        backend.TakeStep(9),
+    ]
     return backend.async_closing_iterator(source, (source,), steps=steps)
 
 
@@ -142,7 +131,7 @@ def test_wait_for_that_expires_cancels_the_pull_and_closes(backend, stream):
         pulled = stream(backend, source)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(pulled), 0.001)
-        assert source.closed == 1
+        assert source.closes == 1
         with pytest.raises(StopAsyncIteration):
             await anext(pulled)
 
@@ -187,20 +176,20 @@ THROWN = [
 
 @pytest.mark.parametrize(("thrown", "wanted"), THROWN[:4])
 def test_thrown_into_at_the_start(backend, stream, thrown, wanted):
-    source = Source([1])
+    source = Paused([1])
     pulled = stream(backend, source)
     one = pulled.__anext__()
     with pytest.raises(wanted):
         one.throw(*thrown)
     with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
         one.send(None)
-    assert source.closed == 0
+    assert source.closes == 0
     assert driven(pulled.__anext__()) == 1  # the stream has not begun
 
 
 @pytest.mark.parametrize("thrown", [(), (3,), (int,), ("KeyError",)])
 def test_what_is_no_exception_is_refused_and_changes_nothing(backend, stream, thrown):
-    one = stream(backend, Source([1])).__anext__()
+    one = stream(backend, Paused([1])).__anext__()
     with pytest.raises(TypeError, match="exceptions must be|expected at least 1 arg"):
         one.throw(*thrown)
     assert driven(one) == 1
@@ -208,7 +197,7 @@ def test_what_is_no_exception_is_refused_and_changes_nothing(backend, stream, th
 
 @pytest.mark.parametrize(("thrown", "wanted"), THROWN)
 def test_thrown_into_half_way(backend, stream, thrown, wanted):
-    source = Source([1])
+    source = Paused([1])
     pulled = stream(backend, source)
     one = pulled.__anext__()
     assert one.send(None) == "paused"
@@ -217,9 +206,9 @@ def test_thrown_into_half_way(backend, stream, thrown, wanted):
     with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
         one.send(None)
     if wanted is GeneratorExit:  # given up: the stream stays to be closed
-        assert source.closed == 0
+        assert source.closes == 0
         driven(pulled.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def raised_in_the_end(one, thrown):
@@ -238,7 +227,7 @@ def driven(one):
 
 
 def test_an_exception_that_the_source_swallows_lets_the_item_through_the_steps(backend):
-    class Swallows(Source):
+    class Swallows(Paused):
         async def __anext__(self):
             try:
                 await pause()
@@ -246,7 +235,7 @@ def test_an_exception_that_the_source_swallows_lets_the_item_through_the_steps(b
                 return 20
 
     source = Swallows([])
-    steps = [("map", lambda item: item + 1, "more")]
+    steps = [backend.MapStep(lambda item: item + 1, "more")]
     one = backend.async_closing_iterator(source, (source,), steps=steps).__anext__()
     one.send(None)
     with pytest.raises(StopIteration) as stop:
@@ -261,7 +250,7 @@ def test_an_exception_that_the_source_swallows_lets_the_item_through_the_steps(b
 
 @pytest.mark.parametrize("end", ["close", "drop"])
 def test_given_up_half_way(backend, stream, end):
-    source = Source([1, 2])
+    source = Paused([1, 2])
     pulled = stream(backend, source)
     one = pulled.__anext__()
     one.send(None)
@@ -270,13 +259,13 @@ def test_given_up_half_way(backend, stream, end):
         one.close()
     del one
     gc.collect()
-    assert source.closed == 0
+    assert source.closes == 0
     driven(pulled.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_source_that_ignores_being_given_up(backend, stream):
-    class Ignores(Source):
+    class Ignores(Paused):
         async def __anext__(self):
             try:
                 await pause()
@@ -292,7 +281,7 @@ def test_a_source_that_ignores_being_given_up(backend, stream):
 def test_a_pull_that_runs_is_refused_to_the_code_it_calls(backend, stream):
     seen = []
 
-    class Calls(Source):
+    class Calls(Paused):
         async def __anext__(self):
             for call in (one.send, one.throw, lambda _: one.close()):
                 try:
@@ -318,24 +307,24 @@ def test_a_stream_that_is_busy_is_refused_to_the_code_it_calls(backend, where, c
         except RuntimeError as error:
             seen.append(str(error))
 
-    class Calls(Source):
+    class Calls(Paused):
         async def __anext__(self):
             if where == "__anext__":
                 calls()
             return 1
 
         async def aclose(self):
-            self.closed += 1
+            self.closes += 1
             if where == "aclose":
                 calls()
 
     source = Calls([])
-    steps = [("map", calls, "calls")] if where == "step" else []
+    steps = [backend.MapStep(calls, "calls")] if where == "step" else []
     stream = backend.async_closing_iterator(source, (source,), steps=steps)
     driven(stream.__anext__())
     driven(stream.aclose())
     assert seen == [f"the stream is already being {'closed' if where == 'aclose' else 'pulled'}"]
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_two_tasks_that_pull_at_once(backend, stream):
@@ -355,7 +344,7 @@ def test_a_loop_that_ends_between_pulls(backend, stream):
     pulled = stream(backend, source)
     assert loop.run_until_complete(as_it_is(anext(pulled))) == 1
     loop.run_until_complete(loop.shutdown_asyncgens())
-    assert source.closed == 1
+    assert source.closes == 1
     loop.close()
     with pytest.raises(StopAsyncIteration):
         asyncio.run(as_it_is(anext(pulled)))
@@ -368,17 +357,17 @@ def test_a_pull_from_another_loop(backend, stream):
     assert first.run_until_complete(as_it_is(anext(pulled))) == 1
     assert second.run_until_complete(as_it_is(anext(pulled))) == 2
     second.run_until_complete(pulled.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
     for loop in first, second:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_under_trio(backend, stream):
     trio = pytest.importorskip("trio")
 
-    class Checked(Source):
+    class Checked(Paused):
         async def __anext__(self):
             await trio.lowlevel.checkpoint()
             for item in self.items:
@@ -386,18 +375,18 @@ def test_under_trio(backend, stream):
             raise StopAsyncIteration
 
         async def aclose(self):
-            self.closed += 1
+            self.closes += 1
 
     async def main():
         source = Checked([1, 2])
         assert [item async for item in stream(backend, source)] == [1, 2]
-        assert source.closed == 1
+        assert source.closes == 1
         source = Checked([1, 2])
         pulled = stream(backend, source)
         with trio.CancelScope() as scope:
             scope.cancel()
             await anext(pulled)
-        assert source.closed == 1
+        assert source.closes == 1
 
     trio.run(main)
 
@@ -411,7 +400,7 @@ def test_an_inner_stream_that_is_closed_already(backend):
         await inner.aclose()
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(outer), 60)
-        assert source.closed == 1
+        assert source.closes == 1
         del inner, outer
         gc.collect()
 
@@ -419,7 +408,7 @@ def test_an_inner_stream_that_is_closed_already(backend):
 
 
 def test_an_inner_stream_that_is_busy(backend):
-    source = Source([1])
+    source = Paused([1])
     inner = stepped(backend, source)
     outer = stepped(backend, inner)
     other = inner.__anext__()
@@ -585,7 +574,7 @@ def test_iterators_without_send_and_throw(backend, way):
         one.send("a value")
 
 
-@pytest.mark.parametrize("kind", ["map", "filter"])
+@pytest.mark.parametrize("kind", ["MapStep", "FilterStep"])
 @pytest.mark.parametrize(
     ("stop", "message"),
     [
@@ -602,22 +591,22 @@ def test_a_step_cannot_end_the_stream_in_silence(backend, kind, stop, message, w
     class Truth:
         __bool__ = lambda self: fn(self)  # noqa: E731
 
-    if (kind, where) == ("map", "bool"):
+    if (kind, where) == ("MapStep", "bool"):
         return
-    source = Source([1])
-    steps = [(kind, fn if where == "call" else lambda item: Truth(), "ops.x(f)")]
+    source = Paused([1])
+    steps = [getattr(backend, kind)(fn if where == "call" else lambda item: Truth(), "ops.x(f)")]
     with pytest.raises(RuntimeError) as caught:
         driven(backend.async_closing_iterator(source, (source,), steps=steps).__anext__())
     assert str(caught.value) == message
     assert caught.value.__notes__ == ["in ops.x(f), at item 0"]
     assert caught.value.__cause__ is stop
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_a_hook_of_the_loop_that_fails_or_pulls(backend):
     import sys
 
-    source = Source([1], waits=0)
+    source = Paused([1], waits=0)
     stream = plain(backend, source)  # no loop yet: no guard
     hooks = sys.get_asyncgen_hooks()
     seen = []
@@ -635,7 +624,7 @@ def test_a_hook_of_the_loop_that_fails_or_pulls(backend):
         sys.set_asyncgen_hooks(*hooks)
     assert seen == ["the stream is already being pulled"]
     driven(stream.aclose())
-    assert source.closed == 1
+    assert source.closes == 1
 
 
 def test_throwing_and_closing_reach_through_many_pulls(backend):
@@ -646,7 +635,7 @@ def test_throwing_and_closing_reach_through_many_pulls(backend):
         return stream
 
     for end in "close", "drop", "throw":
-        source = Source([1])
+        source = Paused([1])
         stream = deep(source, 100)
         one = stream.__anext__()
         assert one.send(None) == "paused"
@@ -656,6 +645,6 @@ def test_throwing_and_closing_reach_through_many_pulls(backend):
             with pytest.raises(KeyError):
                 raised_in_the_end(one, (KeyError,))
         del one
-        assert source.closed == (end == "throw")
+        assert source.closes == (end == "throw")
         driven(stream.aclose())
-        assert source.closed == 1
+        assert source.closes == 1

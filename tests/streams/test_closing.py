@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from itertools import count
 
 import pytest
+from recorder import AsyncSource
 
 from streamcore.testing import RecordingSource
 
@@ -125,31 +125,10 @@ def test_what_is_not_an_iterator_is_refused(backend):
         list(backend.closing_iterator(3, ()))
 
 
-class AsyncCounter:
-    def __init__(self, error=None):
-        self.numbers = count()
-        self.closed = 0
-        self.error = error
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        await asyncio.sleep(0)
-        number = next(self.numbers)
-        if number == 3:
-            raise self.error or StopAsyncIteration
-        return number
-
-    async def aclose(self):
-        await asyncio.sleep(0)
-        self.closed += 1
-
-
 def test_async_passes_the_items_on_and_closes_at_the_end(backend):
     async def main():
         log = []
-        source = AsyncCounter()
+        source = AsyncSource(range(3), waits=1)
         stream = backend.async_closing_iterator(source, (Closable(log, "sync"), source))
         assert [item async for item in stream] == [0, 1, 2]
         assert (source.closed, log) == (1, ["sync"])
@@ -165,7 +144,7 @@ def test_async_errors_are_annotated_and_arrive_after_closing(backend):
     async def main():
         failure = KeyError("x")
         notes = []
-        source = AsyncCounter(failure)
+        source = AsyncSource(range(3), failure, waits=1)
         stream = backend.async_closing_iterator(source, (source,), notes.append)
         got = []
         with pytest.raises(KeyError) as caught:
@@ -180,7 +159,7 @@ def test_async_errors_are_annotated_and_arrive_after_closing(backend):
 @pytest.mark.parametrize("pulls", [0, 2])
 def test_aclose_closes_once(backend, pulls):
     async def main():
-        source = AsyncCounter()
+        source = AsyncSource(range(3), waits=1)
         stream = backend.async_closing_iterator(source, (source,))
         for _ in range(pulls):
             await anext(stream)
@@ -196,7 +175,7 @@ def test_aclose_closes_once(backend, pulls):
 def test_a_cancelled_pull_closes_the_source(backend):
     async def main():
         started = asyncio.Event()
-        source = AsyncCounter()
+        source = AsyncSource(range(3), waits=1)
 
         async def never():
             started.set()

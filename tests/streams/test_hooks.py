@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from steps import stepped
 
 
 class Hooked:
@@ -50,9 +51,9 @@ class Truth:
 
 
 def chain_of(backend, source):
-    inner = backend.map_iterator(source, source.fn, "inner")
-    middle = backend.filter_iterator(inner, lambda item: Truth(source), "middle")
-    taken = backend.take_iterator(middle, 5)
+    inner = stepped(backend, "MapStep", source, source.fn, "inner")
+    middle = stepped(backend, "FilterStep", inner, lambda item: Truth(source), "middle")
+    taken = stepped(backend, "TakeStep", middle, 5)
     outer = backend.closing_iterator(taken, (inner, middle, taken), source.annotate)
     return {"inner": inner, "middle": middle, "taken": taken, "outer": outer}
 
@@ -106,7 +107,7 @@ def test_an_annotation_that_calls_its_stream(backend, call):
         raise LookupError(item)
 
     source = Hooked("annotate")
-    inner = backend.map_iterator(source, fails, "inner")
+    inner = stepped(backend, "MapStep", source, fails, "inner")
     outer = backend.closing_iterator(inner, (inner,), source.annotate)
     source.hook = lambda: CALLS[call](outer)
     with pytest.raises(LookupError):
@@ -120,7 +121,7 @@ def test_an_annotation_that_fails_leaves_nothing_open(backend):
         raise OSError("no repr")
 
     source = Hooked("")
-    broken = backend.map_iterator(source, lambda item: item // 0, "share")
+    broken = stepped(backend, "MapStep", source, lambda item: item // 0, "share")
     outer = backend.closing_iterator(broken, (broken,), annotate)
     with pytest.raises(ZeroDivisionError) as caught:
         next(outer)
@@ -150,14 +151,14 @@ def test_exceptions_with_odd_notes_and_reprs_leave_nothing_open(backend, notes):
             raise Mute
 
     source = Failing("")
-    stream = backend.map_iterator(source, fails, "inner")
+    stream = stepped(backend, "MapStep", source, fails, "inner")
     with pytest.raises(Mute) as caught:
         next(backend.closing_iterator(stream, (Hooked(""), stream)))
     assert caught.value is failure
     assert source.closed == 1
 
 
-@pytest.mark.parametrize("kind", ["map_iterator", "filter_iterator"])
+@pytest.mark.parametrize("kind", ["MapStep", "FilterStep"])
 @pytest.mark.parametrize("stop", [StopIteration("x"), StopIteration()])
 def test_stop_iteration_from_a_function_carries_the_note(backend, kind, stop):
     def fn(item):
@@ -165,7 +166,7 @@ def test_stop_iteration_from_a_function_carries_the_note(backend, kind, stop):
 
     source = Hooked("")
     with pytest.raises(RuntimeError, match=r"^generator raised StopIteration") as caught:
-        next(getattr(backend, kind)(source, fn, "ops.x(f)"))
+        next(stepped(backend, kind, source, fn, "ops.x(f)"))
     assert caught.value.__notes__ == ["in ops.x(f), at item 0"]
     assert caught.value.__cause__ is stop
     assert source.closed == 1
@@ -178,7 +179,7 @@ def test_stop_iteration_from_a_truth_value_does_not_end_the_stream_in_silence(ba
 
     source = Hooked("")
     with pytest.raises(RuntimeError, match="raised StopIteration"):
-        next(backend.filter_iterator(source, lambda item: Never(), "f"))
+        next(stepped(backend, "FilterStep", source, lambda item: Never(), "f"))
     assert source.closed == 1
 
 
@@ -199,7 +200,7 @@ def test_a_dropped_stream_whose_source_calls_it_closes_once(backend):
     import weakref
 
     source = Hooked("close")
-    stream = backend.map_iterator(source, abs, "m")
+    stream = stepped(backend, "MapStep", source, abs, "m")
     ref = weakref.ref(stream)
     source.hook = lambda: ref() and next(ref())
     del stream

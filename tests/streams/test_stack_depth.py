@@ -51,6 +51,12 @@ def nested(kinds, transform, source):
         stream = getattr(kinds[at % len(kinds)], transform)(stream)
     return stream
 
+def combined(combine, source):
+    stream = source
+    for at in range(COUNT):
+        stream = combine(stream)
+    return stream
+
 def stages(chunks):
     for chunk in chunks:
         yield chunk
@@ -68,6 +74,11 @@ WAYS = dict(
     engines=lambda: nested([Lines(keepends=True), Words()], "transform", Source(b"a\\n")),
     decoders=lambda: nested([DECODER, RunnableGenerator(as_ids)], "transform", Source([65])),
     generators=lambda: nested([RunnableGenerator(stages)], "transform", Source()),
+    flat_maps=lambda: nested([ops.flat_map(lambda item: (item,))], "transform", Source()),
+    chained=lambda: combined(ops.chain, Source()),
+    zipped=lambda: combined(ops.zip, Source()),
+    async_flat_maps=lambda: nested([ops.flat_map(lambda item: (item,))], "atransform", AsyncSource()),
+    async_chained=lambda: combined(ops.chain, ops.map(abs).atransform(AsyncSource())),
     async_piped=lambda: one_by_one().atransform(AsyncSource()),
     async_nested=lambda: nested(KINDS, "atransform", AsyncSource()),
 )
@@ -119,7 +130,19 @@ else:
     work()
 """
 
-WAYS = ["piped", "sequence", "nested", "generators", "async_piped", "async_nested"]
+WAYS = [
+    "piped",
+    "sequence",
+    "nested",
+    "generators",
+    "flat_maps",
+    "chained",
+    "zipped",
+    "async_piped",
+    "async_nested",
+    "async_flat_maps",
+    "async_chained",
+]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -8,7 +8,9 @@ from importlib import import_module
 
 import pytest
 
-__all__ = ["Backend", "find"]
+from streamcore.testing.twins import on_backend
+
+__all__ = ["Backend", "find", "on_channels_of", "stage_on"]
 
 # What CI sets: a missing extension is then a failure, not a skipped half of the suite.
 NATIVE_REQUIRED = (
@@ -43,3 +45,15 @@ class Backend:
             raise AttributeError(f"no module of streamcore._{self.name} has a {name}")
         setattr(self, name, found)
         return found
+
+
+def stage_on(stage, backend: Backend):
+    """The stage, with its engines from this backend."""
+    getattr(backend, stage._engine)  # skips where it is not built
+    return on_backend(stage, backend.name)
+
+
+def on_channels_of(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let streams that change between threads and a loop use the channels of ``backend``."""
+    for module in "worker", "thread_stream", "read_ahead":
+        monkeypatch.setattr(f"streamcore.runnables.bridge.{module}.Channel", backend.Channel)

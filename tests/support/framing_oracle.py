@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
+from streamcore.errors import IncompleteItem, InvalidEncoding, InvalidFrame, ItemTooLarge
 
-ERRORS = (ItemTooLarge, IncompleteItem, InvalidEncoding)
+ERRORS = (ItemTooLarge, IncompleteItem, InvalidEncoding, InvalidFrame)
 
 # ---- oracles: byte by byte, over the whole input ----
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import types
 
+from passing import apassed
+from recorder import AsyncSource
+
 
 @types.coroutine
 def pause():
@@ -12,35 +15,16 @@ def pause():
     return (yield "paused")
 
 
-class Source:
-    """An async iterator that waits before each item and when it closes, and counts its closes."""
-
-    def __init__(self, items, error=None, *, waits=1):
-        self.items = iter(items)
-        self.error = error
-        self.waits = waits
-        self.closed = 0
-        self.pulled_after_close = False
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        self.pulled_after_close |= bool(self.closed)
-        for _ in range(self.waits):
-            await pause()
-        for item in self.items:
-            return item
-        raise self.error or StopAsyncIteration
-
-    async def aclose(self):
-        self.closed += 1
+async def pauses(count):
+    for _ in range(count):
         await pause()
 
 
-async def passed_on(source):
-    async for item in source:
-        yield item
+class Paused(AsyncSource):
+    """A source that waits before each item and when it closes."""
+
+    def __init__(self, items, error=None, *, waits=1):
+        super().__init__(items, error, waits=waits, wait=pauses)
 
 
 def chain_over(backend, source, annotate=None):
@@ -54,9 +38,9 @@ def chain_over(backend, source, annotate=None):
         finally:
             ends.append("middle")
 
-    first = passed_on(source)
+    first = apassed(source)
     second = middle(first)
-    third = passed_on(second)
+    third = apassed(second)
     return backend.async_closing_iterator(third, (source, first, second, third), annotate), ends
 
 

@@ -6,6 +6,7 @@ import codecs
 import gc
 
 import pytest
+from backends import stage_on
 
 import streamcore
 from streamcore.errors import InvalidEncoding
@@ -380,9 +381,8 @@ def test_iterate_pulls_only_what_it_needs_and_closes_the_source(backend):
     assert pulled.count("closed") == 1
 
 
-def test_the_stage(backend, monkeypatch):
-    monkeypatch.setattr(streamcore.UTF8, "_core", backend)
-    stage = streamcore.UTF8()
+def test_the_stage(backend):
+    stage = stage_on(streamcore.UTF8(), backend)
     assert stage.invoke("aé漢".encode()) == "aé漢"
     assert stage.invoke([b"\xe6\xbc", b"\xa2"]) == "漢"
     assert list(stage.stream([b"a\xc3", b"\xa9b"])) == ["a", "éb"]
@@ -390,24 +390,6 @@ def test_the_stage(backend, monkeypatch):
     assert [list(batch) for batch in stage.batches([b"ab", b"\xc3", b"\xa9"])] == [["ab"], ["é"]]
     with pytest.raises(TypeError):
         stage.invoke("text")
-
-
-def test_the_kernels_agree():
-    native = pytest.importorskip("streamcore._native.kernels.utf8_text")
-    assert native.kernels()[0] == "scalar"
-    pieces = [c.encode() for c in ("a", "aaaaaaaaaaaaaaaa", "é", "ж", "漢", "€", "😀", "\uffff")]
-    pieces += [b"\xff", b"\x80", b"\xe2\x82", b"\xed\xa0\x80", b"\xf0\x9f", b"\xc0", b"\xf5"]
-    state = 1
-    for size in range(300):
-        data = b""
-        while len(data) < size:
-            state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
-            data += pieces[(state >> 33) % (8 if state >> 60 < 12 else len(pieces))]
-        for replace in (True, False):
-            text, used = native.decode_by("scalar", data, replace)
-            assert text == data[:used].decode("utf-8", "replace" if replace else "ignore")
-            for kernel in native.kernels()[1:]:
-                assert native.decode_by(kernel, data, replace) == (text, used)
 
 
 @pytest.mark.parametrize("way", ["feed", "iterate"])

@@ -42,7 +42,7 @@ def test_any_bytes(backend, data, sizes):
 
 
 def test_the_chunks_of_the_twins_are_the_same():
-    """Not only joined: a chunk a fragment in both."""
+    """Not only joined: a chunk per fragment in both."""
     native = pytest.importorskip("streamcore._native.text.utf8")
     from streamcore._pure.text import utf8 as pure
 

@@ -254,12 +254,12 @@ def test_pattern_that_takes_exponential_time_is_stopped(short, encode):
         encode(rf"b|c|{EXPONENTIAL}", "a" * 60)
 
 
-@pytest.mark.parametrize("method", ["encode", "count", "offsets", "encode_ordinary", "encode_batch"])
+@pytest.mark.parametrize("method", ["encode", "count", "offsets", "encode_ordinary", "encode_many"])
 def test_every_way_of_encoding_has_the_limit(short, backend, method):
     core = backend.BPECore(RANKS, EXPONENTIAL)
     text = "a" * 60
     with pytest.raises(StreamTimeout):
-        getattr(core, method)([text] if method == "encode_batch" else text)
+        getattr(core, method)([text] if method == "encode_many" else text)
 
 
 def test_stream_gives_the_ids_before_the_pattern_took_too_long(monkeypatch, backend):

@@ -4,6 +4,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
+from streamcore._native.bpe.special_tokens cimport SpecialTokens, bpe_names
+
 cdef extern from "bpe/vocab.h" nogil:
     enum: BPE_MAX_TOKENS
     enum: BPE_OK
@@ -53,12 +55,6 @@ cdef extern from "bpe/text.h" nogil:
         size_t room
         int own
 
-    ctypedef struct bpe_names:
-        uint32_t count
-        const uint8_t *bytes
-        const size_t *starts
-        const uint32_t *ids
-
     enum: BPE_SLACK
 
     ctypedef struct bpe_decoder:
@@ -77,7 +73,6 @@ cdef extern from "bpe/text.h" nogil:
     size_t bpe_encode_cached(const bpe_vocab *v, bpe_context *c, const uint8_t *p, size_t n, uint32_t *out)
     int bpe_output_reserve(bpe_output *o, size_t more)
     void bpe_output_free(bpe_output *o)
-    void bpe_names_index(bpe_names *names)
     size_t bpe_names_find(const bpe_names *names, const uint8_t *text, size_t start, size_t n, uint32_t *which)
     int bpe_encode_text(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, const bpe_names *names,
                         const uint8_t *text, size_t *pos, size_t n, size_t most, bpe_output *o)
@@ -86,15 +81,6 @@ cdef extern from "bpe/text.h" nogil:
     void bpe_decode(const bpe_decoder *d, const uint32_t *ids, size_t n, uint8_t *out)
     void bpe_offsets(const bpe_decoder *d, const uint32_t *ids, size_t n, const uint8_t *text, int64_t *starts,
                      int64_t *chars)
-    int bpe_valid_utf8(const uint8_t *p, size_t n)
-
-
-cdef class Names:
-    cdef bpe_names names
-    cdef list texts           # the same as str
-    cdef bytes data
-    cdef size_t *starts
-    cdef uint32_t *ids
 
 
 cdef class BPECore:
@@ -109,7 +95,7 @@ cdef class BPECore:
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours
     cdef object texts         # what the streams of ids of this vocabulary share (decoder.pyx)
     cdef dict _names
-    cdef Names _every         # all special tokens
+    cdef SpecialTokens _every         # all special tokens
     cdef frozenset _special   # their texts
     cdef readonly dict special_tokens
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes
@@ -117,12 +103,12 @@ cdef class BPECore:
     cdef int give_context(self, bpe_context *context) except -1
     cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
                          bpe_output *o) noexcept nogil
-    cdef int encode_data(self, bpe_context *context, Names names, const uint8_t *data, size_t n, size_t most,
+    cdef int encode_data(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n, size_t most,
                          bpe_output *o) except -1
     cdef int encode_text_by_text(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
                                  bpe_output *o) except -1
-    cdef Names names_of(self, object texts)
-    cdef Names allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
+    cdef SpecialTokens names_of(self, object texts)
+    cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
                          cache_bytes) except -1
     cdef int _free(self) noexcept

@@ -19,8 +19,9 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.string cimport memcpy, memset
 
 from streamcore._native.bpe.id_arrays cimport adopt_ids, new_ids
+from streamcore._native.bpe.special_tokens cimport SpecialTokens, bpe_names
 from streamcore._native.bpe.id_bytes cimport SMALL as SMALL_BYTES, Output, begin_output, copy_tokens, free_output
-from streamcore._native.kernels.scan cimport check_kernel, demanded_kernel
+from streamcore._native.kernels.scan cimport demanded_kernel
 
 from streamcore._shared.options import DEFAULT_CACHE_BYTES
 from streamcore._shared.token_offsets import TokenOffsets
@@ -41,16 +42,11 @@ from streamcore._shared.patterns import recognise, splitter
 from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
 
-def _use_kernel(str name):
-    """Scan with the kernel of this name, or for None with the one that STREAMCORE_KERNEL asks for."""
-    if name is None:
-        bpe_choose_scanner(demanded_kernel())
-    else:
-        check_kernel(name)
-        bpe_choose_scanner(name.encode())
+cdef extern from "kernels/utf8_char.h" nogil:
+    size_t utf8_valid(const uint8_t *p, size_t n)
 
 
-_use_kernel(None)
+bpe_choose_scanner(demanded_kernel())
 
 FAMILIES = {"r50k": BPE_GPT2, "cl100k": BPE_CL100K, "o200k": BPE_O200K}
 
@@ -91,7 +87,7 @@ cdef object borrow(object text, object errors, const uint8_t **data, size_t *n):
     if PyBytes_CheckExact(text):
         data[0] = <const uint8_t *>PyBytes_AS_STRING(text)
         n[0] = PyBytes_GET_SIZE(text)
-        if bpe_valid_utf8(data[0], n[0]):
+        if utf8_valid(data[0], n[0]) == n[0]:
             return text
     if not PyUnicode_Check(text):
         text = as_text(text, errors)
@@ -102,37 +98,6 @@ cdef object borrow(object text, object errors, const uint8_t **data, size_t *n):
         data[0] = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
     n[0] = size
     return text
-
-
-cdef class Names:
-    """Special tokens to look for in UTF-8, the longest first."""
-
-    def __cinit__(self, texts, special_tokens):
-        cdef size_t i, total = 0
-        cdef bytes part
-        self.texts = sorted(texts, key=len, reverse=True)
-        parts = []
-        for text in self.texts:
-            parts.append(text.encode("utf-8", "surrogatepass"))
-        self.data = b"".join(parts)
-        self.starts = <size_t *>PyMem_RawMalloc((len(parts) + 1) * sizeof(size_t))
-        self.ids = <uint32_t *>PyMem_RawCalloc(len(parts) + 1, sizeof(uint32_t))
-        if self.starts == NULL or self.ids == NULL:
-            raise MemoryError
-        for i, part in enumerate(parts):
-            self.starts[i] = total
-            self.ids[i] = special_tokens.get(self.texts[i], 0)
-            total += len(part)
-        self.starts[len(parts)] = total
-        self.names.count = len(parts)
-        self.names.bytes = <const uint8_t *>PyBytes_AS_STRING(self.data)
-        self.names.starts = self.starts
-        self.names.ids = self.ids
-        bpe_names_index(&self.names)
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.starts)
-        PyMem_RawFree(self.ids)
 
 
 def packed(column):
@@ -149,7 +114,9 @@ cdef int check_memory(int error) except -1:
 
 
 cdef class BPECore:
-    """A byte-pair tokenizer: text to ids and back.
+    """BPECore(ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None, \
+cache_bytes=33554432)\n--\n\n\
+A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
     pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
@@ -196,7 +163,7 @@ cdef class BPECore:
         self._split = splitter(self.pattern)
         self._names = {}
         self._special = frozenset(self.special_tokens)
-        self._every = Names(self._special, self.special_tokens)
+        self._every = SpecialTokens(self._special, self.special_tokens)
         if family is not None:
             self.known = True
             self.spec.family = FAMILIES[family.name]
@@ -376,20 +343,20 @@ cdef class BPECore:
             self.idle = context
         return 0
 
-    cdef Names names_of(self, object texts):
+    cdef SpecialTokens names_of(self, object texts):
         """The finder of a frozenset of special tokens; the last few are kept."""
         found = self._names.get(texts)
         if found is None:
             if len(self._names) >= 64:
                 self._names.clear()
-            found = self._names[texts] = Names(texts, self.special_tokens)
+            found = self._names[texts] = SpecialTokens(texts, self.special_tokens)
         return found
 
-    cdef Names allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special):
+    cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special):
         """The special tokens to look for (None for none); raises for one in the text that is disallowed."""
         cdef uint32_t which = 0
         cdef size_t at
-        cdef Names names
+        cdef SpecialTokens names
         names = self._every
         if names is not None and disallowed_special is ALL and (
             allowed_special is EMPTY or (type(allowed_special) is frozenset and not allowed_special)
@@ -416,7 +383,7 @@ cdef class BPECore:
         cdef size_t pos = 0
         return bpe_encode_text(&self.vocab, &self.spec, context, names, data, &pos, n, 0, o)
 
-    cdef int encode_data(self, bpe_context *context, Names names, const uint8_t *data, size_t n, size_t most,
+    cdef int encode_data(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n, size_t most,
                          bpe_output *o) except -1:
         """Append the ids of the UTF-8 at ``data``; with ``most`` > 0 it may stop once there are more than that."""
         cdef const bpe_names *found = &names.names if names is not None else NULL
@@ -475,7 +442,7 @@ cdef class BPECore:
         cdef uint32_t small[SMALL + 4]
         cdef bpe_output o
         cdef bpe_context *context
-        cdef Names names = None
+        cdef SpecialTokens names = None
         _owner = borrow(text, errors, &data, &n)
         if not ordinary:
             names = self.allowed(data, n, allowed_special, disallowed_special)
@@ -489,44 +456,6 @@ cdef class BPECore:
         finally:
             self.give_context(context)
             bpe_output_free(&o)
-
-    def _piece_ends(self, text, one_by_one=False):
-        """Where the scanner ends each piece of ``text``, in bytes of its UTF-8, by either of its ways; for tests."""
-        cdef const uint8_t *data = NULL
-        cdef size_t n = 0, pos = 0
-        cdef size_t ends[256]
-        cdef int found, i
-        _owner = borrow(text, REPLACE, &data, &n)
-        places = []
-        while pos < n:
-            if one_by_one:
-                pos = bpe_scan_one(&self.spec, data, pos, n, 1)
-                places.append(pos)
-            else:
-                found = bpe_scan_many(&self.spec, data, &pos, n, 1, ends, 256)
-                for i in range(found):
-                    places.append(ends[i])
-        return places
-
-    def _cache_sizes(self):
-        """Bytes of each cache that no call uses now, with what belongs to it; for tests and benchmarks."""
-        cdef bpe_context *context = self.idle
-        sizes = []
-        while context != NULL:
-            sizes.append(context.bytes)
-            context = context.next
-        return sizes
-
-    def _count_pieces(self, text):
-        """How many pieces ``text`` has, and nothing else: the speed of the scanner alone, for benchmarks."""
-        cdef const uint8_t *data = NULL
-        cdef size_t n = 0, pos = 0, count = 0
-        cdef size_t ends[256]
-        _owner = borrow(text, REPLACE, &data, &n)
-        with nogil:
-            while pos < n:
-                count += bpe_scan_many(&self.spec, data, &pos, n, 1, ends, 256)
-        return count
 
     def encode_piece(self, piece):
         """The ids of one piece, which is not split further."""
@@ -573,18 +502,18 @@ cdef class BPECore:
         """
         return self.encode_to(text, errors, False, allowed_special, disallowed_special, False)
 
-    def encode_batch(self, texts, threads=1, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
+    def encode_many(self, texts, threads=1, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
         """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
 
-        ``threads`` is how many work at a time; each releases the interpreter's lock.
+        ``threads`` is how many work at a time, without the interpreter's lock; in pure Python it is one.
         """
         threads = size_option("threads", threads)
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of texts, not str")
-        from .encode_batch import Batch  # which is built on this module
+        from .batch_encoder import BatchEncoder  # which is built on this module
         texts = list(texts)
         allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
-        return Batch(self, texts, threads, allowed, disallowed, errors).encode()
+        return BatchEncoder(self, texts, threads, allowed, disallowed, errors).encode()
 
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
                          object errors):
@@ -593,7 +522,7 @@ cdef class BPECore:
         cdef size_t n = 0, pos = 0, total = 0, most = (<size_t>-1) >> 1
         cdef bpe_output o
         cdef bpe_context *context
-        cdef Names names
+        cdef SpecialTokens names
         cdef const bpe_names *found
         cdef int error
         _owner = borrow(text, errors, &data, &n)
@@ -639,7 +568,7 @@ cdef class BPECore:
         cdef size_t size = 0
         cdef bpe_output o
         cdef bpe_context *context
-        cdef Names names
+        cdef SpecialTokens names
         n = min(count_option("n", n), <size_t>-1 >> 2)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)

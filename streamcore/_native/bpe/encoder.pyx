@@ -3,22 +3,26 @@
 
 Goals: the ids of the twin, at the same calls, at the speed of encoding at once; no Python object a piece; nothing lost
 when memory runs out. Plan: a fragment is appended to the text that is held, as UTF-8, and stream.h does the rest,
-up to the ids, which become one array a fragment. Its state is set back when making that array fails. What is rare takes
-the way of the twin: invalid UTF-8, surrogates, normalization, patterns of no known family.
+up to the ids, which become one array per fragment. It is set back when making that array fails. What is rare goes
+by the rules of ``_shared``: the text of invalid UTF-8 and surrogates is made by ``TextDecoder``; with normalization
+or a pattern of no known family ``TextEncoder`` does it all, and what breaks it off ends the stream.
 """
+
+from functools import partial
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_XDECREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
+from streamcore._native.bpe.special_tokens cimport SpecialTokens, bpe_names
 from streamcore._native.bpe.core cimport (
     BPECore,
-    Names,
     bpe_choose_scanner,
     bpe_context,
-    bpe_names,
     bpe_output,
     bpe_output_free,
     bpe_output_reserve,
@@ -27,13 +31,15 @@ from streamcore._native.bpe.core cimport (
     check_memory,
     take_array,
 )
+from streamcore._native.cpython cimport own
+from streamcore._native.engine.engine cimport BaseEngine
 from streamcore._native.kernels.scan cimport demanded_kernel
 
-from streamcore._shared.driving import check_idle, executing
-from streamcore._pure.bpe import encoder as pure_encoder
-from streamcore._shared.text_input import as_bytes, exact_str
+from streamcore._shared.driving import executing
+from streamcore._shared.options import DEFAULT_MAX_SIZE, core_option
 from streamcore._shared.special_tokens import disallowed_error
-from streamcore._shared.text_stream import Composer
+from streamcore._shared.text_encoder import EncoderOptions, TextEncoder, UnknownPattern, as_fragment
+from streamcore._shared.text_stream import TextDecoder
 from streamcore.errors import ItemTooLarge
 
 __all__ = ["BPEEncoder"]
@@ -94,6 +100,8 @@ cdef extern from "bpe/stream.h" nogil:
     size_t bpe_token_size "bpe_token_len"(const bpe_vocab *v, uint32_t t)
 
 
+cdef str NAME = "BPEEncoder"
+
 cdef enum:
     SMALL = 4160     # ids that are made on the stack
     RELEASE = 16384  # bytes of a fragment from which on the GIL is released
@@ -108,41 +116,27 @@ cdef const uint8_t *utf8_of(object text, Py_ssize_t *size) except? NULL:
 
 
 @cython.final
-cdef class Stream:
-    """The state of an encoder: held text, open piece, special tokens to look for. Also the pieces of the twin."""
+cdef class EncoderState:
+    """The text held, the open piece and what is final of it. Also the pieces of a ``TextEncoder``."""
 
     cdef BPECore core
-    cdef Names disallowed, allowed
     cdef bpe_stream_t s
-    cdef size_t chars   # characters of the text taken in
     cdef size_t hit     # where in the text held the disallowed token `which` begins, BPE_MORE for nowhere
     cdef uint32_t which
-    cdef bytes tail     # of the last fragment: the beginning of a character
-    cdef size_t decoded  # bytes of the fragments that were valid, or made so
-    cdef bint odd       # whether the last fragment ended with half a pair of surrogates
-    cdef object kind    # str or bytes, what the fragments are
-    cdef size_t max_size
-    cdef readonly size_t offset  # bytes or characters of the fragments,
-    cdef size_t taken            # the same before the one that is being taken in
     cdef bint busy      # a call is using it
 
-    def __cinit__(self, BPECore core not None, disallowed, allowed, max_size):
+    def __cinit__(self, BPECore core not None):
         self.core = core
-        self.max_size = <size_t>-1 if max_size is None else min(max_size, <size_t>-1)
-        self.tail = b""
         check_memory(bpe_stream_init(&self.s, &core.vocab))
-        if disallowed:
-            self.disallowed = Names(disallowed, {})
-            if "" in disallowed:
-                bpe_names_everywhere(&self.disallowed.names)
-        if allowed:
-            self.allowed = Names(allowed, core.special_tokens)
 
     def __dealloc__(self):
         bpe_stream_free(&self.s)
 
+    cdef size_t memory(self) noexcept:
+        return bpe_stream_bytes(&self.s, &self.core.vocab)
+
     def __sizeof__(self):
-        return object.__sizeof__(self) + bpe_stream_bytes(&self.s, &self.core.vocab)
+        return object.__sizeof__(self) + self.memory()
 
     cdef int enter(self) except -1:
         cdef bint busy
@@ -150,18 +144,22 @@ cdef class Stream:
             busy = self.busy
             self.busy = True
         if busy:
-            raise executing("BPEEncoder")
+            raise executing(NAME)
+        return 0
+
+    cdef int leave(self, bpe_context *context) except -1:
+        if context != NULL:
+            self.core.give_context(context)
+        self.busy = False
         return 0
 
     def begin(self):
-        """Back to new."""
-        cdef bpe_state *now = &self.s.now
+        """Back to new; gives itself."""
         self.enter()
-        memset(now, 0, sizeof(bpe_state))
-        self.chars = self.decoded = self.offset = self.taken = 0
-        self.tail, self.odd, self.kind = b"", False, None
+        memset(&self.s.now, 0, sizeof(bpe_state))
         bpe_stream_commit(&self.s)
         self.busy = False
+        return self
 
     @property
     def held_size(self):
@@ -193,10 +191,11 @@ cdef class Stream:
         parts.append(text[now.main.at:now.main.at + now.main.size])
         return b"".join(parts)
 
-    cdef object encode(self, bpe_context *context, const uint8_t *data, size_t n, bint final, bint named):
+    cdef object encode(self, bpe_context *context, const uint8_t *data, size_t n, bint final, SpecialTokens forbidden,
+                       SpecialTokens special):
         """An array of the ids that ``data`` makes final, None for none."""
-        cdef const bpe_names *disallowed = &self.disallowed.names if named and self.disallowed is not None else NULL
-        cdef const bpe_names *allowed = &self.allowed.names if named and self.allowed is not None else NULL
+        cdef const bpe_names *disallowed = &forbidden.names if forbidden is not None else NULL
+        cdef const bpe_names *allowed = &special.names if special is not None else NULL
         cdef BPECore core = self.core
         cdef uint32_t small[SMALL]
         cdef bpe_output o
@@ -217,19 +216,19 @@ cdef class Stream:
         finally:
             bpe_output_free(&o)
 
-    def feed_array(self, str text, bint final):
-        """The ids that ``text`` makes final, as the twin's pieces give them; None for none."""
-        cdef bpe_context *context
+    def feed(self, str text, bint final, list out not None):
+        """Append the array of ids that ``text`` makes final, if there are any; ``final`` ends the text."""
+        cdef bpe_context *context = NULL
         cdef Py_ssize_t n = 0
         cdef const uint8_t *data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &n)
         self.enter()
-        context = NULL
         try:
             self.s.before = self.s.now
             context = self.core.take_context()
-            ids = self.encode(context, data, n, final, False)
+            ids = self.encode(context, data, n, final, None, None)
+            if ids is not None:
+                out.append(ids)
             bpe_stream_commit(&self.s)
-            return ids
         except BaseException:
             self.undo(context)
             raise
@@ -241,31 +240,134 @@ cdef class Stream:
             bpe_stream_undo(&self.s, &self.core.vocab, context)
         return 0
 
-    cdef int leave(self, bpe_context *context) except -1:
-        if context != NULL:
-            self.core.give_context(context)
-        self.busy = False
+
+cdef class BPEEncoder(BaseEngine):
+    """BPEEncoder(core, *, allowed_special=(), disallowed_special='all', errors='replace', max_size=67108864)\n--\n\n\
+Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 arrays (one, or none).
+
+    Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
+    token raises ValueError after the ids before it. ``max_size`` bounds the bytes of text whose ids cannot be given out
+    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
+    until ``finish()``.
+    """
+
+    cdef BPECore core            # None before __init__ is through
+    cdef EncoderState state      # None for a pattern of no known family
+    cdef object rules            # a TextEncoder where the state alone does not do; else None
+    cdef object halted           # what such a one raises once it was broken off; made while there is memory
+    cdef PyObject *ids           # the array of the fragment at hand, NULL for none
+    cdef SpecialTokens disallowed, allowed
+    cdef str errors
+    cdef size_t max_size
+    cdef long long taken         # bytes or characters of the fragments
+    # Without rules:
+    cdef size_t chars            # characters of the text taken in
+    cdef size_t decoded          # bytes of the fragments that were valid, or made so
+    cdef bytes tail              # of the last fragment: the beginning of a character,
+    cdef str surrogate           # or the first of a pair
+    cdef object kind             # str or bytes, what the fragments are
+
+    def __cinit__(self, *args, **kwargs):
+        self.name = NAME
+        self.single = True
+
+    def __init__(self, core, *, allowed_special=frozenset(), disallowed_special="all",
+                 errors="replace", max_size=DEFAULT_MAX_SIZE):
+        cdef BPECore known
+        cdef EncoderState state = None
+        cdef SpecialTokens disallowed = None, allowed = None
+        core_option(core, BPECore)
+        known = <BPECore>core
+        options = EncoderOptions(known, allowed_special, disallowed_special, errors, max_size)
+        rules = None
+        if known.known:
+            state = EncoderState(known)
+        if not known.known or known.normalization is not None:
+            rules = TextEncoder(known, options, partial(UnknownPattern, known) if state is None else state.begin)
+        else:
+            if options.disallowed:
+                disallowed = SpecialTokens(options.disallowed, {})
+                if "" in options.disallowed:
+                    bpe_names_everywhere(&disallowed.names)
+            if options.allowed:
+                allowed = SpecialTokens(options.allowed, known.special_tokens)
+        most = <size_t>-1 if options.max_size is None else min(options.max_size, <size_t>-1)
+        halted = new_halted()
+        self.check_idle()  # all code of others has run
+        self.state, self.rules, self.halted = state, rules, halted
+        self.disallowed, self.allowed, self.errors, self.max_size = disallowed, allowed, options.errors, most
+        self.error = None
+        self.ended = False
+        self.set_new()
+        self.core = known
+
+    def __dealloc__(self):
+        Py_XDECREF(self.ids)
+
+    def __sizeof__(self):
+        return object.__sizeof__(self) + (0 if self.state is None else self.state.memory())
+
+    cdef int set_new(self) except -1:
+        self.tail, self.surrogate, self.kind = b"", "", None
+        self.chars = self.decoded = self.taken = 0
         return 0
 
-    cdef object take(self, engine, fragment, bint final):
-        """Take in a fragment, or with ``final`` the end, and give the list of what ``feed`` gives."""
+    # ---- the life cycle ----
+
+    cdef int check_open(self, str call) except -1:
+        if self.core is None:  # a subclass may call before __init__ has come to it
+            raise RuntimeError("BPEEncoder is not initialized")
+        return BaseEngine.check_open(self, call)
+
+    cdef long long position(self) noexcept:
+        return self.taken
+
+    cdef int open_fragment(self, object fragment) except -1:
+        if self.rules is None:
+            return self.take_in_text(fragment, False)
+        fragment = as_fragment(fragment)
+        self.rules.check_kind(fragment)
+        return self.take_by_rules(fragment, False)
+
+    cdef PyObject *take(self) except? NULL:
+        cdef PyObject *ids = self.ids
+        self.ids = NULL
+        return ids
+
+    cdef int end(self) except -1:
+        if self.rules is None:
+            return self.take_in_text(None, True)
+        return self.take_by_rules(None, True)
+
+    cdef int start_over(self) except -1:
+        if self.core is None:
+            raise RuntimeError("BPEEncoder is not initialized")
+        if self.rules is not None:
+            self.error = self.halted  # should it be broken off
+            self.rules.reset()
+            self.halted = new_halted()
+        else:
+            self.state.begin()
+        return self.set_new()
+
+    # ---- by the state ----
+
+    cdef int take_in_text(self, fragment, bint final) except -1:
+        """Take in a fragment, or with ``final`` the end; nothing is changed if this raises."""
+        cdef EncoderState state = self.state
         cdef bpe_context *context = NULL
         cdef const uint8_t *data = NULL
         cdef size_t n = 0, chars = 0, whole, decoded
         cdef Py_ssize_t length = 0, size = 0
-        cdef bint odd = False
+        cdef long long taken = self.taken
         cdef bytes data_bytes, joined, tail = b""
-        cdef str text
-        decoder = failed = None
-        surrogate = ""
-        self.enter()
+        cdef str text, surrogate = ""
+        failed = None
+        state.enter()
         try:
-            self.s.before = self.s.now
+            state.s.before = state.s.now
             decoded = self.decoded
-            if self.odd:
-                decoder = engine._text
-                surrogate = decoder._surrogate
-            context = self.core.take_context()
+            context = state.core.take_context()
             if final:
                 fragment = "" if self.kind is str else b""
             elif type(fragment) is not str and type(fragment) is not bytes:
@@ -274,7 +376,7 @@ cdef class Stream:
             if kind is str:
                 text = fragment
                 length = PyUnicode_GET_LENGTH(text)
-                if self.kind is not bytes and not self.odd:
+                if self.kind is not bytes and not self.surrogate:
                     data = utf8_of(text, &size)
                     n, chars = size, length
             else:
@@ -292,171 +394,80 @@ cdef class Stream:
                     n = whole
                     decoded += whole
             if data == NULL:
-                decoder = engine._text
-                decoder.kind, decoder._bytes, decoder._decoded = self.kind, self.tail, self.decoded
+                decoder = TextDecoder(self.errors, self.kind, self.tail, self.surrogate, self.decoded)
                 text = decoder.feed(fragment, final)
-                tail, decoded, odd = decoder._bytes, decoder._decoded, decoder._surrogate != ""
+                tail, decoded, surrogate = decoder.unfinished, decoder.decoded, decoder.surrogate
                 data = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &size)
                 n, chars, failed = size, PyUnicode_GET_LENGTH(text), decoder.error
-            ids = self.encode(context, data, n, final or failed is not None, True)
-            given = [] if ids is None else [ids]
-            self.offset += length
-            if self.hit != BPE_MORE:
+            ids = state.encode(context, data, n, final or failed is not None, self.disallowed, self.allowed)
+            self.taken = taken + length
+            if state.hit != BPE_MORE:
                 failed = self.error_at_hit(self.chars + chars)
+            elif failed is None and bpe_stream_held(&state.s) > self.max_size:
+                failed = self.too_large(kind)
             if failed is not None:
-                engine._fail(failed)
-            elif bpe_stream_held(&self.s) > self.max_size:
-                engine._fail(self.too_large(kind))
-            bpe_stream_commit(&self.s)
+                self.fail(failed, self.taken)
+            bpe_stream_commit(&state.s)
             self.chars += chars
-            self.taken = self.offset
-            self.tail, self.decoded, self.odd, self.kind = tail, decoded, odd, kind
-            return given
+            self.tail, self.decoded, self.surrogate, self.kind = tail, decoded, surrogate, kind
+            if ids is not None:
+                self.ids = own(ids)
         except BaseException:
-            self.offset = self.taken
-            if decoder is not None:
-                decoder.error, decoder._surrogate = None, surrogate
-            self.undo(context)
+            self.taken = taken
+            state.undo(context)
             raise
         finally:
-            self.leave(context)
+            state.leave(context)
+        return 0
 
     cdef object error_at_hit(self, size_t chars):
         """The error for the disallowed token that was found; ``chars`` of the text lie before its end."""
+        cdef const bpe_stream_t *s = &self.state.s
         return disallowed_error(
-            self.disallowed.texts[self.which],
-            chars - bpe_count_chars(self.s.text + self.hit, self.s.now.size - self.hit),
+            self.disallowed.texts[self.state.which],
+            chars - bpe_count_chars(s.text + self.state.hit, s.now.size - self.state.hit),
         )
 
     cdef object too_large(self, kind):
-        held = self.held_text()
+        held = self.state.held_text()
         start = len(held.decode("utf-8", "ignore")) if kind is str else len(held)
-        return ItemTooLarge(len(held), self.max_size, self.offset - start)
+        return ItemTooLarge(len(held), self.max_size, self.taken - start)
 
+    # ---- by rules in Python ----
 
-cdef object as_fragment(object fragment):
-    """A fragment as ``str`` or ``bytes`` that nobody changes, with no methods of the caller's."""
-    if isinstance(fragment, str):
-        return exact_str(fragment)
-    return as_bytes(fragment, "BPEEncoder takes str or bytes-like fragments")
-
-
-cdef inline Stream stream_of(engine):
-    stream = engine._stream
-    if type(stream) is not Stream:  # a subclass may call before __init__ has come to it
-        raise RuntimeError("BPEEncoder is not initialized")
-    return <Stream>stream
-
-
-class BPEEncoder(pure_encoder.BPEEncoder):
-    """Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 arrays (one, or none).
-
-    Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
-    token raises ValueError after the ids before it. ``max_size`` bounds the bytes of text whose ids cannot be given out
-    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
-    until ``finish()``.
-    """
-
-    def __init__(self, core, *, allowed_special=frozenset(), disallowed_special="all", errors="replace",
-                 max_size=1 << 26):
-        self._stream = None
-        self._plain = core._family is not None and core.normalization is None
-        super().__init__(core, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors,
-                         max_size=max_size)
-
-    @property
-    def offset(self):
-        """Bytes or characters of input that were taken in."""
-        return stream_of(self).offset if self._plain else self._offset
-
-    @offset.setter
-    def offset(self, value):
-        self._offset = value
-
-    def _begin_text(self):
-        core = self._core
-        if core._family is None:
-            super()._begin_text()
-            return
-        if self._stream is None:
-            self._stream = Stream(core, self._disallowed.names, self._allowed.names, self._max_size)
-        self._composer = Composer() if core.normalization else None
-        self._pieces = self._stream
-
-    def _clear(self):
-        if self._stream is not None:
-            stream_of(self).begin()
-        super()._clear()
-
-    def feed(self, fragment):
-        """Take in one fragment and give the list of items that are final now.
-
-        An error in the input is raised once every item before it was given, and by every further call until
-        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in; or, where an
-        encoder or a twin was stopped in the middle, every further call raises RuntimeError until ``reset()``.
-        """
-        if not self._plain:
-            return super().feed(fragment)
-        if self._driven or self._busy or self._ended or self.error is not None:
-            self._check_open("feed")
-        items = stream_of(self).take(self, fragment, False)
-        return items if items else self._raise_unless(items)
-
-    def _check_idle(self):
-        check_idle(self._name, self._busy or (self._plain and stream_of(self).busy), self._driven)
-
-    def _finish(self):
-        if not self._plain:
-            return super()._finish()
-        items = self._end()
-        self._ended = self._changing = True  # not before: without memory it can be tried again
-        return items
-
-    def _take(self, fragment):
-        if not self._plain:
-            return super()._take(fragment)
-        items = stream_of(self).take(self, fragment, False)
-        if items:
-            self._changing = True  # until an iterator has given them
-        return items
-
-    def _end(self):
-        if self._plain:
-            return stream_of(self).take(self, None, True)
-        return super()._end()
-
-    # Normalization goes the way of the twin, but for arrays in the place of lists.
-
-    def _encode(self, text, final):
-        if self._stream is None:
-            return super()._encode(text, final)
-        out = []
-        final = final or self._text.error is not None
-        for part, name in self._disallowed.feed(text, final):
-            self._encode_allowed(part, final or name is not None, out)
-            if name is not None:
-                self._fail(disallowed_error(name, self._disallowed.position))
-                break
-        else:
-            if self._text.error is not None:
-                self._fail(self._text.error)
-            else:
-                self._check_size()
-        if len(out) > 1:
-            import numpy as np
-            out = [np.concatenate(out)]
-        return out
-
-    def _encode_allowed(self, text, final, out):
-        if self._stream is None:
-            super()._encode_allowed(text, final, out)
-            return
-        for part, name in self._allowed.feed(text, final):
-            ends = final or name is not None
-            ids = stream_of(self).feed_array(self._composer.feed(part, ends), ends)
+    cdef int take_by_rules(self, fragment, bint final) except -1:
+        """Take in a fragment, or with ``final`` the end; what breaks it off ends the stream."""
+        try:
+            out = self.rules.finish() if final else self.rules.feed(fragment)
+            ids = array_of(out, self.state is None) if out else None
+            self.taken = self.rules.offset
+            failed = self.rules.error
+            if failed is not None:
+                self.fail(failed, self.taken)
             if ids is not None:
-                out.append(ids)
-            if name is not None:
-                import numpy as np
-                out.append(np.array([self._core.special_tokens[name]], np.uint32))
-                self._begin_text()
+                self.ids = own(ids)
+        except BaseException:
+            self.taken = self.rules.offset
+            if self.error is None:
+                self.error = self.halted
+            raise
+        return 0
+
+
+cdef object array_of(list out, bint numbers):
+    """One array of what a ``TextEncoder`` gave: numbers, or arrays and the numbers of special tokens."""
+    import numpy as np
+    if numbers:
+        return np.array(out, np.uint32)
+    if len(out) == 1 and type(out[0]) is np.ndarray:
+        return out[0]
+    arrays = []
+    for ids in out:
+        arrays.append(ids if type(ids) is np.ndarray else np.array([ids], np.uint32))
+    return np.concatenate(arrays)
+
+
+cdef object new_halted():
+    return RuntimeError(
+        f"{NAME} was stopped in the middle of a call, so that what follows may be wrong: call reset() first"
+    )

@@ -10,6 +10,7 @@ from array import array as Array
 import sys
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
@@ -29,10 +30,6 @@ cdef extern from "bpe/ids.h" nogil:
 
     int bpe_copy_ids(const bpe_decoder *d, const bpe_ids *ids, size_t *pos, uint8_t *out, size_t room, size_t *made)
     int bpe_ids_size(const char *format, Py_ssize_t itemsize)
-
-cdef extern from *:
-    bint PyLong_CheckExact(object number)
-    long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
     BLOCK = 512   # ids of a list that are turned into C integers at a time

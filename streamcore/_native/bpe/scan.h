@@ -2,7 +2,7 @@
  *
  * Goal: exactly the pieces that leftmost-first regex matching gives, without a regex engine.
  * Plan: bpe_scan_one() finds one end code point by code point and is the reference; bpe_scan_many() classifies 64
- * bytes at a time into bit masks, one bit a byte if they are ASCII and else one bit a character, derives
+ * bytes at a time into bit masks, one bit per byte if they are ASCII, else one per character, derives
  * all piece starts of this window by bit arithmetic, and falls back to bpe_scan_one() where a piece outgrows it.
  *
  * Text must be valid UTF-8. With final == 0 the text is a prefix of something longer: a piece whose end depends on

@@ -18,7 +18,7 @@ static inline void BPE_NAME(bpe_classify)(const uint8_t *p, bpe_masks *m, int wo
 
 #if defined(V_COMPRESS)
 
-/* Turns the masks of a window's ASCII characters, one bit a byte, into those of all its complete characters, one bit a
+/* Turns the masks of a window's ASCII characters, one bit per byte, into those of all its complete characters, one bit per
  * character. *leads gets the first byte of each; returns their number. Only the characters outside ASCII are looked up,
  * those of two, three and four bytes in a loop each, so that no branch depends on what follows what. */
 static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_t size, bpe_masks *m, uint64_t *leads,
@@ -76,7 +76,7 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
 
 #else
 
-/* The masks of a window with one bit a character, for the complete characters of its first size bytes. places gets
+/* The masks of a window with one bit per character, for the complete characters of its first size bytes. places gets
  * where each begins, and one more entry, the end; returns their number. */
 static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_t size, bpe_masks *m, uint8_t *places, int words) {
     static const uint8_t lead[16] = {0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0, 0, 0, 0, 0x1F, 0x1F, 0x0F, 0x07};

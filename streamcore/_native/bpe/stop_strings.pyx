@@ -9,16 +9,13 @@ from operator import itemgetter
 
 cimport cython
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
-from streamcore._shared.stop_strings import checked_stops
+from streamcore._native.cpython cimport PyUnicode_READ
 
-cdef extern from *:
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    uint32_t PyUnicode_READ(int kind, void *data, Py_ssize_t index) nogil
+from streamcore._shared.stop_strings import checked_stops
 
 
 @cython.final

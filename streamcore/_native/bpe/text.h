@@ -1,4 +1,4 @@
-/* Whole texts: special tokens, growing output, ids back to bytes, offsets, and the check of UTF-8. */
+/* Whole texts: special tokens, growing output, ids back to bytes, and offsets. */
 #ifndef STREAMCORE_BPE_TEXT_H
 #define STREAMCORE_BPE_TEXT_H
 
@@ -143,32 +143,6 @@ static void bpe_offsets(const bpe_decoder *d, const uint32_t *ids, size_t n, con
     }
     bytes[n] = at;
     chars[n] = begun;
-}
-
-/* Whether text is valid UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
-static int bpe_valid_utf8(const uint8_t *p, size_t n) {
-    size_t i = 0;
-    while (i < n) {
-        uint8_t b = p[i];
-        if (b < 0x80) {
-            while (i + 8 <= n && !(bpe_load64(p + i) & UINT64_C(0x8080808080808080))) i += 8;
-            while (i < n && p[i] < 0x80) i++;
-        } else if (b >= 0xC2 && b < 0xE0) {
-            if (n - i < 2 || (p[i + 1] & 0xC0) != 0x80) return 0;
-            i += 2;
-        } else if (b >= 0xE0 && b < 0xF0) {
-            if (n - i < 3 || (p[i + 1] & 0xC0) != 0x80 || (p[i + 2] & 0xC0) != 0x80) return 0;
-            if ((b == 0xE0 && p[i + 1] < 0xA0) || (b == 0xED && p[i + 1] >= 0xA0)) return 0;
-            i += 3;
-        } else if (b >= 0xF0 && b < 0xF5) {
-            if (n - i < 4 || (p[i + 1] & 0xC0) != 0x80 || (p[i + 2] & 0xC0) != 0x80 || (p[i + 3] & 0xC0) != 0x80) return 0;
-            if ((b == 0xF0 && p[i + 1] < 0x90) || (b == 0xF4 && p[i + 1] >= 0x90)) return 0;
-            i += 4;
-        } else {
-            return 0;
-        }
-    }
-    return 1;
 }
 
 #endif

@@ -24,6 +24,7 @@ from cpython.number cimport PyIndex_Check, PyNumber_Index
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.string cimport memcpy, strchr
 
+from streamcore._native.cpython cimport clipped_index
 from streamcore._native.buffers.view cimport Hold, freeze, make_view
 
 cdef extern from *:
@@ -44,7 +45,6 @@ cdef extern from *:
     }
     """
     const Py_ssize_t PY_SSIZE_T_MAX
-    Py_ssize_t PyNumber_AsSsize_t(object number, PyObject *overflow) except? -1
     bint streamcore_is_unshared(object)
     void streamcore_shorten_bytes(object bytes, Py_ssize_t size)
 
@@ -138,11 +138,6 @@ cdef object integer(object value, str name):
     if isinstance(value, bool) or not PyIndex_Check(value):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     return PyNumber_Index(value)
-
-
-cdef inline Py_ssize_t clipped(object value) except? -1:
-    """An int as Py_ssize_t, the nearest one if it is beyond."""
-    return PyNumber_AsSsize_t(value, NULL)
 
 
 cdef Py_ssize_t size_of_owner(object owner) noexcept:
@@ -283,7 +278,7 @@ cdef class RingBuffer:
             raise BufferError(f"a grant of {self.lent.size} bytes is outstanding: commit() it first")
         if self.room() == 0:
             raise BufferError(f"nothing is free to grant: {self.queue.bytes} of {self.bound} bytes are in use")
-        size = min(clipped(n), self.room())
+        size = min(clipped_index(n), self.room())
         lent = self.spare
         if lent is None or lent.exports or not 0 <= PyBytes_GET_SIZE(lent.block) - size <= size:
             lent = Grant.__new__(Grant)
@@ -372,7 +367,7 @@ cdef class RingBuffer:
         cdef Py_ssize_t size = -1
         if n is not None:
             n = integer(n, "n")
-            size = clipped(n)
+            size = clipped_index(n)
         self.check_open()
         if size < -1:
             raise ValueError(f"n must be -1 (all) or not negative, got {n}")
@@ -472,8 +467,8 @@ cdef class RingBuffer:
         check_pattern(sub)
         if not PyObject_CheckBuffer(sub):
             sub = bytes((sub,))
-        first = 0 if start is None else clipped(PyNumber_Index(start))
-        last = PY_SSIZE_T_MAX if end is None else clipped(PyNumber_Index(end))
+        first = 0 if start is None else clipped_index(PyNumber_Index(start))
+        last = PY_SSIZE_T_MAX if end is None else clipped_index(PyNumber_Index(end))
         PyObject_GetBuffer(sub, &pattern, PyBUF_SIMPLE)
         try:
             self.check_open()  # again: the arguments' own code may have closed it

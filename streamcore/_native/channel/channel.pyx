@@ -49,7 +49,8 @@ cdef object STOP = object()
 @cython.final
 @cython.no_gc_clear
 cdef class Channel(Passing):
-    """Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
+    """Channel(capacity, *, size=None, buffer_bytes=8388608)\n--\n\n\
+    Bounded first-in, first-out hand-off of items between threads, event loops, or one of each.
 
     ``capacity`` counts items, which weigh at most ``buffer_bytes`` together (8 MiB; None for no such bound):
     bytes-like objects their bytes, text its characters, what has an int ``nbytes`` that, a list or tuple the
@@ -72,6 +73,8 @@ cdef class Channel(Passing):
 
     @classmethod
     def __class_getitem__(cls, item):
+        if isinstance(item, tuple) and len(item) > 1:
+            raise TypeError(f"Too many arguments for {cls!r}; actual {len(item)}, expected 1")
         return GenericAlias(cls, item)
 
     @property

@@ -1,12 +1,14 @@
 # cython: language_level=3, freethreading_compatible=True
-"""How items go into a channel and come out, without waiting (twin: parts of ``_pure.channel.channel``)."""
+"""How items go into a channel and come out, without waiting (twin: ``_pure.channel.passing``)."""
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
+from streamcore._native.cpython cimport Py_SET_SIZE
 from streamcore._native.channel.bounds cimport Budget, plain_weight, weight_of
 from streamcore._native.channel.waiting cimport (
     FULL,
@@ -14,7 +16,6 @@ from streamcore._native.channel.waiting cimport (
     NEVER,
     RING_GETTER,
     RING_PUTTER,
-    PyErr_CheckSignals,
     Waiting,
     forks,
 )
@@ -32,9 +33,6 @@ from streamcore._native.channel.handoff cimport (
     handoff_release,
     handoff_room,
 )
-
-cdef extern from "Python.h":
-    void Py_SET_SIZE(object o, Py_ssize_t size) noexcept
 
 
 cdef int tell(object error, size_t done, list unsent) except -1:

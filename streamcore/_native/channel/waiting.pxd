@@ -21,9 +21,6 @@ cdef size_t limit_of(object limit) except 0
 cdef list list_or_none(object into)
 cdef bint is_over(double deadline) except -1
 
-cdef extern from "Python.h":
-    int PyErr_CheckSignals() except -1
-
 
 cdef class Waiter:
     cdef PyThread_type_lock bell  # held while nobody has rung; NULL for a coroutine
@@ -34,7 +31,7 @@ cdef class Waiter:
     cdef bint listed
 
 
-cdef class Line:
+cdef class WaitQueue:
     cdef side_lock lock
     cdef handoff_word *armed  # up while there are waiters
     cdef Waiter first
@@ -54,8 +51,8 @@ cdef class Waiting:
     cdef bint gated  # the producer here waits while the budget is spent
     cdef size_t lent_items  # what the last get took, which counts in the budget until the next one
     cdef size_t lent_bytes
-    cdef Line getters
-    cdef Line putters
+    cdef WaitQueue getters
+    cdef WaitQueue putters
     cdef object error  # what both sides get at the end, or None
     cdef object trace  # its traceback when the channel was closed
     cdef list returned  # items that a get had taken when a signal handler raised; the next to be taken
@@ -65,10 +62,10 @@ cdef class Waiting:
     cdef object _end(self, str message)
     cdef int _refuse_after_fork(self) except -1
     cdef int _ring_for(self, int state) except -1
-    cdef bint _ring(self, Line line) except -1
+    cdef bint _ring(self, WaitQueue queue) except -1
     cdef int _ring_loop(self, Waiter waiter) except -1
     cdef int _close_for(self, object cause) except -1
-    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, size_t weight, bint again) noexcept
-    cdef void _leave(self, Waiter waiter, Line line) noexcept
-    cdef double _pause(self, Line line, double deadline, object loop) except -1.0
-    cdef int _park(self, Line line, size_t cost, size_t weight, double deadline, bint again) except -1
+    cdef bint _enlist(self, Waiter waiter, WaitQueue queue, size_t cost, size_t weight, bint again) noexcept
+    cdef void _leave(self, Waiter waiter, WaitQueue queue) noexcept
+    cdef double _pause(self, WaitQueue queue, double deadline, object loop) except -1.0
+    cdef int _park(self, WaitQueue queue, size_t cost, size_t weight, double deadline, bint again) except -1

@@ -1,17 +1,27 @@
 # cython: language_level=3, freethreading_compatible=True
-"""How threads and coroutines wait on a channel, and who wakes them (twin: parts of ``_pure.channel.channel``).
+"""How threads and coroutines wait on a channel, and who wakes them (twin: ``_pure.channel.waiting``).
 
-A side's lock guards its half of the hand-off and its line of waiters. No Python code runs under it, nobody
+A side's lock guards its half of the hand-off and its queue of waiters. No Python code runs under it, nobody
 holds two. Thread and event loop are rung outside it, except that a thread's bell is rung before the unlock: a
-waiter that finds itself out of the line then knows that its bell has rung.
+waiter that finds itself out of the queue then knows that its bell has rung.
 """
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.pythread cimport PyThread_type_lock
 from cpython.ref cimport Py_DECREF
 
 from streamcore._native.channel.bounds cimport max_weight_of
+from streamcore._native.cpython cimport (
+    PY_LOCK_ACQUIRED,
+    PyLockStatus,
+    PyThread_acquire_lock,
+    PyThread_acquire_lock_timed,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_get_thread_ident,
+    PyThread_release_lock,
+)
 from streamcore._native.channel.handoff cimport (
     HANDOFF_STORE_SEQ,
     SIDE_LOCK,
@@ -33,19 +43,6 @@ from threading import main_thread
 from time import monotonic
 
 from streamcore.errors import ChannelClosed
-
-cdef extern from "Python.h":
-    ctypedef enum PyLockStatus:
-        PY_LOCK_FAILURE
-        PY_LOCK_ACQUIRED
-        PY_LOCK_INTR
-    PyThread_type_lock PyThread_allocate_lock() noexcept nogil
-    void PyThread_free_lock(PyThread_type_lock lock) noexcept nogil
-    int PyThread_acquire_lock(PyThread_type_lock lock, int wait) noexcept nogil
-    PyLockStatus PyThread_acquire_lock_timed(
-        PyThread_type_lock lock, long long microseconds, int interruptible) noexcept nogil
-    void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil
-    unsigned long PyThread_get_thread_ident() noexcept nogil
 
 # Seconds: see the twin.
 cdef double PAUSE = 0.1
@@ -110,7 +107,7 @@ def _wake(future):
 @cython.final
 @cython.no_gc_clear
 cdef class Waiter:
-    """One that waits in a line: a thread on ``bell``, or a coroutine on ``future`` of ``loop``."""
+    """One that waits in a queue: a thread on ``bell``, or a coroutine on ``future`` of ``loop``."""
 
     def __cinit__(self, loop):
         self.loop = loop
@@ -131,7 +128,7 @@ cdef class Waiter:
 
 @cython.final
 @cython.no_gc_clear
-cdef class Line:
+cdef class WaitQueue:
     """A side's lock and the waiters of that side, first come first served."""
 
     cdef void insert(self, Waiter waiter, bint in_front):
@@ -177,9 +174,9 @@ cdef class Waiting:
         self.size = size
         self.weighs = max_weight != <size_t>-1
         self.forks = forks
-        self.getters = Line.__new__(Line)
+        self.getters = WaitQueue.__new__(WaitQueue)
         self.getters.armed = &self.h.getter_armed
-        self.putters = Line.__new__(Line)
+        self.putters = WaitQueue.__new__(WaitQueue)
         self.putters.armed = &self.h.putter_armed
         if handoff_init(&self.h, capacity, max_weight) < 0:
             raise MemoryError()
@@ -233,21 +230,21 @@ cdef class Waiting:
             self._ring(self.putters)
         return 0
 
-    cdef bint _ring(self, Line line) except -1:
-        """Wake the first in line; False if there is none."""
+    cdef bint _ring(self, WaitQueue queue) except -1:
+        """Wake the first in the queue; False if there is none."""
         cdef Waiter waiter, _answered = None
-        SIDE_LOCK(&line.lock)
-        waiter = line.first
+        SIDE_LOCK(&queue.lock)
+        waiter = queue.first
         if waiter is not None:
-            line.remove(waiter)
-            if line.first is not None:
-                HANDOFF_STORE_SEQ(line.armed, 1)
+            queue.remove(waiter)
+            if queue.first is not None:
+                HANDOFF_STORE_SEQ(queue.armed, 1)
             if waiter.bell != NULL:
                 PyThread_release_lock(waiter.bell)
             else:
-                _answered = line.answering  # released after the unlock
-                line.answering = waiter
-        SIDE_UNLOCK(&line.lock)
+                _answered = queue.answering  # released after the unlock
+                queue.answering = waiter
+        SIDE_UNLOCK(&queue.lock)
         if waiter is None:
             return False
         if waiter.bell == NULL:
@@ -275,15 +272,15 @@ cdef class Waiting:
         self.close(error)
         return 0
 
-    cdef bint _enlist(self, Waiter waiter, Line line, size_t cost, size_t weight, bint again) noexcept:
-        """Put ``waiter`` in line, in front if it came back; False if it need not wait any more.
+    cdef bint _enlist(self, Waiter waiter, WaitQueue queue, size_t cost, size_t weight, bint again) noexcept:
+        """Put ``waiter`` in the queue, in front if it came back; False if it need not wait any more.
 
         A producer waits for room for ``cost`` and ``weight``; with no cost, until it may draw an item.
         """
         cdef bint idle
-        SIDE_LOCK(&line.lock)
-        line.insert(waiter, again)
-        if line is self.getters:
+        SIDE_LOCK(&queue.lock)
+        queue.insert(waiter, again)
+        if queue is self.getters:
             idle = handoff_arm_getter(&self.h) and self.returned is None
         elif cost:
             idle = handoff_arm_putter(&self.h, cost, weight)
@@ -292,29 +289,29 @@ cdef class Waiting:
         else:
             idle = handoff_arm_putter(&self.h, 1, self.h.last_weight)
         if not idle:
-            line.remove(waiter)
-            if line.first is None:
-                HANDOFF_STORE_SEQ(line.armed, 0)
-        SIDE_UNLOCK(&line.lock)
+            queue.remove(waiter)
+            if queue.first is None:
+                HANDOFF_STORE_SEQ(queue.armed, 0)
+        SIDE_UNLOCK(&queue.lock)
         return idle
 
-    cdef void _leave(self, Waiter waiter, Line line) noexcept:
+    cdef void _leave(self, Waiter waiter, WaitQueue queue) noexcept:
         cdef bint rung
-        SIDE_LOCK(&line.lock)
+        SIDE_LOCK(&queue.lock)
         rung = not waiter.listed
         if waiter.listed:
-            line.remove(waiter)
-            if line.first is None:
-                HANDOFF_STORE_SEQ(line.armed, 0)
-        if line.answering is waiter:
-            line.answering = None
-        SIDE_UNLOCK(&line.lock)
+            queue.remove(waiter)
+            if queue.first is None:
+                HANDOFF_STORE_SEQ(queue.armed, 0)
+        if queue.answering is waiter:
+            queue.answering = None
+        SIDE_UNLOCK(&queue.lock)
         if rung and waiter.bell != NULL:
             PyThread_acquire_lock(waiter.bell, 0)  # rung after the wait was over: silence it
 
-    cdef double _pause(self, Line line, double deadline, object loop) except -1.0:
+    cdef double _pause(self, WaitQueue queue, double deadline, object loop) except -1.0:
         """Seconds to wait before looking again. Closes if a loop that was rung on the other side died."""
-        cdef Line other = self.getters if line is self.putters else self.putters
+        cdef WaitQueue other = self.getters if queue is self.putters else self.putters
         cdef Waiter answering
         cdef bint pauses = loop is None and main_thread().ident == PyThread_get_thread_ident()
         cdef double remaining = NEVER
@@ -330,22 +327,22 @@ cdef class Waiting:
             remaining = max(0.0, deadline - <double>monotonic())
         return min(PAUSE, remaining) if pauses else remaining
 
-    cdef int _park(self, Line line, size_t cost, size_t weight, double deadline, bint again) except -1:
+    cdef int _park(self, WaitQueue queue, size_t cost, size_t weight, double deadline, bint again) except -1:
         """Block this thread until it is rung or ``deadline`` has come."""
         cdef Waiter waiter
         cdef double pause
         cdef long long microseconds
         cdef PyLockStatus status
-        SIDE_LOCK(&line.lock)
-        waiter = line.idle
-        line.idle = None
-        SIDE_UNLOCK(&line.lock)
+        SIDE_LOCK(&queue.lock)
+        waiter = queue.idle
+        queue.idle = None
+        SIDE_UNLOCK(&queue.lock)
         if waiter is None:
             waiter = Waiter.__new__(Waiter, None)
-        if self._enlist(waiter, line, cost, weight, again):
+        if self._enlist(waiter, queue, cost, weight, again):
             try:
                 while True:
-                    pause = self._pause(line, deadline, None)
+                    pause = self._pause(queue, deadline, None)
                     microseconds = -1 if pause == NEVER else <long long>(min(pause, LONGEST) * 1e6) + 1
                     with nogil:
                         status = PyThread_acquire_lock_timed(waiter.bell, microseconds, 1)
@@ -353,18 +350,18 @@ cdef class Waiting:
                     if status == PY_LOCK_ACQUIRED or is_over(deadline):
                         break
             except BaseException:
-                self._leave(waiter, line)
-                self._ring(line)  # perhaps this waiter was rung, and what for is still there
+                self._leave(waiter, queue)
+                self._ring(queue)  # perhaps this waiter was rung, and what for is still there
                 raise
             if status != PY_LOCK_ACQUIRED:
-                self._leave(waiter, line)
-        SIDE_LOCK(&line.lock)
-        if line.idle is None:
-            line.idle = waiter
-        SIDE_UNLOCK(&line.lock)
+                self._leave(waiter, queue)
+        SIDE_LOCK(&queue.lock)
+        if queue.idle is None:
+            queue.idle = waiter
+        SIDE_UNLOCK(&queue.lock)
         return 0
 
-    async def _wait(self, Line line, size_t cost, size_t weight, double deadline, bint again):
+    async def _wait(self, WaitQueue queue, size_t cost, size_t weight, double deadline, bint again):
         """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
         global running_loop, needed_loop
         cdef Waiter waiter
@@ -378,19 +375,19 @@ cdef class Waiting:
         waiter = Waiter.__new__(Waiter, loop)
         timer = None
         try:
-            if self._enlist(waiter, line, cost, weight, again):
-                pause = self._pause(line, deadline, loop)
+            if self._enlist(waiter, queue, cost, weight, again):
+                pause = self._pause(queue, deadline, loop)
                 if pause != NEVER:
                     timer = loop.call_later(pause, _wake, waiter.future)
                 await waiter.future
         except BaseException:
-            self._leave(waiter, line)
-            self._ring(line)
+            self._leave(waiter, queue)
+            self._ring(queue)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        self._leave(waiter, line)
+        self._leave(waiter, queue)
 
 
 cdef Waiting _probe = Waiting(1)

@@ -1,10 +1,11 @@
 # cython: language_level=3
-"""What every native engine is made of: fragments in, items out, what is unfinished carried over.
+"""What native engines of byte spans are made of: fragments in, items out, what is unfinished carried over.
 
 How a new engine plugs in
 -------------------------
 Derive from ``Engine``; in ``__cinit__`` call ``configure()``. Then fill the hooks below. The base does the rest:
-``feed finish reset error offset skipped iterate batches``, ownership of fragments, cleanup, notes, errors after items.
+ownership of fragments, limits, items of each type, ``skipped`` and ``batches``; and its own base (engine.pxd) the life
+cycle: ``feed finish reset iterate error offset``, cleanup, notes, errors after items.
 
 A fragment is ``ptr[0:length]``, kept alive by ``owner``; ``base`` is the stream offset of ``ptr[0]``. What earlier
 fragments left unfinished is ``carry[0:carry_size]`` and lies, in the same coordinates, at ``[-carry_size, 0)``: an item
@@ -15,20 +16,18 @@ The calls come in this order: ``begin()`` once a fragment (also an empty one), `
 ``take()`` until NULL, with ``ended`` set and ``length`` 0.
 
 A hook that raises (in practice: MemoryError) must leave the object as if it had not been called: ``take()`` makes its
-item first and moves ``progress`` on after that; ``settle()`` moves after its last allocation. ``feed()`` restores
-``progress`` and drops the fragment when anything raises, so state that a fragment changes belongs into
-``progress``, or must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``; then
-``take()`` returns NULL.
+item first and moves ``progress`` on after that; ``settle()`` moves after its last allocation. ``feed()`` and
+``finish()`` restore ``progress`` and drop the fragment when anything raises, so state that a fragment changes belongs
+into ``progress``, or must be rebuilt by ``begin()``. An error of the *input* is not raised but given to ``fail()``;
+then ``take()`` returns NULL.
 
 Memory that is ``lent`` may change between two reads, though its owner promised otherwise: what comes of that may be
 wrong, but has to stay inside the memory and inside what was allocated. ``cut()`` and ``join()`` read each byte once.
-
-All hooks run with ``busy`` set, so whatever foreign code they run (a buffer's own, a finalizer, a handler) finds the
-engine refusing every call; ``reset()`` sets it too.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+
+from streamcore._native.engine.engine cimport AHEAD_ITEMS, BaseEngine
 
 
 cdef enum:
@@ -51,10 +50,8 @@ cdef enum:
     BATCH_ITEMS = 16384
     BATCH_BYTES = 1 << 20
 
-
-# Items that an iterator makes ahead at most, all of the fragment at hand, and the bytes after which it stops.
+# Of the items that an iterator makes ahead, the bytes after which it stops.
 cdef enum:
-    AHEAD_ITEMS = 32
     AHEAD_BYTES = 1 << 12
 
 
@@ -67,10 +64,7 @@ cdef struct Progress:
     int flag, open  # the engine's own
 
 
-cdef class Engine:
-    cdef readonly object error  # what stopped the engine, else None
-    cdef str name  # of the stage, for messages
-    cdef str unit  # of offsets: "byte", or "character" for str input
+cdef class Engine(BaseEngine):  # ``unit`` is "byte", or "character" for str input
     cdef int kind  # AS_BYTES ...
     cdef int on_oversize, on_incomplete
     cdef bint borrow
@@ -81,13 +75,10 @@ cdef class Engine:
     cdef bint lent  # others may write at ptr (borrow=True): nothing may rest on reading a byte twice
     cdef Py_ssize_t length  # bytes at ptr
     cdef long long base  # stream offset of ptr[0]
-    cdef Progress progress
+    cdef Progress progress, saved  # saved: for undo()
     cdef list gathered  # items of a batch that could not be made yet, for want of memory; else None
     cdef unsigned char *carry
     cdef Py_ssize_t carry_size, carry_capacity
-    cdef bint ended
-    cdef bint busy  # a call is at work: whatever code it runs may not call the engine
-    cdef bint driven  # an Items has it, until that is exhausted, closed or dropped
 
     # For engines to call.
     cdef int configure(self, str name, object as_, object borrow, object max_size, object on_oversize,
@@ -96,7 +87,6 @@ cdef class Engine:
     cdef object join(self, Py_ssize_t start, Py_ssize_t stop)  # the same as bytes
     cdef int keep(self, Py_ssize_t start) except -1  # carry [start, length)
     cdef int reserve(self, Py_ssize_t size) except -1  # capacity of the carry
-    cdef int fail(self, object error, long long offset) except -1
     cdef PyObject *oversized(self, Py_ssize_t start) except? NULL
     cdef PyObject *overrun(self, Py_ssize_t start, Py_ssize_t decided) except? NULL
     cdef PyObject *incomplete(self) except? NULL
@@ -105,19 +95,11 @@ cdef class Engine:
     # For engines to fill.
     cdef int accept(self, object fragment) except -1  # sets owner, ptr, length; here: bytes-like
     cdef int begin(self) except -1
-    cdef PyObject *take(self) except? NULL  # a new reference to the next item; NULL: none left, or fail()ed
-    cdef int take_some(self, PyObject **items) except -1  # up to AHEAD_ITEMS of them, 0: none left; here: one take()
     cdef object take_batch(self)  # Batch, or None when none is left; here: made from take()
+    cdef object batch_class(self)  # Batch, or a class derived from it
+    cdef Py_ssize_t size_of(self, object item) except -1  # what it counts for in a batch; here: its length
+    cdef bint knows_kind(self)  # whether kind is what it will be; False while that hangs on the first fragment
     cdef int settle(self) except -1
-    cdef int end(self) except -1
     cdef int clear(self) except -1  # part of reset(), and of closing an iterator midway
 
-    # For Items.
-    cdef int check_idle(self) except -1
-    cdef int check_open(self, str call) except -1
-    cdef int open_fragment(self, object fragment) except -1
-    cdef int close_fragment(self) except -1
     cdef int drop_fragment(self) except -1
-    cdef int abandon(self) except -1
-    cdef list drain(self)
-    cdef int annotate(self, object error, long long offset) except -1

@@ -15,13 +15,14 @@ cdef class Spans:
     cdef Py_ssize_t size  # bytes of all items
     cdef Py_ssize_t first  # where the first item after the head starts at ptr
     cdef Py_ssize_t limit  # where the last of them has ended, with its separator
-    cdef Py_ssize_t gap  # bytes between two items in the fragment; -1: after each, an LF, or a CR and an LF
+    cdef Py_ssize_t gap  # bytes between two items in the fragment; -1: an LF, or a CR and an LF, or see starts
     cdef int64_t *ends  # of the items in data(): `count` values
     cdef Py_ssize_t capacity  # of ends
-    cdef int64_t *starts  # of the items at ptr, made when gap is -1
+    cdef int64_t *starts  # of the items at ptr, when gap is -1: given with them, or made when asked for
 
     cdef int set_head(self, PyObject *item) except -1
     cdef int64_t *grow(self, Py_ssize_t more) except NULL
+    cdef int64_t *grow_starts(self) except NULL
     cdef int locate(self) except -1
     cdef Py_ssize_t start_of(self, Py_ssize_t index) noexcept
     cdef Py_ssize_t within(self, Py_ssize_t start, Py_ssize_t index) noexcept

@@ -2,8 +2,8 @@
 """Items of a batch that still lie in their fragment, with what separates them in between.
 
 Only their ends in the compacted buffer are kept. Where an item lies in the fragment follows from them: all
-separators are of one size, or (lines ended by LF and CRLF in turn) one walk over the separators tells. The buffer is
-compacted when it is asked for.
+separators are of one size, or (lines ended by LF and CRLF in turn) one walk over the separators tells. Where neither
+does (frames with lengths of several widths) their starts are kept too. The buffer is compacted when it is asked for.
 """
 
 cimport cython
@@ -13,14 +13,9 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from streamcore._native.cpython cimport steal
 from streamcore._native.engine.span_engine cimport AS_VIEW
 from streamcore._native.buffers.view cimport make_view
-
-cdef extern from *:
-    """
-    static inline PyObject *sc_steal(PyObject *item) { return item; }
-    """
-    object sc_steal(PyObject *item)
 
 
 cdef Spans new_spans(object owner, const unsigned char *ptr, int kind):
@@ -41,7 +36,7 @@ cdef class Spans:
         PyMem_RawFree(self.starts)
 
     cdef int set_head(self, PyObject *item) except -1:
-        self.head = sc_steal(item)
+        self.head = steal(item)
         self.has_head = True
         self.grow(1)[0] = self.size = len(self.head)
         self.count = 1
@@ -59,6 +54,14 @@ cdef class Spans:
             self.ends = <int64_t *> grown
             self.capacity = capacity
         return self.ends + self.count
+
+    cdef int64_t *grow_starts(self) except NULL:
+        """Room for as many starts as there is for ends; returns where that of the next item belongs."""
+        cdef void *grown = PyMem_RawRealloc(self.starts, self.capacity * sizeof(int64_t))
+        if grown == NULL:
+            raise MemoryError()
+        self.starts = <int64_t *> grown
+        return self.starts + self.count
 
     cdef int locate(self) except -1:
         """Find the starts of the items when they do not follow from the ends."""

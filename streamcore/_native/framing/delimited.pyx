@@ -12,14 +12,12 @@ from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memset
 
+from streamcore._native.cpython cimport new_bytes
 from streamcore._native.engine.span_engine cimport AS_BYTES, Engine
 from streamcore._native.kernels.scan cimport kernels, sc_kernels, sc_set, sc_set_add, sc_set_init
 
 from streamcore._shared import options
 from streamcore._shared.delimiters import Automaton, delimiter_option
-
-cdef extern from *:
-    PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
 
 cdef extern from "framing/delimiters.h" nogil:
     ctypedef struct sc_node:
@@ -191,7 +189,7 @@ cdef class DelimitedEngine(Engine):
                             return NULL
                         stop = self.run.starts[self.starts_used]
                     if start >= 0 and self.kind == AS_BYTES:
-                        item = PyBytes_FromStringAndSize(<const char *> self.ptr + start, stop - start)
+                        item = new_bytes(<const char *> self.ptr + start, stop - start)
                     else:
                         item = self.cut(start, stop)
                         if item == NULL:

@@ -9,7 +9,8 @@ from streamcore._shared import options
 
 
 cdef class FixedSizeEngine(Engine):
-    """Cuts items of ``size`` bytes; the last one may be shorter.
+    """FixedSizeEngine(size, *, on_incomplete='emit', as_='view', borrow=False)\n--\n\n\
+    Cuts items of ``size`` bytes; the last one may be shorter.
 
     ``as_`` is ``"view"``, ``bytes`` or ``str`` (each item decoded as UTF-8 by itself).
     """

@@ -6,11 +6,13 @@ Goals: every line is known by one kernel pass over its bytes; a line inside a fr
 them up; a batch takes whole blocks and makes no item at all.
 """
 
+from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memchr
 
+from streamcore._native.cpython cimport new_bytes, new_bytes_or_null
 from streamcore._native.engine.span_engine cimport (
     AHEAD_BYTES, AHEAD_ITEMS, AS_BYTES, AS_STR, BATCH_BYTES, BATCH_ITEMS, Engine, Progress,
 )
@@ -19,11 +21,6 @@ from streamcore._native.kernels.scan cimport kernels
 
 from streamcore._shared import options
 from streamcore.batch import Batch
-
-cdef extern from *:
-    PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
-    PyObject *sc_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size) noexcept
-    void PyErr_Clear() noexcept
 
 cdef extern from "framing/line_ends.h" nogil:
     size_t sc_count_crlf(const uint8_t *p, const uint32_t *found, size_t n, int at_start) noexcept
@@ -126,7 +123,7 @@ cdef class LinesEngine(Engine):
                     if self.keepends:
                         stop = after
                     if start >= 0 and self.kind == AS_BYTES:
-                        item = PyBytes_FromStringAndSize(<const char *> self.ptr + start, stop - start)
+                        item = new_bytes(<const char *> self.ptr + start, stop - start)
                     else:
                         item = self.cut(start, stop)
                         if item == NULL:
@@ -163,7 +160,7 @@ cdef class LinesEngine(Engine):
                 break
             if keepends:
                 size = stop + 1 - start
-            item = sc_bytes(<const char *> ptr + start, size)
+            item = new_bytes_or_null(<const char *> ptr + start, size)
             if item == NULL:
                 break
             items[count] = item
@@ -199,7 +196,7 @@ cdef class LinesEngine(Engine):
                 break
             if keepends:
                 size = stop + 1 - p
-            item = sc_bytes(<const char *> p, size)
+            item = new_bytes_or_null(<const char *> p, size)
             if item == NULL:
                 break
             items[count] = item

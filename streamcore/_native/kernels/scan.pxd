@@ -40,4 +40,3 @@ cdef extern from "kernels/scan.h" nogil:
 # The kernels that STREAMCORE_KERNEL chose, for every module of the core, and its name unless it was left to us (NULL).
 cdef const sc_kernels *kernels() noexcept nogil
 cdef const char *demanded_kernel() noexcept nogil
-cdef int check_kernel(str name) except -1  # ValueError where it does not run

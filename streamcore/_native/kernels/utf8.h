@@ -2,7 +2,7 @@
  *
  * Goals: one pass that checks and finds the width, one that writes at that width; an ASCII span is copied and checked
  * in the same pass; what is bad is found to the byte, by the rule of maximal subparts (Unicode 16, 3.9, table 3-8).
- * Plan: `utf8_match` alone knows what a character is, and the scalar kernel is made of it. The vector kernels check
+ * Plan: utf8_char.h knows what a character is, and the scalar kernel is made of it. The vector kernels check
  * with the nibble tables of Keiser and Lemire ("Validating UTF-8 in less than one instruction per byte", 2021) and
  * widen with the shuffles of Lemire and Clausecker ("Transcoding billions of Unicode characters per second", 2022);
  * wherever they see an error they hand over to the scalar code. No Python in here: tests may compile it alone.
@@ -19,31 +19,6 @@
 
 /* ---- scalar kernel ---------------------------------------------------------------------------------------------- */
 
-static inline uint64_t utf8_load64(const uint8_t *p) {
-    uint64_t word;
-    memcpy(&word, p, 8);
-    return word;
-}
-
-#define UTF8_HIGH_BITS 0x8080808080808080ull
-
-/* Length of the longest prefix of p[0..n) made of whole characters. */
-static size_t utf8_valid_scalar(const uint8_t *p, size_t n) {
-    size_t i = 0;
-    while (i < n) {
-        int need, right;
-        if (p[i] < 0x80) {
-            i++;
-            while (i + 8 <= n && !(utf8_load64(p + i) & UTF8_HIGH_BITS)) i += 8;
-            continue;
-        }
-        right = utf8_match(p + i, n - i, 0, &need);
-        if (right != need || !need) break;
-        i += (size_t)need;
-    }
-    return i;
-}
-
 /* Characters in valid p[0..n), and into *top the largest byte, which tells how wide they are. */
 static size_t utf8_measure(const uint8_t *p, size_t n, uint8_t *top) {
     size_t i, chars = 0;
@@ -57,7 +32,7 @@ static size_t utf8_measure(const uint8_t *p, size_t n, uint8_t *top) {
 }
 
 static size_t utf8_check_scalar(const uint8_t *p, size_t n, size_t *chars, uint8_t *top) {
-    size_t valid = utf8_valid_scalar(p, n);
+    size_t valid = utf8_valid(p, n);
     *chars += utf8_measure(p, valid, top);
     return valid;
 }
@@ -164,7 +139,7 @@ static void utf8_span_scan(const utf8_kernel *kernel, const uint8_t *p, size_t n
         size_t from = i;
         /* Errors come in clusters: within one, a short scalar look ahead is cheaper than starting a vector loop. */
         if (run < 32 && n - i > 64) {
-            size_t near = utf8_valid_scalar(p + i, 32);
+            size_t near = utf8_valid(p + i, 32);
             span->chars += utf8_measure(p + i, near, &span->top);
             i += near;
             if (near > 28) i += kernel->check(p + i, n - i, &span->chars, &span->top);

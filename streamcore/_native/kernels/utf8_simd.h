@@ -149,7 +149,7 @@ CPU_AVX2_TARGET static size_t utf8_locate(const uint8_t *p, size_t n, size_t at,
     uint8_t each[16];
     size_t start = at > 3 ? at - 3 : 0, valid, k;
     while (start < at && (p[start] & 0xC0) == 0x80) start++;
-    valid = start + utf8_valid_scalar(p + start, n - start);
+    valid = start + utf8_valid(p + start, n - start);
     if (valid < i) { /* in the block before */
         *chars += utf8_measure(p, valid, top);
         return valid;

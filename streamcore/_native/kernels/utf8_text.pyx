@@ -5,10 +5,11 @@ A span is measured first (that checks it and tells its width), then written once
 while it is checked. A line of 90 bytes of French or Han takes 70 ns, by ``PyUnicode_DecodeUTF8`` 120.
 """
 
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_DecodeUTF8, PyUnicode_FromOrdinal, PyUnicode_New
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 
-from streamcore._native.kernels.scan cimport check_kernel, kernels as scan_kernels
+from streamcore._native.kernels.scan cimport kernels as scan_kernels
 
 cdef extern from "kernels/utf8.h" nogil:
     """
@@ -42,12 +43,6 @@ cdef extern from "kernels/utf8.h" nogil:
     void utf8_span_scan(const utf8_kernel *kernel, const uint8_t *p, size_t n, int limit, utf8_span *span) noexcept
     void utf8_span_write(const utf8_kernel *kernel, const uint8_t *p, const utf8_span *span, int width, int replace,
                          void *into) noexcept
-
-cdef extern from *:
-    object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
-    object PyUnicode_New(Py_ssize_t size, uint32_t maxchar)
-    object PyUnicode_FromOrdinal(int ordinal)
-    void *PyUnicode_DATA(object text)
 
 cdef const utf8_kernel *chosen = NULL
 
@@ -109,31 +104,6 @@ cdef object text_of(const uint8_t *p, Py_ssize_t n):
     if used < n:
         text = PyUnicode_DecodeUTF8(<const char *> p, n, NULL)  # raises
     return text
-
-
-def kernels():
-    """Names of the kernels that this machine can run, the scalar reference first."""
-    names = []
-    while utf8_kernel_at(<int> len(names)) != NULL:
-        names.append(utf8_kernel_at(<int> len(names)).name.decode())
-    return names
-
-
-def decode_by(str kernel not None, bytes data not None, bint replace=True):
-    """``data`` decoded by one kernel, with U+FFFD for bad pieces or without them, and how many bytes it used.
-
-    What it does not use is the start of a character at the end. For the test that holds all kernels equal.
-    """
-    cdef const utf8_kernel *found = utf8_kernel_named(kernel.encode())
-    cdef const uint8_t *p = data
-    cdef Py_ssize_t at = 0, used = 0, stop = len(data)
-    check_kernel(kernel)
-    stop -= <Py_ssize_t> utf8_held(p, stop, False)
-    pieces = []
-    while at < stop:
-        pieces.append(span_by(found, p + at, stop - at, NO_CHARACTER, replace, UTF8_MAX_BAD, &used) or "")
-        at += used
-    return "".join(pieces), stop
 
 
 utf8_prepare()

@@ -14,8 +14,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
+from streamcore._native.streams.steps cimport applied, dropped, satisfied, steps_of
 
-from streamcore._shared.notes import raise_noted
 from streamcore._shared.async_ends import (
     CLOSED,
     PULLED,
@@ -26,9 +26,6 @@ from streamcore._shared.async_ends import (
     guard_of,
     nothing,
 )
-
-cdef extern from "Python.h":
-    object PyObject_CallOneArg(object fn, object item)
 
 cdef extern from "streams/awaiting.h":
     ctypedef enum PySendResult:
@@ -52,55 +49,15 @@ cdef enum:
     DONE
 
 
-cdef enum:
-    MAP
-    FILTER
-    TAKE
-
-
-@cython.final
-cdef class Step:
-    """What is done with each item."""
-
-    cdef int kind
-    cdef object fn
-    cdef object name
-    cdef Py_ssize_t at  # items seen
-    cdef Py_ssize_t left  # how many more it lets through, below 0 for no limit
-
-    cdef object call(self, item):
-        """What becomes of the item; of a filter, whether it stays."""
-        try:
-            result = PyObject_CallOneArg(self.fn, item)
-            if self.kind == FILTER:
-                result = True if result else False
-        except BaseException as error:
-            raise_noted(error, self.name, self.at, in_async=True)
-        self.at += 1
-        return result
-
-
-cdef Step new_step(kind, argument, name):
-    cdef Step step = Step.__new__(Step)
-    step.kind = {"map": MAP, "filter": FILTER, "take": TAKE}[kind]
-    step.name = name
-    step.left = -1
-    if step.kind == TAKE:
-        step.left = argument
-    else:
-        step.fn = argument
-    return step
-
-
 @cython.final
 @cython.trashcan(True)
 cdef class async_closing_iterator:
-    """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
+    """async_closing_iterator(iterator, owned, annotate=None, *, blocks=False, steps=())\n--\n\n\
+    Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
-    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order, as
-    ``operators`` does them: ``("map", fn, name)``, ``("filter", fn, name)``, ``("take", count, name)``.
+    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order.
     """
 
     cdef object iterator  # None once the end has begun
@@ -112,7 +69,7 @@ cdef class async_closing_iterator:
     cdef bint given_up
     cdef bint blocks
     cdef list held  # of a block, the last item first
-    cdef list steps  # Step objects, or None
+    cdef list steps  # or None
     cdef object __weakref__
 
     def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=()):
@@ -124,10 +81,7 @@ cdef class async_closing_iterator:
         self.annotate = annotate
         self.blocks = blocks
         self.held = []
-        made = []
-        for kind, argument, name in steps:
-            made.append(new_step(kind, argument, name))
-        self.steps = made or None
+        self.steps = steps_of(steps, True) or None
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):
@@ -173,27 +127,13 @@ cdef class async_closing_iterator:
         result[0] = popped(below.held)
         return True
 
-    cdef bint satisfied(self) except -1:
-        """Whether a step has let through all that it was asked for."""
-        for step in self.steps:
-            if (<Step>step).left == 0:
-                return True
-        return False
-
     cdef bint passes(self, PyObject** result) except -1:
         """Do the steps with the item; False if one drops it."""
-        cdef Step step
         item = taken(result[0])
         result[0] = NULL
-        for step in self.steps:
-            if step.kind == TAKE:
-                step.left -= 1
-                continue
-            answer = step.call(item)
-            if step.kind == MAP:
-                item = answer
-            elif not answer:
-                return False
+        item = applied(<PyObject*>self.steps, item)
+        if item is dropped:
+            return False
         Py_INCREF(item)
         result[0] = <PyObject*>item
         return True
@@ -297,12 +237,16 @@ cdef class Pull:
     cdef object given_up(self, raised):
         """After what was waited for has been closed, and ``raised`` if it is not None; gives what this one raises."""
         cdef PyObject* result = NULL
+        cdef bint answered = False
+        failure = None
         try:
             self.failed(GeneratorExit() if raised is None else raised, &result)
-        except (GeneratorExit, StopIteration):
-            return None
+            answered = True
         except BaseException as error:
-            return error
+            if not isinstance(error, (GeneratorExit, StopIteration)):
+                failure = error
+        if not answered:
+            return failure
         taken(result)
         return RuntimeError("coroutine ignored GeneratorExit")
 
@@ -354,6 +298,8 @@ cdef class Pull:
 cdef PySendResult pull_send(object self, object value, PyObject** result) except PYGEN_ERROR:
     cdef Pull pull = <Pull>self
     cdef async_closing_iterator stream = pull.stream
+    cdef PySendResult sent = PYGEN_ERROR
+    cdef bint failed = False
     result[0] = NULL  # the caller's may hold anything, and looks at it after an error
     if pull.state == NEW:
         if stream is None:
@@ -374,7 +320,10 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
             try:
                 stream.guard = guard_of(stream.owned)
             except BaseException as raised:
-                return pull.failed(raised, result)
+                sent = pull.failed(raised, result)
+                failed = True
+            if failed:
+                return sent
     elif pull.state == DONE or pull.stepping:
         pull.check()
     return pull_resume(pull, value, result, False)
@@ -383,6 +332,7 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
 cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except PYGEN_ERROR:
     """Throw into what is awaited. One call on the C stack for each pull below, smaller than that of a send."""
     cdef PySendResult sent = PYGEN_NEXT
+    cdef bint failed = False
     pull.check()
     streamcore_check_stack(STREAMCORE_FOR_CLOSE)
     awaited = pull.awaited
@@ -401,7 +351,10 @@ cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except P
         sent = PYGEN_RETURN
     except BaseException as raised:
         result[0] = NULL
-        return pull.failed(raised, result)
+        sent = pull.failed(raised, result)
+        failed = True
+    if failed:
+        return sent
     pull.stepping = False
     return pull_resume(pull, None, result, True) if sent == PYGEN_RETURN else sent
 
@@ -415,7 +368,8 @@ cdef PySendResult pull_resume(Pull pull, object value, PyObject** result, bint r
     try:
         streamcore_raised()
     except BaseException as raised:
-        return pull.failed(raised, result)
+        sent = pull.failed(raised, result)
+    return sent
 
 
 ctypedef PySendResult (*advance)(Pull, object, PyObject**, bint) noexcept
@@ -426,7 +380,7 @@ cdef PySendResult pull_advance(Pull pull, object value, PyObject** result, bint 
     cdef async_closing_iterator stream = pull.stream
     cdef PySendResult sent
     while True:
-        if stream.steps is not None and pull.awaited is None and stream.satisfied():
+        if stream.steps is not None and pull.awaited is None and satisfied(<PyObject*>stream.steps):
             raise StopAsyncIteration
         sent = pull_item(pull, value, result, returned)
         if sent == PYGEN_NEXT:

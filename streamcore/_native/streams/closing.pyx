@@ -6,9 +6,11 @@ pull goes as deep as the C stack allows (``stack.h``); an end goes on one level,
 """
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyTypeObject
 
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
+from streamcore._native.streams.steps cimport Step, applied, dropped, satisfied, steps_of
 
 from streamcore._shared.notes import make_room, note_failure
 
@@ -104,21 +106,49 @@ cdef class Stream:
 
 @cython.final
 cdef class closing_iterator(Stream):
-    """Iterate over ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, each once.
+    """closing_iterator(iterator, owned, annotate=None, *, steps=())\n--\n\n\
+    Iterate over ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, each once.
 
     ``owned`` is in the order of the data's way, source first, and has ``iterator`` as its last entry; entries without
     a ``close`` are passed over. ``close()`` returns after all are closed. An exception is shown to ``annotate`` first
     and then raised as it is; errors of ``close`` methods become notes of it, or are raised where there is none.
+    ``steps`` are done with each item, in order.
     """
 
     cdef list owned
     cdef object annotate
+    cdef list steps
+    cdef Step counter  # the only step, if it does no more than count: 2 ns less of 10
 
-    def __cinit__(self, iterator, owned, annotate=None):
+    def __cinit__(self, iterator, owned, annotate=None, *, steps=()):
         self.owned = list(owned)
         self.annotate = annotate
-        self.passes = True
+        self.steps = steps_of(steps, False)
+        self.passes = not self.steps
+        if len(self.steps) == 1 and (<Step>self.steps[0]).passes:
+            self.counter = self.steps[0]
         self.over(iterator)
+
+    cdef object step(self, source, bint* ended):
+        cdef int drops = 0
+        cdef PyObject* steps = <PyObject*>self.steps
+        if self.counter is not None:
+            if self.counter.left == 0:
+                ended[0] = True
+                return None
+            self.counter.left -= 1
+            return pulled(self, source, ended)
+        while not satisfied(steps):
+            item = pulled(self, source, ended)
+            if ended[0]:
+                return None
+            item = applied(steps, item)
+            if item is not dropped:
+                return item
+            drops += 1
+            if not drops & 0xFFF:
+                PyErr_CheckSignals()  # nothing else would, where source and steps are C
+        ended[0] = True
 
     cdef list detach(self, error):
         annotate, owned = self.annotate, self.owned

@@ -1,7 +1,7 @@
 # cython: language_level=3, freethreading_compatible=True
 """Incremental UTF-8 decoder (twin: ``_pure.text.utf8``): what makes the str in utf8_text.pyx, kernels in utf8.h.
 
-Goals: one str a fragment, made at its final width and written once; nothing withheld but the bytes of a character that
+Goals: one str per fragment, made at its final width and written once; nothing withheld but bytes of a character that
 may still be completed; the same errors for every cut.
 Plan: ``progress.start`` is the first byte not yet decoded, negative while the start of a character waits in the carry.
 A span is measured first (that checks it and tells its width), then written; ASCII is written while it is checked.
@@ -10,11 +10,12 @@ A span is measured first (that checks it and tells its width), then written; ASC
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.unicode cimport PyUnicode_FromOrdinal
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stddef cimport size_t
 from libc.string cimport memcpy, memmove
 
+from streamcore._native.cpython cimport own
 from streamcore._native.engine.span_engine cimport Engine
 from streamcore._native.kernels.utf8_text cimport NO_CHARACTER, decode_span
 
@@ -30,9 +31,6 @@ cdef extern from "kernels/utf8.h" nogil:
     size_t utf8_held(const uint8_t *p, size_t n, int surrogates) noexcept
     int utf8_bad_length(const uint8_t *p, size_t n) noexcept
 
-cdef extern from *:
-    object PyUnicode_FromOrdinal(int ordinal)
-
 cdef enum:
     # A fragment gives a str for each so many bytes: what is held stays bounded however large a fragment is.
     WINDOW = 1 << 20
@@ -46,16 +44,10 @@ cdef enum Policy:
 
 cdef dict POLICIES = {"strict": STRICT, "replace": REPLACE, "ignore": IGNORE, "surrogatepass": SURROGATEPASS}
 
-cdef inline PyObject *own(object item) noexcept:
-    Py_INCREF(item)
-    return <PyObject *> item
-
 
 @cython.final
 cdef class UTF8Engine(Engine):
-    """UTF8Engine(errors='strict')
-    --
-
+    """UTF8Engine(errors='strict')\n--\n\n\
     Decodes bytes fragments to str chunks whose concatenation does not depend on how the input was cut.
 
     ``errors`` is the name of an error handler of ``codecs``. A bad piece is what Unicode calls a maximal subpart, as
@@ -185,10 +177,10 @@ cdef class UTF8Engine(Engine):
         if self.policy == HANDLER:
             try:
                 return ask_handler(self.errors, bad, reason)
-            except UnicodeDecodeError:
-                pass
             except Exception as error:
-                self.fail(error, offset)
+                if not isinstance(error, UnicodeDecodeError):
+                    self.fail(error, offset)
+            if self.error is not None:
                 return None
         self.fail(InvalidEncoding("utf-8", bad, 0, len(bad), reason, offset), offset)
         return None

@@ -3,21 +3,18 @@
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-cdef extern from *:
-    PyObject *PyUnicode_FromOrdinal(int ordinal) except NULL
-    PyObject *PyUnicode_New(Py_ssize_t size, uint32_t maxchar) except NULL
-    void *PyUnicode_DATA(PyObject *text)
+from streamcore._native.cpython cimport new_character, new_text, text_data
 
 
 cdef inline PyObject *ascii_text(const unsigned char *p, Py_ssize_t size) except NULL:
     cdef PyObject *text
     if size == 1:  # these exist already
-        return PyUnicode_FromOrdinal(p[0])
-    text = PyUnicode_New(size, 0x7F)
-    memcpy(PyUnicode_DATA(text), p, size)
+        return new_character(p[0])
+    text = new_text(size, 0x7F)
+    memcpy(text_data(text), p, size)
     return text
 
 

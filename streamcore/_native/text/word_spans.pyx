@@ -2,12 +2,13 @@
 """Words of a batch that still lie in their fragment, as offsets; the engine in words.pyx fills them in."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Substring
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from streamcore._native.cpython cimport steal
 from streamcore._native.engine.span_engine cimport AS_STR, AS_VIEW
 from streamcore._native.kernels.utf8_text cimport text_of
 from streamcore._native.buffers.view cimport make_view
@@ -15,15 +16,6 @@ from streamcore._native.buffers.view cimport make_view
 cdef extern from "text/words_text.h":
     void words_utf8_places(const void *p, int width, Py_ssize_t first, int64_t *starts, int64_t *ends,
                            Py_ssize_t head, Py_ssize_t count) noexcept
-
-cdef extern from *:
-    """
-    static inline PyObject *words_steal(PyObject *item) { return item; }
-    """
-    object words_steal(PyObject *item)  # the reference is handed over
-    PyObject *PyBytes_FromStringAndSize(const char *data, Py_ssize_t size) except NULL
-    object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t stop)
-    object PyUnicode_AsUTF8String(object text)
 
 
 @cython.final
@@ -77,12 +69,12 @@ cdef class WordSpans:
         start = self.start_of(index)
         size = self.ends[index] - (self.ends[index - 1] if index else 0)
         if self.ascii and self.kind == AS_STR:
-            return words_steal(ascii_text(self.ptr + start, size))
+            return steal(ascii_text(self.ptr + start, size))
         if self.kind == AS_STR:
             return text_of(self.ptr + start, size)
         if self.kind == AS_VIEW:
             return make_view(self.owner, self.ptr + start, size)
-        return words_steal(PyBytes_FromStringAndSize(<const char *> self.ptr + start, size))
+        return PyBytes_FromStringAndSize(<const char *> self.ptr + start, size)
 
     def __len__(self):
         return self.count
@@ -109,8 +101,8 @@ cdef class WordSpans:
         if self.starts == NULL and not headed:
             if self.first == 0 and type(self.owner) is bytes and self.size == PyBytes_GET_SIZE(self.owner):
                 return self.owner
-            return words_steal(PyBytes_FromStringAndSize(<const char *> self.ptr + self.first, self.size))
-        joined = words_steal(PyBytes_FromStringAndSize(NULL, self.size))
+            return PyBytes_FromStringAndSize(<const char *> self.ptr + self.first, self.size)
+        joined = PyBytes_FromStringAndSize(NULL, self.size)
         out = PyBytes_AS_STRING(joined)
         if headed:
             head = self.head.encode() if self.kind == AS_STR else bytes(self.head)
@@ -126,7 +118,7 @@ cdef class WordSpans:
 
     def offsets(self):
         """n + 1 int64 values: 0 and the ends."""
-        result = words_steal(PyBytes_FromStringAndSize(NULL, (self.count + 1) * <Py_ssize_t> sizeof(int64_t)))
+        result = PyBytes_FromStringAndSize(NULL, (self.count + 1) * <Py_ssize_t> sizeof(int64_t))
         cdef int64_t *out = <int64_t *> PyBytes_AS_STRING(result)
         out[0] = 0
         if self.count:

@@ -188,7 +188,7 @@ BITS_INLINE size_t words_vector_body(const void *units, size_t n, int kind, int 
             before = spaces >> 63;
             left = 64;
         }
-        /* Eight places at a time whether needed or not: one branch a block instead of one a change. */
+        /* Eight places at a time whether needed or not: one branch per block instead of one per change. */
         count = bits_count(changes);
         if (count) {
             uint32_t *to = out + k;

@@ -11,15 +11,19 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawRealloc
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.unicode cimport (
+    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_New,
+    PyUnicode_Substring,
+)
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport strcmp
 
+from streamcore._native.cpython cimport own, PyUnicode_IS_ASCII, steal
 from streamcore._native.engine.span_engine cimport (
     AS_BYTES, AS_STR, AS_VIEW, BATCH_BYTES, BATCH_ITEMS, Engine, Progress, TRUNCATE_OVERSIZE,
 )
-from streamcore._native.kernels.scan cimport check_kernel, kernels as scan_kernels
+from streamcore._native.kernels.scan cimport kernels as scan_kernels
 from streamcore._native.buffers.view cimport make_view
 from streamcore._native.text.word_spans cimport ascii_text, WordSpans
 
@@ -46,23 +50,13 @@ cdef extern from "text/words_text.h" nogil:
 
 cdef extern from *:
     """
-    static inline PyObject *words_steal(PyObject *item) { return item; }
     #if PY_VERSION_HEX < 0x030C0000
     #define words_ready(text) PyUnicode_READY(text)
     #else
     #define words_ready(text) 0
     #endif
     """
-    object words_steal(PyObject *item)  # the reference is handed over
     int words_ready(object text) except -1
-    PyObject *PyUnicode_New(Py_ssize_t size, uint32_t maxchar) except NULL
-    object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t stop)
-    object PyUnicode_AsUTF8String(object text)
-    void *PyUnicode_DATA(PyObject *text)
-    int PyUnicode_KIND(object text)
-    bint PyUnicode_Check(object text)
-    bint PyUnicode_IS_ASCII(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef enum:
     BLOCK = 1024 + 72  # changes found ahead: 4 KiB of them, and the room that a kernel wants
@@ -79,16 +73,9 @@ cdef tuple _types = (bytes, str, "view")
 cdef const words_kernel *chosen = NULL
 
 
-cdef inline PyObject *own(object item) noexcept:
-    Py_INCREF(item)
-    return <PyObject *> item
-
-
 @cython.final
 cdef class WordsEngine(Engine):
-    """WordsEngine(keep='trailing', *, max_size=67108864, on_oversize='raise', as_=None, borrow=False)
-    --
-
+    """WordsEngine(keep='trailing', *, max_size=67108864, on_oversize='raise', as_=None, borrow=False)\n--\n\n\
     Cuts words: runs of what is not whitespace, by ``str.isspace`` in text and by ``bytes.isspace`` in bytes.
 
     ``keep="trailing"`` gives each word with the whitespace after it, and the whitespace that the stream begins with as
@@ -127,7 +114,7 @@ cdef class WordsEngine(Engine):
                             f"{'str' if self.input == TEXT else 'bytes'}")
         if text:
             words_ready(fragment)
-            self.ptr = <const unsigned char *> PyUnicode_DATA(<PyObject *> fragment)
+            self.ptr = <const unsigned char *> PyUnicode_DATA(fragment)
             self.length = PyUnicode_GET_LENGTH(fragment)
             self.width = PyUnicode_KIND(fragment)
             self.ascii = PyUnicode_IS_ASCII(fragment)
@@ -250,7 +237,7 @@ cdef class WordsEngine(Engine):
             item = self.take()
             if item == NULL:
                 return None
-            spans.head = words_steal(item)
+            spans.head = steal(item)
             size = len(spans.head.encode() if self.kind == AS_STR else spans.head)
             spans.head_size = spans.size = spans.ends[0] = size
             spans.count = 1
@@ -314,6 +301,9 @@ cdef class WordsEngine(Engine):
         self.input = TEXT if self.text else BYTES
         return 0
 
+    cdef bint knows_kind(self):
+        return not self.follow or self.input != UNKNOWN
+
     cdef int clear(self) except -1:
         self.input = UNKNOWN
         self.text = False
@@ -365,8 +355,8 @@ cdef class WordsEngine(Engine):
         if stop:
             other = words_widest(self.ptr, stop, self.width)
             most = max(most, other)
-        joined = words_steal(PyUnicode_New(held + stop, most))
-        out = <unsigned char *> PyUnicode_DATA(<PyObject *> joined)
+        joined = PyUnicode_New(held + stop, most)
+        out = <unsigned char *> PyUnicode_DATA(joined)
         width = PyUnicode_KIND(joined)
         words_copy(out, width, self.carry, self.carry_width, held)
         if stop:
@@ -379,10 +369,12 @@ cdef class WordsEngine(Engine):
         text = self.join_text(start, stop)
         if self.kind == AS_STR:
             return own(text)
+        data = None
         try:
             data = PyUnicode_AsUTF8String(text)
         except UnicodeEncodeError as error:
             self.fail(error, self.base + start + error.start)
+        if data is None:
             return NULL
         if self.kind == AS_BYTES:
             return own(data)
@@ -392,43 +384,6 @@ cdef class WordsEngine(Engine):
         if self.text and self.on_oversize == TRUNCATE_OVERSIZE:
             return self.cut(start, start + self.max_size)
         return Engine.oversized(self, start)
-
-
-def kernels():
-    """Names of the kernels that this machine can run, the scalar reference first."""
-    names = []
-    while words_kernel_at(<int> len(names)) != NULL:
-        names.append(words_kernel_at(<int> len(names)).name.decode())
-    return names
-
-
-def changes_by(str kernel not None, data not None, bint starts=False, bint space=False):
-    """Offsets where words begin or end (or only begin), by one kernel, and the class of the last unit.
-
-    ``space`` is the class before ``data``, str or bytes. For the test that holds all kernels equal.
-    """
-    cdef const words_kernel *found
-    cdef const unsigned char *p
-    cdef Py_ssize_t at = 0, length = len(data)
-    cdef int which = 0, width = 1, state = space
-    cdef size_t count, done = 0, i
-    cdef uint32_t out[72 + 64]
-    check_kernel(kernel)
-    found = words_kernel_at(<int> kernels().index(kernel))
-    if isinstance(data, str):
-        p = <const unsigned char *> PyUnicode_DATA(<PyObject *> data)
-        width = PyUnicode_KIND(data)
-        which = 3 if width == 4 else width
-    else:
-        p = <const unsigned char *> <const char *> data
-    offsets = []
-    while at < length:
-        count = (found.starts[which] if starts else found.changes[which])(
-            p + at * width, length - at, &state, out, 72 + 64, &done)
-        for i in range(count):
-            offsets.append(at + <Py_ssize_t> out[i])
-        at += <Py_ssize_t> done
-    return offsets, bool(state)
 
 
 def choose():

@@ -60,7 +60,9 @@ class BPECore:
     pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
-    ``cache_bytes`` bounds the memory that remembers pieces; 0 turns it off.
+    ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
+    off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
+    of threads. They live as long as the object, and none takes more than 1 GiB.
 
     Text is ``str`` or any bytes-like object of UTF-8, whose invalid parts are treated as ``errors`` says (``"strict"``
     raises ``InvalidEncoding``). In ``str``, pairs of surrogates are joined and lone ones become U+FFFD.
@@ -179,7 +181,7 @@ class BPECore:
         return nfc(text)
 
     def _id_lists(self, text: str, allowed: frozenset[str]) -> Iterator[list[int]]:
-        """The ids of ``text``, a list a piece or special token."""
+        """The ids of ``text``, a list per piece or special token."""
         start = 0
         lookup = self._cache.__getitem__
         if allowed:
@@ -230,7 +232,7 @@ class BPECore:
         )
         return as_ids(ids)
 
-    def encode_batch(
+    def encode_many(
         self,
         texts: Iterable[Text],
         threads: int = 1,
@@ -241,7 +243,7 @@ class BPECore:
     ) -> tuple[Ids, npt.NDArray[np.int64]]:
         """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
 
-        ``threads`` is how many work at a time (here one: pure Python holds the interpreter's lock).
+        ``threads`` is how many work at a time, without the interpreter's lock; in pure Python it is one.
         """
         import numpy as np
 

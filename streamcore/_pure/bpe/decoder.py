@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from codecs import utf_8_decode
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._shared.eager_utf8 import may_be_completed, unfinished
+from ..._shared.options import core_option
 from ..._shared.text_input import check_errors, invalid_utf8
 from ..._shared.token_ids import id_list, join_tokens, unknown_id
 from ..engine.token_engine import TokenEngine
+from .core import BPECore
 from .stop_strings import StopFinder
-
-if TYPE_CHECKING:
-    from .core import BPECore
 
 __all__ = ["BPEDecoder"]
 
@@ -40,6 +39,7 @@ class BPEDecoder(TokenEngine):
         prompt: Iterable[int] = (),
         stop: str | Iterable[str] = (),
     ) -> None:
+        core_option(core, BPECore)
         self._errors = check_errors(errors)
         self._bytes_of = core._bytes_of
         self._stop = StopFinder(stop)
@@ -59,10 +59,10 @@ class BPEDecoder(TokenEngine):
 
     def _take(self, fragment: Any) -> list[Any]:
         ids = id_list(fragment, self._name)
-        end = self.offset + len(ids)
+        end = self._offset + len(ids)
         self._changing = True
         if self.stopped is not None:
-            self.offset = end
+            self._offset = end
             return []
         unknown: ValueError | None = None
         try:
@@ -71,17 +71,17 @@ class BPEDecoder(TokenEngine):
             known = 0
             while ids[known] in self._bytes_of:
                 known += 1
-            unknown = unknown_id(ids[known], self.offset + known)
+            unknown = unknown_id(ids[known], self._offset + known)
             ids = ids[:known]
             data = b"".join(map(self._bytes_of.__getitem__, ids))
-        self.offset += len(ids)
+        self._offset += len(ids)
         text = self._stop.feed(self._decode(data, False), self.error is not None)
         if unknown is not None and self.error is None and self.stopped is None:
             # what is held is shown as it is, as in front of any error
             text += self._stop.feed(self._decode(b"", True), True)
-            self._fail(unknown)
+            self._fail(unknown, self._offset)
         if self.stopped is not None:
-            self.offset, self.error = end, None  # what came after the stop string does not matter
+            self._offset, self.error = end, None  # what came after the stop string does not matter
         return [text] if text else []
 
     def _decode(self, data: bytes, final: bool) -> str:
@@ -92,7 +92,7 @@ class BPEDecoder(TokenEngine):
                 text, used = utf_8_decode(data, self._errors, True)
         except UnicodeDecodeError as error:
             self._held = b""
-            self._fail(invalid_utf8(error, self._decoded))
+            self._fail(invalid_utf8(error, self._decoded), self._offset)
             return data[: error.start].decode()
         self._held = data[used:]
         self._decoded += used

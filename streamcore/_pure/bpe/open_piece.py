@@ -66,9 +66,8 @@ class OpenPieces:
             self._bytes if self._encodings is None else b"".join(self._tokens) + bytes(self._encodings.text)
         )
 
-    def feed(self, text: str, final: bool) -> list[int]:
-        """The ids that ``text`` makes final; ``final`` ends the text."""
-        out: list[int] = []
+    def feed(self, text: str, final: bool, out: list[int]) -> None:
+        """Append the ids that ``text`` makes final; ``final`` ends the text."""
         known = 0  # characters of text that the encodings have already
         if self._open and self._scanner.looks_back:
             held = "".join(self._held)
@@ -93,7 +92,6 @@ class OpenPieces:
             text, known = rest, 0
         if repeated[1]:
             del out[repeated[0] : sum(repeated)]
-        return out
 
     def _bulk(self, text: str, final: bool, out: list[int]) -> str:
         """Encode the pieces that are surely settled; what is left."""

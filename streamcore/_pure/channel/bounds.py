@@ -7,7 +7,7 @@ from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .channel import Channel
+    from .waiting import Waiting
 
 __all__ = ["Budget", "max_weight_of", "weight_of"]
 
@@ -69,7 +69,7 @@ class Budget:
         self._bytes = 0  # the same
         self._armed = False  # the producer that draws for all waits
         self._lock = threading.Lock()
-        self.source: Channel[Any] | None = None  # its channel, once that has joined
+        self.source: Waiting[Any] | None = None  # its channel, once that has joined
 
     def add(self, items: int, size: int) -> None:
         with self._lock:

@@ -1,6 +1,6 @@
-"""What every engine is made of: fragments in, items out, what is unfinished carried over.
+"""What engines of byte spans are made of: fragments in, items out, what is unfinished carried over.
 
-Native: ``_native.engine.span_engine``.
+The life cycle is that of ``engine``; native: ``_native.engine.span_engine``.
 
 A fragment is ``_data``; ``_base`` is the stream offset of its first byte. What earlier fragments left unfinished is
 ``_carry`` and lies, in the same coordinates, at ``[-len(_carry), 0)``: an item may thus span ``[start, stop)`` with a
@@ -10,15 +10,14 @@ and a huge fragment does not become a huge list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..._shared import options
-from ..._shared.driving import check_idle
-from ..._shared.notes import add_note, place, shown
 from ...batch import Batch
 from ...errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 from ..buffers.view import freeze
+from .engine import BaseEngine
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -28,7 +27,6 @@ __all__ = ["Engine"]
 RAISE, SKIP, TRUNCATE = range(3)
 EMIT, DROP, RAISE_INCOMPLETE = range(3)
 AS_BYTES, AS_STR, AS_VIEW = range(3)
-END: Any = object()
 TYPES: tuple[Any, ...] = (bytes, str, "view")
 
 BLOCK = 1024  # items of a block at most, where they are made one by one
@@ -44,10 +42,8 @@ def splittable(data: memoryview) -> Iterator[bytes]:
             yield data[at : at + SPAN].tobytes()
 
 
-class Engine:
-    """Base of the engines: sans-IO, fragments in by ``feed()``, items out."""
-
-    _unit = "byte"
+class Engine(BaseEngine):
+    """Base of the engines of byte spans: sans-IO, fragments in by ``feed()``, items out."""
 
     def __init__(
         self,
@@ -64,13 +60,11 @@ class Engine:
         self._on_incomplete = options.on_incomplete_option(on_incomplete)
         self._kind = options.as_option(as_)
         self._borrow = bool(borrow)
-        self._busy = False  # a call is at work: whatever code it runs may not call the engine
-        self._driven = False  # an iterator has it, until that is exhausted, closed or dropped
         self._clear()
 
     def _clear(self) -> None:
         """Set what a stream changes; an engine with more state extends it."""
-        self.error: BaseException | None = None
+        super()._clear()
         self.skipped = 0
         """How many items on_oversize="skip" dropped."""
         self._data: memoryview | None = None
@@ -78,134 +72,30 @@ class Engine:
         self._carry = bytearray()
         self._start = 0  # where the unfinished item starts, relative to the fragment
         self._discarded: int | None = None  # stream offset of the oversized item whose end is awaited
-        self._ended = False
 
     # ---- the public face ----
 
     @property
     def offset(self) -> int:
-        """Bytes taken in so far (code points for str input)."""
+        """How much was taken in so far, in bytes; for str input in code points, for ids in ids."""
         return self._base + (0 if self._data is None else len(self._data))
 
-    def feed(self, fragment: ReadableBuffer) -> list[Any]:
-        """Take in one fragment and give the list of items that are complete now.
-
-        An error in the input is raised once every item before it was given, and by every further call until
-        ``reset()``. When anything else is raised (TypeError for a wrong fragment), nothing was taken in.
-        """
-        self._check_open("feed")
-        self._busy = True
-        try:
-            items = [item for block in self._cut(self._accept(fragment)) for item in block]
-        finally:
-            self._busy = False
-        self._raise_unless(items)
-        return items
-
-    def finish(self) -> list[Any]:
-        """End the input and give the list of items that this completes; a second call gives an empty list."""
-        check_idle(self._name, self._busy, self._driven)
-        if self._ended and self.error is None:
-            return []
-        self._check_open("finish")
-        self._busy = True
-        try:
-            items = self._finish()
-        finally:
-            self._busy = False
-        self._raise_unless(items)
-        return items
-
-    def reset(self) -> None:
-        """Back to new: nothing taken in, no error."""
-        check_idle(self._name, self._busy, self._driven)
-        self._busy = True
-        try:
-            self._clear()
-        finally:
-            self._busy = False
-
-    def iterate(self, fragments: Iterable[ReadableBuffer]) -> Generator[Any, None, None]:
-        """Iterator of the items in ``fragments`` (an iterator, which it owns and closes exactly once, however it ends).
-
-        Pulls a fragment only when no complete item is left. Exceptions of ``fragments`` pass through, with a note.
-        Until it ends nothing else may drive the engine: ``feed``, ``finish``, ``reset`` and a second iterator are a
-        ValueError. Closed or dropped midway, it forgets the fragment in work and the item that is unfinished; after
-        an exception of ``fragments`` that item is still there. Either way the engine then goes on from ``offset``.
-        """
-        return self._start_run(fragments, None)
+    @property
+    def done(self) -> bool:
+        """Whether no further input can give an item: ``iterate()`` then pulls no more."""
+        return False
 
     def batches(self, fragments: Iterable[ReadableBuffer]) -> Generator[Batch, None, None]:
         """Iterator of ``Batch`` objects, otherwise as ``iterate()``; a batch ends at the latest with its fragment."""
         return self._start_run(fragments, lambda items: Batch._of_items(items, TYPES[self._kind]))
 
-    # ---- driving ----
+    # ---- fragments ----
 
-    def _start_run(
-        self, fragments: Iterable[Any], pack: Callable[[list[Any]], Batch] | None
-    ) -> Generator[Any, None, None]:
-        self._check_open("iterate")
-        self._busy = True
-        try:
-            run = self._run(iter(fragments), pack)
-            next(run)  # a generator that never ran would not close its source
-        finally:
-            self._busy = False
-        return run
+    def _is_done(self) -> bool:
+        return self.done
 
-    def _run(
-        self, fragments: Iterator[Any], pack: Callable[[list[Any]], Batch] | None
-    ) -> Generator[Any, None, None]:
-        midway = False
-        try:
-            self._driven = True
-            try:
-                yield None
-                self._busy = True
-                while (fragment := next(fragments, END)) is not END:
-                    midway = True
-                    for block in self._cut(self._accept(fragment)):
-                        items = block if pack is None or not block else [pack(block)]
-                        self._busy = False
-                        try:
-                            yield from items
-                        finally:  # also when closed, before the fragment is let go
-                            self._busy = True
-                    if self.error is not None:
-                        raise self.error.with_traceback(None)
-                midway = False
-                last = self._finish()
-                items = last if pack is None or not last else [pack(last)]
-                self._busy = False
-                yield from items
-                self._busy = True
-                if self.error is not None:
-                    raise self.error.with_traceback(None)
-            except GeneratorExit:
-                self._busy = True
-                if midway:
-                    self._abandon()
-                close(fragments)
-                raise
-            except BaseException as error:
-                self._busy = True
-                self._annotate(error, self.offset)
-                close_after(error, fragments)
-                raise
-            close(fragments)
-        finally:
-            self._busy = self._driven = False
-
-    def _check_open(self, call: str) -> None:
-        check_idle(self._name, self._busy, self._driven)
-        if self.error is not None:
-            raise self.error.with_traceback(None)
-        if self._ended:
-            raise ValueError(f"{call}() after finish(): call reset() first")
-
-    def _raise_unless(self, items: list[Any]) -> None:
-        if self.error is not None and not items:
-            raise self.error.with_traceback(None)
+    def _blocks_of(self, fragment: ReadableBuffer) -> Iterator[list[Any]]:
+        return self._cut(self._accept(fragment))
 
     def _accept(self, fragment: ReadableBuffer) -> memoryview:
         """The fragment as memory that nobody changes."""
@@ -336,29 +226,3 @@ class Engine:
             del self._carry[: len(self._carry) + start]
             self._carry += data
         self._start = -len(self._carry)
-
-    # ---- errors ----
-
-    def _fail(self, error: BaseException, offset: int) -> None:
-        """Stop the engine: ``error`` is raised after the items already cut, and ever after."""
-        self._annotate(error, offset)
-        self.error = error
-
-    def _annotate(self, error: BaseException, offset: int) -> None:
-        """Say where, unless a stage further up did."""
-        place(error, f"{self._name}, at {self._unit} {offset} of its input")
-
-
-def close(source: Any) -> None:
-    """Call ``source.close()`` where there is one."""
-    close = getattr(source, "close", None)
-    if close is not None:
-        close()
-
-
-def close_after(error: BaseException, source: Any) -> None:
-    """Close ``source`` because of ``error``, which must not be lost to a second one."""
-    try:
-        close(source)
-    except Exception as second:  # noqa: BLE001 - told in a note; the first error is the one that counts
-        add_note(error, f"closing its source failed too: {shown(second)}")

@@ -23,7 +23,8 @@ from ..._shared.async_ends import (
     end,
     guard_of,
 )
-from .steps import DROPPED, step_of
+from ..._shared.steps import DROPPED
+from .steps import Step, one_by_one, satisfied, steps_of
 
 __all__ = ["async_closing_iterator"]
 
@@ -35,8 +36,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
-    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order, as
-    ``operators`` does them: ``("map", fn, name)``, ``("filter", fn, name)``, ``("take", count, name)``.
+    stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         annotate: Annotate | None = None,
         *,
         blocks: bool = False,
-        steps: Iterable[tuple[str, Any, str]] = (),
+        steps: Iterable[Step] = (),
     ) -> None:
         if not hasattr(type(iterator), "__anext__"):
             raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
@@ -55,7 +55,8 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         self._owns = bool(self._owned)
         self._annotate = annotate
         self._blocks = blocks
-        self._steps = [step_of(*step) for step in steps]
+        self._steps = steps_of(steps, in_async=True)
+        self._apply = one_by_one(self._steps)
         self._held: list[T] = []  # of a block, the last item first
         self._busy: str | None = None
         self._given_up = False
@@ -95,16 +96,11 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
 
     async def _step(self) -> T:
         """The next item that passes every step."""
-        while True:
-            if any(step.left == 0 for step in self._steps):
-                raise StopAsyncIteration
-            item: Any = await self._pull()
-            for step in self._steps:
-                item = step(item)
-                if item is DROPPED:
-                    break
-            else:
+        while not satisfied(self._steps):
+            item = self._apply(await self._pull())
+            if item is not DROPPED:
                 return item  # type: ignore[no-any-return]
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Close every stage and the source, last to first; a second call does nothing."""

@@ -9,10 +9,12 @@ dropped generator closes what it holds level by level, on the C stack. An end go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from ..._shared.notes import make_room, note_failure
+from ..._shared.steps import DROPPED
+from .steps import Step, one_by_one, satisfied, steps_of
 
 __all__ = ["Stream", "close_all", "closing_iterator"]
 
@@ -31,29 +33,11 @@ class Stream(Generic[T_co]):
         self._running = False  # a pull or the end is under way
         self._source: Iterator[Any] | None = source  # None once the end has begun
 
-    def __iter__(self) -> Iterator[T_co]:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T_co:
-        if self._running:
-            raise ValueError(RUNNING)
-        if self._source is None:
-            raise StopIteration
-        self._running = True
-        try:
-            item = self._step(self._source)
-        except StopIteration:
-            pass
-        except BaseException as error:
-            self._running = False
-            self._end(error)
-            raise
-        else:
-            self._running = False
-            return item
-        self._running = False
-        self._end(None)
-        raise StopIteration
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close every stage and the source, last to first; a second call does nothing."""
@@ -64,10 +48,6 @@ class Stream(Generic[T_co]):
     def __del__(self) -> None:
         if getattr(self, "_source", None) is not None:
             self._end(None)
-
-    def _step(self, source: Iterator[Any]) -> T_co:
-        """The next item to give, StopIteration where there is none."""
-        return next(source)  # type: ignore[no-any-return]
 
     def _detach(self, error: BaseException | None) -> list[Any]:
         """Forget the source, so that nothing is closed twice; gives what is to be closed, the last one first."""
@@ -91,21 +71,54 @@ class closing_iterator(Stream[T_co]):  # noqa: N801 - the twin of a function-lik
     ``owned`` is in the order of the data's way, source first, and has ``iterator`` as its last entry; entries without
     a ``close`` are passed over. ``close()`` returns after all are closed. An exception is shown to ``annotate`` first
     and then raised as it is; errors of ``close`` methods become notes of it, or are raised where there is none.
+    ``steps`` are done with each item, in order.
     """
 
     def __init__(
         self,
-        iterator: Iterator[T_co],
+        iterator: Iterator[Any],
         owned: Sequence[object],
         annotate: Callable[[BaseException], object] | None = None,
+        *,
+        steps: Iterable[Step] = (),
     ) -> None:
         self._owned = list(owned)
         self._annotate = annotate
+        self._steps = steps_of(steps, in_async=False)
+        # one step is called as it is, and only one that ends the stream is looked at before a pull
+        limits = [step for step in self._steps if step._left >= 0]
+        self._limit = limits[0] if limits else None
+        self._several = len(limits) > 1
         super().__init__(iterator)
+        self._items = map(one_by_one(self._steps), iterator) if self._steps else iterator
+
+    def __next__(self) -> T_co:
+        if self._running:
+            raise ValueError(RUNNING)
+        if self._source is None:
+            raise StopIteration
+        self._running = True
+        try:
+            limit = self._limit
+            while limit is None or (limit._left and not (self._several and satisfied(self._steps))):
+                item: Any = next(self._items)
+                if item is not DROPPED:
+                    self._running = False
+                    return item  # type: ignore[no-any-return]
+        except StopIteration:
+            pass
+        except BaseException as error:
+            self._running = False
+            self._end(error)
+            raise
+        self._running = False
+        self._end(None)
+        raise StopIteration
 
     def _detach(self, error: BaseException | None) -> list[Any]:
         annotate, owned = self._annotate, self._owned
         self._source = self._annotate = None
+        self._items = iter(())
         self._owned = []
         if error is not None and annotate is not None and not isinstance(error, GeneratorExit):
             try:

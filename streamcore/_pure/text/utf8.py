@@ -32,10 +32,7 @@ DIRECT = frozenset({"strict", "replace", "ignore", "backslashreplace", "surrogat
 
 
 class UTF8Engine(Engine):
-    """UTF8Engine(errors='strict')
-    --
-
-    Decodes bytes fragments to str chunks whose concatenation does not depend on how the input was cut.
+    """Decodes bytes fragments to str chunks whose concatenation does not depend on how the input was cut.
 
     ``errors`` is the name of an error handler of ``codecs``. A bad piece is what Unicode calls a maximal subpart, as
     for ``bytes.decode``. A handler that is not one of Python's own sees only the bad piece, at position 0, and may not

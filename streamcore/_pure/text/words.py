@@ -37,10 +37,7 @@ CONVERSIONS: dict[tuple[bool, int], Callable[[Any], Any]] = {
 
 
 class WordsEngine(Engine):
-    """WordsEngine(keep='trailing', *, max_size=67108864, on_oversize='raise', as_=None, borrow=False)
-    --
-
-    Cuts words: runs of what is not whitespace, by ``str.isspace`` in text and by ``bytes.isspace`` in bytes.
+    """Cuts words: runs of what is not whitespace, by ``str.isspace`` in text and by ``bytes.isspace`` in bytes.
 
     ``keep="trailing"`` gives each word with the whitespace after it, and the whitespace that the stream begins with as
     an item of its own, so that the items joined are the input; a word comes when the next one begins.

@@ -1,0 +1,123 @@
+"""R6, R10, R11, R14: operators against what the standard library has, and against generators written by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from operator import add
+from typing import Any
+
+import pytest
+
+from streamcore import ops
+
+ITEMS = 100_000
+NUMBERS = range(1, ITEMS + 1)
+TENS = range(ITEMS // 10)
+
+
+def ten(_: Any) -> range:
+    return range(10)
+
+
+def drain(stream: Iterable[Any]) -> int:
+    number = 0
+    for _ in stream:
+        number += 1
+    return number
+
+
+async def adrain(stream: Any) -> int:
+    number = 0
+    async for _ in stream:
+        number += 1
+    return number
+
+
+def nested() -> Iterator[int]:
+    for number in TENS:
+        yield from ten(number)
+
+
+def nested_loops() -> Iterator[int]:
+    for number in TENS:
+        for item in ten(number):  # noqa: UP028 - what a hand writes
+            yield item
+
+
+async def source(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+
+
+async def anested() -> AsyncIterator[int]:
+    async for number in source(TENS):
+        for item in ten(number):
+            yield item
+
+
+async def both_in_turn() -> int:
+    """The least that two async sources cost: a loop without a stream of its own."""
+    first, second, number = source(NUMBERS), source(NUMBERS), 0
+    try:
+        while True:
+            await anext(first)
+            await anext(second)
+            number += 1
+    except StopAsyncIteration:
+        return number
+
+
+# of each group the first side is what the others are held against
+SIDES: dict[str, dict[str, Callable[[], int]]] = {
+    "R6: map": {
+        "map": lambda: drain(map(abs, NUMBERS)),
+        "ops.map": lambda: drain(ops.map(abs).stream(NUMBERS)),
+    },
+    "R6: filter": {
+        "filter": lambda: drain(filter(abs, NUMBERS)),
+        "ops.filter": lambda: drain(ops.filter(abs).stream(NUMBERS)),
+    },
+    "takewhile": {
+        "itertools.takewhile": lambda: drain(itertools.takewhile(abs, NUMBERS)),
+        "ops.take_while": lambda: drain(ops.take_while(abs).stream(NUMBERS)),
+    },
+    "accumulate": {
+        "itertools.accumulate": lambda: drain(itertools.accumulate(NUMBERS, add)),
+        "ops.scan": lambda: drain(ops.scan(add, 0).stream(NUMBERS)),
+    },
+    "enumerate": {
+        "enumerate": lambda: drain(enumerate(NUMBERS)),
+        "ops.enumerate": lambda: drain(ops.enumerate().stream(NUMBERS)),
+    },
+    "R10: zip of 2": {
+        "zip": lambda: drain(zip(NUMBERS, NUMBERS, strict=False)),
+        "ops.zip": lambda: drain(ops.zip(NUMBERS, NUMBERS)),
+    },
+    "R10: zip of 2, async": {
+        "a loop that awaits both": lambda: asyncio.run(both_in_turn()),
+        "ops.zip": lambda: asyncio.run(adrain(ops.zip(source(NUMBERS), source(NUMBERS)))),
+    },
+    "R11: flat_map of ranges of 10": {
+        "nested generator": lambda: drain(nested_loops()),
+        "with yield from": lambda: drain(nested()),
+        "ops.flat_map": lambda: drain(ops.flat_map(ten).stream(TENS)),
+    },
+    "R11: flat_map of ranges of 10, async": {
+        "nested generator": lambda: asyncio.run(adrain(anested())),
+        "ops.flat_map": lambda: asyncio.run(adrain(ops.flat_map(ten).astream(source(TENS)))),
+    },
+    "R14: chain": {
+        "itertools.chain": lambda: drain(itertools.chain(NUMBERS[:10], NUMBERS[10:])),
+        "ops.chain": lambda: drain(ops.chain(NUMBERS[:10], NUMBERS[10:])),
+    },
+}
+CASES = [(group, side) for group, sides in SIDES.items() for side in sides]
+
+
+@pytest.mark.parametrize(("group", "side"), CASES)
+def test_operators(measure: Any, group: str, side: str) -> None:
+    run = SIDES[group][side]
+    assert run() == next(iter(SIDES[group].values()))()
+    measure(f"{group}, time per {ITEMS} items", run, 8 * ITEMS)

@@ -1,0 +1,1 @@
+"""Columns for Arrow libraries, native; twin: ``_pure.arrow``."""

@@ -1,0 +1,1 @@
+"""Columns for Arrow libraries: what stands in for the native part."""

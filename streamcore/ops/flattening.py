@@ -1,0 +1,124 @@
+"""``flat_map``, and what it has in common with ``chain``: the items of iterables, one after the other."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .._backend import MapStep, async_closing_iterator, flat_iterator
+from .._shared.notes import raise_noted
+from ..runnables.base import Runnable
+from .operator import Item, Result, take_no_more
+from .per_item import PerItem
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import overload
+
+    from .._backend import Step
+    from ..runnables.config import RunnableConfig
+
+__all__ = ["Held", "aflattened", "flat_map"]
+
+
+class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.flat_map
+    """The items of the iterable ``fn(item)``, for each item in turn; it is closed before the next item is pulled.
+
+    ``fn`` may be a generator function. In async streams it may be a coroutine function, and give async iterables. An
+    error of ``fn``, or of what it gave, gets a note with the number of the item.
+    """
+
+    _step_of = MapStep
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            fn: Callable[[Item], Coroutine[Any, Any, Iterable[Result]]]
+            | Callable[[Item], Coroutine[Any, Any, AsyncIterable[Result]]],
+        ) -> None: ...
+        @overload
+        def __init__(self, fn: Callable[[Item], AsyncIterable[Result]]) -> None: ...
+        @overload
+        def __init__(self, fn: Callable[[Item], Iterable[Result]]) -> None: ...
+
+    def __init__(self, fn: Any) -> None:
+        super().__init__(fn)
+        if self._fn_is_async:
+            self._fn_is_async = gives_awaitables(fn)
+
+    def _step(self, **kwargs: Any) -> Step | None:
+        take_no_more(self, kwargs)
+        return None  # one step is half of its work
+
+    def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
+        if not self._written.is_sync:
+            return Runnable.transform(self, source, config)
+        iterables = super()._behind(source, config)
+        return flat_iterator(iterables, [iterables], self._name)
+
+    def _over(
+        self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
+    ) -> AsyncIterator[Any]:
+        iterables = super()._over(source, owned, config)
+        inner = Held()
+        items = aflattened(iterables, inner, self._name)
+        return async_closing_iterator(items, (iterables, inner, items))
+
+
+def gives_awaitables(fn: Any) -> bool:
+    called = fn if inspect.isroutine(fn) or isinstance(fn, type) else getattr(fn, "__call__", fn)  # noqa: B004
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(called)
+
+
+class Held:
+    """Iterators that an async stream closes when it ends, and that may come and go until then."""
+
+    __slots__ = ("entries", "given_up")
+
+    def __init__(self, entries: Iterable[Any] = ()) -> None:
+        self.entries = list(entries)
+        self.given_up = False  # whether a pull of one of them may have been
+
+    # as a stream of ours: what closes it closes its entries, without a call inside a call
+    def _begin_close(self) -> tuple[list[Any], bool]:
+        return self.entries, self.given_up
+
+    def _end_close(self) -> None: ...
+
+
+async def aflattened(
+    iterables: AsyncIterator[Any], inner: Held, name: str | None = None
+) -> AsyncIterator[Any]:
+    """The items of each of the ``iterables``, which may be async ones: ``flat_iterator`` for async streams.
+
+    The one that is open lies in ``inner``, for its owner to close.
+    """
+    at = 0
+    async for iterable in iterables:
+        try:
+            if hasattr(iterable, "__aiter__"):
+                items = aiter(iterable)
+                inner.entries.append(items)
+                async for item in items:
+                    yield item
+            else:
+                items = iter(iterable)
+                inner.entries.append(items)
+                for item in items:
+                    yield item
+        except BaseException as error:
+            inner.given_up = isinstance(error, GeneratorExit)
+            if name is None:
+                raise
+            raise_noted(error, name, at, in_async=True)
+        iterable = items = None  # let go of
+        ended = inner.entries.pop()
+        if (aclose := getattr(ended, "aclose", None)) is not None:
+            await aclose()
+        elif (close := getattr(ended, "close", None)) is not None:
+            close()
+        ended = aclose = close = None
+        at += 1

@@ -1,0 +1,142 @@
+"""``RunnableBinding``: a Runnable with keyword arguments, a config or a fold of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from .base import Chunk, Input, Output, Runnable
+from .config import merge_configs
+from .folding import afolded, checked_fold, fold_as, folded
+
+if TYPE_CHECKING:
+    from .._backend import Step
+    from .composing import Fold, FoldFunction
+    from .config import RunnableConfig
+
+__all__ = ["RunnableBinding"]
+
+
+class RunnableBinding(Runnable[Input, Output, Chunk]):
+    """``bound``, called with ``kwargs`` and ``config``, its chunks folded by ``fold``.
+
+    Keyword arguments of a call win over ``kwargs``, its config is merged over ``config``. A binding of a binding is one
+    binding. Attributes that it has not are those of ``bound``.
+    """
+
+    def __init__(
+        self,
+        bound: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        config: RunnableConfig | None = None,
+        *,
+        fold: Fold | None = None,
+        name: str | None = None,
+    ) -> None:
+        from .function import coerce_to_runnable
+
+        bound = coerce_to_runnable(bound)
+        kwargs, config, fold = dict(kwargs or {}), merge_configs(config), checked_fold(fold)
+        if type(bound) is RunnableBinding:
+            kwargs = {**bound.kwargs, **kwargs}
+            config = merge_configs(bound.config, config)
+            fold = bound.fold if fold is None else fold
+            name = bound.name if name is None else name
+            bound = bound.bound
+        self.bound: Runnable[Any, Any, Any] = bound
+        self.kwargs: dict[str, Any] = kwargs
+        self.config: RunnableConfig = config
+        self.fold: Fold | None = fold
+        self.name = name
+        self._written = bound._written
+        self._closes_input = bound._closes_input  # type: ignore[misc]
+        self._notes_source = bound._notes_source  # type: ignore[misc]
+        self._takes_fold = bound._takes_fold  # type: ignore[misc]
+        self._chunks_are = bound._chunks_are if fold is None else "items"  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        shown = [repr(self.bound)]
+        for key, value in (("kwargs", self.kwargs), ("config", self.config), ("fold", self.fold)):
+            if value:
+                shown.append(f"{key}={getattr(value, '__name__', None) or repr(value)}")
+        return f"RunnableBinding({', '.join(shown)})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "bound" not in self.__dict__:  # asked for by copy and pickle
+            raise AttributeError(name)
+        return getattr(self.bound, name)
+
+    def get_name(self) -> str:
+        return self.name or self.bound.get_name()
+
+    def _config(self, config: RunnableConfig | None) -> RunnableConfig | None:
+        return merge_configs(self.config, config) if self.config else config
+
+    def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {**self.kwargs, **kwargs} if self.kwargs else kwargs
+
+    def _empty(self) -> Any:
+        return self.bound._empty()
+
+    def _step(self, **kwargs: Any) -> Step | None:
+        return self.bound._step(**self._kwargs(kwargs))
+
+    def _link(
+        self,
+        input: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        return self.bound._link(input, owned, self._config(config), fold, **self._kwargs(kwargs))
+
+    def _alink(
+        self,
+        input: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        return self.bound._alink(input, owned, self._config(config), fold, **self._kwargs(kwargs))
+
+    def _collector(self, before: Callable[[Iterable[Any]], Any] | None) -> Callable[[Iterable[Any]], Any]:
+        return self.bound._collector(before) if self.fold is None else self.collect
+
+    def collect(self, chunks: Iterable[Any]) -> Output:
+        if self.fold is None:
+            return cast("Output", self.bound.collect(chunks))
+        return cast("Output", fold_as(self.fold, chunks, self.__repr__, self._empty))
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if self.fold is not None:
+            return folded(self.collect, self.stream(input, config, **kwargs))
+        return cast("Output", self.bound.invoke(input, self._config(config), **self._kwargs(kwargs)))
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
+        return self.bound.stream(input, self._config(config), **self._kwargs(kwargs))
+
+    def transform(
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Chunk]:
+        if not self._written.is_sync:
+            return super().transform(input, config, **kwargs)
+        return self._transformed(input, config, **kwargs)
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if self.fold is not None:
+            return await afolded(self.acollect, self.astream(input, config, **kwargs))
+        return cast("Output", await self.bound.ainvoke(input, self._config(config), **self._kwargs(kwargs)))
+
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        return self.bound.astream(input, self._config(config), **self._kwargs(kwargs))
+
+    def atransform(
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        return self._atransformed(input, config, **kwargs)

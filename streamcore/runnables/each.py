@@ -1,0 +1,48 @@
+"""``RunnableEach``: one Runnable for each input of a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .base import Runnable
+
+if TYPE_CHECKING:
+    from .composing import Given, Made
+    from .config import RunnableConfig
+else:
+    from typing import TypeVar
+
+    Given = TypeVar("Given")
+    Made = TypeVar("Made")
+
+__all__ = ["RunnableEach"]
+
+
+class RunnableEach(Runnable["list[Given]", "list[Made]", "list[Made]"]):
+    """``bound`` for each input of a list, through its ``batch``: a list in, a list out. ``x.map()`` makes it."""
+
+    def __init__(self, bound: Any) -> None:
+        from .function import coerce_to_runnable
+
+        self.bound: Runnable[Any, Any] = coerce_to_runnable(bound)
+        if not self.bound._written.is_sync:
+            self._written = self._overrides(RunnableEach, "ainvoke")
+
+    def __repr__(self) -> str:
+        return f"RunnableEach({self.bound!r})"
+
+    def invoke(self, input: list[Given], config: RunnableConfig | None = None, **kwargs: Any) -> list[Made]:
+        if not self._written.is_sync:
+            return super().invoke(input, config, **kwargs)
+        return self.bound.batch(_listed(self, input), config, **kwargs)
+
+    async def ainvoke(
+        self, input: list[Given], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> list[Made]:
+        return await self.bound.abatch(_listed(self, input), config, **kwargs)
+
+
+def _listed(stage: RunnableEach[Any, Any], input: Any) -> list[Any]:
+    if isinstance(input, (str, bytes, bytearray, memoryview, dict)) or not hasattr(input, "__iter__"):
+        raise TypeError(f"{stage!r} takes a list of inputs, got {type(input).__name__}")
+    return list(input)

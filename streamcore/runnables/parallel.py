@@ -1,0 +1,240 @@
+"""``RunnableParallel``: several Runnables on the same input, their outputs in a dict."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .._backend import async_closing_iterator, close_all, closing_iterator
+from .addable import AddableDict
+from .async_turns import AsyncTurns
+from .base import Runnable
+from .batching.in_tasks import abatch
+from .batching.in_threads import batch
+from .bridge.ahead import buffer_size
+from .config import child_config
+from .folding import fold_input
+from .function import coerce_to_runnable
+from .notes import note_source, note_stage, watched_source
+from .sequence import RunnableSequence, _achained, _astreamed, _chained, _collector, _streamed
+from .turns import Turns
+from .written import ASYNC, METHODS, SYNC, Written
+
+if TYPE_CHECKING:
+    from .composing import FoldFunction
+    from .config import RunnableConfig
+
+__all__ = ["RunnableMap", "RunnableParallel"]
+
+
+class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
+    """Each branch on the same input: ``RunnableParallel(a=..., b=...)``, or of a mapping.
+
+    ``invoke`` runs the branches at once, in threads or tasks, within ``max_concurrency``, and gives a dict of all keys.
+    A stream gives ``AddableDict({key: chunk})``: the branches take turns in key order, a chunk each, those that have
+    ended are passed over; ``turns.py`` has the rules. At most ``buffer_size`` chunks of the input are held for a branch
+    that is slower than another one; one that waits for its whole input holds all of it.
+    """
+
+    _notes_source = True
+    _takes_fold = True
+
+    def __init__(self, mapping: Mapping[str, Any] | None = None, /, **branches: Any) -> None:
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise TypeError(f"RunnableParallel needs a mapping of Runnables, got {type(mapping).__name__}")
+        given = {**(mapping or {}), **branches}
+        for key in given:
+            if not isinstance(key, str):
+                raise TypeError(f"the keys of RunnableParallel must be str, got {key!r}")
+        self.branches: dict[str, Runnable[Any, Any, Any]] = {
+            key: coerce_to_runnable(each) for key, each in given.items()
+        }
+        parts = [each._written for each in self.branches.values()]
+        names: Iterable[str] = METHODS
+        if not all(part.is_sync for part in parts):
+            names = ASYNC
+        elif not all(part.is_async for part in parts):
+            names = SYNC
+        waits = all(part.waits for part in parts)
+        self._written = Written(name for name in names if not (waits and name.endswith("transform")))
+
+    def __repr__(self) -> str:
+        if all(key.isidentifier() for key in self.branches):
+            return f"RunnableParallel({', '.join(f'{key}={each!r}' for key, each in self.branches.items())})"
+        return f"RunnableParallel({self.branches!r})"
+
+    def _describe(self, *, head: bool) -> str:
+        lines = ["RunnableParallel: branches take turns"]
+        for key, each in self.branches.items():
+            first, *more = each._describe(head=head).splitlines()
+            lines += [f"  {key}: {first}", *(f"  {line}" for line in more)]
+        return "\n".join(lines)
+
+    @property
+    def _chunks_are(self) -> str:  # type: ignore[override]
+        return "items" if all(each._chunks_are == "items" for each in self.branches.values()) else "pieces"
+
+    # -- folding
+
+    def collect(self, chunks: Iterable[Any]) -> Any:
+        """All keys, each with the fold of its branch."""
+        return self._collected(None, chunks)
+
+    def _collector(self, before: FoldFunction | None) -> FoldFunction:
+        return partial(self._collected, before)
+
+    def _collected(self, before: FoldFunction | None, chunks: Iterable[Any]) -> Any:
+        """``before`` is the fold of the input, if it is known: that of a branch that passes chunks on."""
+        given: dict[str, list[Any]] = {key: [] for key in self.branches}
+        for chunk in chunks:
+            for key, value in chunk.items():
+                given[key].append(value)
+        return AddableDict((key, self._fold_of(key, before)(each)) for key, each in given.items())
+
+    def _fold_of(self, key: str, before: FoldFunction | None) -> FoldFunction:
+        stages = _stages(self.branches[key])
+        return _collector(stages, 0, len(stages), before)
+
+    # -- invoke
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        if not self._written.is_sync:
+            return super().invoke(input, config, **kwargs)
+        call = _Call(input, kwargs)
+        outputs = batch(call, list(self.branches.values()), child_config(config))
+        return AddableDict(zip(self.branches, outputs, strict=True))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        call = _Call(input, kwargs)
+        outputs = await abatch(call, list(self.branches.values()), child_config(config))
+        return AddableDict(zip(self.branches, outputs, strict=True))
+
+    # -- sync streams
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        if not self._written.is_sync:
+            return super().stream(input, config, **kwargs)
+        config = child_config(config)
+        turns = Turns(None, 1)
+        owned: list[Any] = []
+        try:
+            for key, each in self.branches.items():
+                branch, stages = turns.add(key, waits=False), _stages(each)
+                branch.stream = _streamed(input, stages, 0, len(stages), config, kwargs)
+                owned.append(branch.stream)
+        except BaseException as error:
+            close_all(owned, error)
+            raise
+        output = turns.chunks()
+        return closing_iterator(output, (*owned, output))
+
+    def transform(
+        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        if not self._written.is_sync or self._written.waits:
+            return super().transform(input, config, **kwargs)
+        return self._transformed(input, child_config(config), **kwargs)
+
+    def _link(
+        self,
+        input: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        capacity = buffer_size(config)
+        source = watched_source(self, input)
+        if source is not input:
+            owned[-1] = source
+        turns = Turns(source, capacity)
+        fold = fold or partial(fold_input, self)
+        for key, each in self.branches.items():
+            stages = _stages(each)
+            branch = turns.add(key, waits=stages[0]._written.waits)
+            assert branch.side is not None
+            branch.stream = _chained(branch.side, stages, 0, len(stages), config, kwargs, fold=fold)
+            owned.append(branch.stream)
+        output = turns.chunks()
+        owned.append(output)
+        return output
+
+    # -- async streams
+
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        if not self._written.is_async:
+            return super().astream(input, config, **kwargs)
+        config = child_config(config)
+        turns = AsyncTurns(None, 1)
+        owned: list[Any] = []
+        try:
+            for key, each in self.branches.items():
+                branch, stages = turns.add(key, waits=False), _stages(each)
+                branch.stream = _astreamed(input, stages, 0, len(stages), config, kwargs)
+                owned.append(branch.stream)
+        except BaseException:
+            if owned:  # a dropped stream is closed by the loop
+                async_closing_iterator(owned[-1], owned)
+            raise
+        output = turns.chunks()
+        return async_closing_iterator(output, (*owned, output))
+
+    def atransform(
+        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        if not self._written.is_async or self._written.waits:
+            return super().atransform(input, config, **kwargs)
+        return self._atransformed(input, child_config(config), **kwargs)
+
+    def _alink(
+        self,
+        input: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        turns = AsyncTurns(input, buffer_size(config), partial(note_source, self))
+        fold = fold or partial(fold_input, self)
+        for key, each in self.branches.items():
+            stages = _stages(each)
+            branch = turns.add(key, waits=stages[0]._written.waits)
+            assert branch.side is not None
+            branch.stream = _achained(branch.side, stages, 0, len(stages), config, kwargs, fold=fold)
+            owned.append(branch.stream)
+        output = turns.chunks()
+        owned.append(output)
+        return output
+
+
+RunnableMap = RunnableParallel
+"""LangChain's name for it."""
+
+
+class _Call(Runnable[Any, Any]):
+    """Runs what it is given on an input: the branches are the inputs of a batch."""
+
+    def __init__(self, input: Any, kwargs: dict[str, Any]) -> None:
+        self._input = input
+        self._kwargs = kwargs
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        try:
+            return input.invoke(self._input, config, **self._kwargs)
+        except BaseException as error:
+            note_stage(error, (input,), 0)
+            raise
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        try:
+            return await input.ainvoke(self._input, config, **self._kwargs)
+        except BaseException as error:
+            note_stage(error, (input,), 0)
+            raise
+
+
+def _stages(branch: Runnable[Any, Any, Any]) -> tuple[Runnable[Any, Any], ...]:
+    return branch.stages if isinstance(branch, RunnableSequence) else (branch,)

@@ -1,0 +1,245 @@
+"""Branches that take turns over one input: each gets all of it, and the order of their chunks is always the same.
+
+The rules, in sync and in async streams alike:
+
+1. In key order each branch gives one chunk; one that has ended is passed over.
+2. Where the branch in turn asks for input and none is held for it, the source is pulled once, and what it gives is held
+   for each other branch until that takes it.
+3. Where another branch has ``capacity`` chunks held already, the first such one in key order goes instead: it gives a
+   chunk, and then it is the turn of the branch that asked again.
+4. A branch that waits for its whole input is not begun before that has come: it is its input that is held.
+5. An error of the source reaches each branch at its place and is raised once all have ended; an error of a branch is
+   raised after the chunks before it.
+
+In a sync stream the branch that asks cannot stand still while the consumer gets a chunk: what goes instead of it is
+pulled from within its pull and given out before its chunk. So a single pull that takes more than ``capacity`` chunks
+holds back what the others make of these. Two branches of which each takes that many in one pull, one within the other,
+hold what they need beyond ``capacity``: the outer one cannot go on before the inner one has. A branch may pull its
+input from a thread of its own, as ``ops.buffer`` does; so each look at what is held is under a lock, each pull is not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from threading import Condition
+from typing import Any
+
+from .addable import AddableDict
+
+__all__ = ["Branch", "Side", "Turns"]
+
+
+class Branch:
+    """A branch in a stream: what it gives, and its side of the input, None where it has an input of its own."""
+
+    __slots__ = ("busy", "key", "over", "side", "stream", "waits")
+
+    def __init__(self, key: str, side: Side | None, waits: bool) -> None:
+        self.key = key
+        self.side = side
+        self.waits = waits  # for its whole input
+        self.stream: Any = None
+        self.over = False
+        self.busy = False  # pulled
+
+
+class Side:
+    """The input of one branch."""
+
+    __slots__ = ("advancing", "held", "open", "turns")
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.held: deque[Any] = deque()
+        self.open = True
+        self.advancing = False  # its pull stands still until another branch has given a chunk
+
+    def __iter__(self) -> Side:
+        return self
+
+    def __next__(self) -> Any:
+        return self.turns.take(self)
+
+    def close(self) -> None:
+        """It counts no more."""
+        with self.turns.changed:
+            self.open = False
+            self.held.clear()
+            self.turns.changed.notify_all()
+
+
+class Turns:
+    """The branches of one sync stream over ``source``; ``None`` where each has an input of its own."""
+
+    def __init__(self, source: Iterator[Any] | None, capacity: int) -> None:
+        self.branches: list[Branch] = []
+        self.changed = Condition()
+        self._source = source
+        self._capacity = capacity
+        self._ended = source is None
+        self._error: Exception | None = None  # of the source
+        self._fetching = False
+        self._failed: BaseException | None = None  # what a branch raised
+        self._given: deque[tuple[str, Any]] = deque()
+
+    def add(self, key: str, *, waits: bool) -> Branch:
+        """A further branch, whose stream is still to be set."""
+        side = None if self._source is None else Side(self)
+        self.branches.append(Branch(key, side, waits and side is not None))
+        return self.branches[-1]
+
+    # -- the consumer's side
+
+    def chunks(self) -> Iterator[AddableDict[str, Any]]:
+        """What the branches give, in turn."""
+        try:
+            while self.branches:
+                for branch in self.branches:
+                    while not branch.over:
+                        went = self._go(branch)
+                        while self._given:
+                            key, chunk = self._given.popleft()
+                            yield AddableDict({key: chunk})
+                        if self._failed is not None:
+                            raise self._failed
+                        if went:
+                            break
+                if all(branch.over for branch in self.branches):
+                    break
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._failed = self._error = None  # no cycle through their traceback
+            self._end()
+
+    def _end(self) -> None:
+        with self.changed:
+            self._ended = True
+            for branch in self.branches:
+                if branch.side is not None:
+                    branch.side.open = False
+                    branch.side.held.clear()
+            self.changed.notify_all()
+
+    def _go(self, branch: Branch) -> bool:
+        """One step on the turn of ``branch``; whether it has had its turn."""
+        if branch.waits and not self._ended:
+            assert branch.side is not None
+            if not branch.side.open:
+                return self._advance(branch)
+            with self.changed:
+                while self._fetching:
+                    self.changed.wait()
+                full = self._first_full(branch.side)
+            if full is None:
+                self._fetch(branch.side)
+            else:
+                self._advance(full)
+            return False
+        return self._advance(branch)
+
+    def _advance(self, branch: Branch) -> bool:
+        """Pull one chunk of ``branch``; errors are kept for the consumer."""
+        with self.changed:
+            while branch.busy:
+                self.changed.wait()
+            if branch.over:
+                return True
+            branch.busy = True
+        over = True
+        try:
+            chunk = next(branch.stream)
+            over = False
+            if self._failed is None:
+                self._given.append((branch.key, chunk))
+        except StopIteration:
+            pass
+        except BaseException as error:  # noqa: BLE001 - kept: raised in its turn
+            if error is not self._error and self._failed is None:
+                self._failed = error
+        finally:
+            with self.changed:
+                branch.busy = False
+                if over:
+                    branch.over = True
+                    if branch.side is not None:
+                        branch.side.open = False
+                        branch.side.held.clear()
+                self.changed.notify_all()
+        return True
+
+    # -- the branches' side
+
+    def take(self, side: Side) -> Any:
+        """The next chunk of the input for ``side``."""
+        while True:
+            with self.changed:
+                if side.held:
+                    chunk = side.held.popleft()
+                    self.changed.notify_all()
+                    return chunk
+                if self._failed is not None:  # it has been pulled from within this one
+                    raise self._failed
+                if self._ended or not side.open:
+                    break
+                if self._fetching:
+                    self.changed.wait()
+                    continue
+                full = self._first_full(side)
+                if full is None:
+                    self._fetching = True
+                elif full.busy:
+                    self.changed.wait()
+                    continue
+                else:
+                    side.advancing = True
+            if full is None:
+                self._pull(side)
+            else:
+                try:
+                    self._advance(full)
+                finally:
+                    side.advancing = False
+        if self._error is not None and side.open:
+            raise self._error
+        raise StopIteration
+
+    def _first_full(self, asking: Side) -> Branch | None:
+        """The first branch whose input has no room for one more, and which can make room."""
+        for branch in self.branches:
+            side = branch.side
+            if side is None or side is asking or not side.open or branch.over:
+                continue
+            if len(side.held) >= self._capacity and not branch.waits and not side.advancing:
+                return branch
+        return None
+
+    def _fetch(self, side: Side) -> None:
+        with self.changed:
+            self._fetching = True
+        self._pull(side)
+
+    def _pull(self, asking: Side) -> None:
+        """Pull the source once, for all; ``_fetching`` is set."""
+        chunk = error = None
+        came = False
+        try:
+            assert self._source is not None
+            chunk = next(self._source)
+            came = True
+        except StopIteration:
+            pass
+        except Exception as failure:  # noqa: BLE001 - reaches each branch at its place
+            error = failure
+        finally:
+            with self.changed:
+                self._fetching = False
+                if not came:
+                    self._ended = True
+                    self._error = error
+                else:
+                    for branch in self.branches:
+                        if branch.side is not None and branch.side.open:
+                            branch.side.held.append(chunk)
+                self.changed.notify_all()

@@ -1,0 +1,58 @@
+"""``streamcore split``, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from streamcore import TextSplitter
+
+pytest.importorskip("click")
+
+TEXT = "One two three.\n\nFour five six seven eight é.\n" * 3
+
+
+@pytest.fixture
+def split(backend, tmp_path):
+    if backend.name == "native":
+        assert backend.View  # skips, or fails, where the extensions are missing
+    environment = {**os.environ, "STREAMCORE_BACKEND": backend.name, "NO_COLOR": "1"}
+
+    def run(*arguments: object, stdin: bytes = TEXT.encode()) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "streamcore", "split", *map(str, arguments)]
+        return subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment)
+
+    return run
+
+
+def test_chunks_are_records(split) -> None:
+    found = split("-", "--size", 16, "--overlap", 5)
+    assert (found.returncode, found.stderr) == (0, b"")
+    expected = [
+        {"text": c.text, "start": c.start, "stop": c.stop} for c in TextSplitter(16, overlap=5).invoke(TEXT)
+    ]
+    assert [json.loads(line) for line in found.stdout.splitlines()] == expected
+
+
+def test_text_and_other_lengths(split, tmp_path) -> None:
+    found = split("-", "-f", "text", "--size", 16, "--length", "bytes", "--kind", "sentences", "-o", "out")
+    assert (found.returncode, found.stderr) == (0, b"")
+    expected = TextSplitter.sentences(16, length="bytes", as_=str).invoke(TEXT)
+    assert [json.loads(line) for line in (tmp_path / "out").read_bytes().splitlines()] == expected
+    assert split("-", "--size", 5, "--length", "tokens").stdout.count(b"\n") > 5
+
+
+def test_what_is_wrong_is_told(split) -> None:
+    for arguments, stdin, message in (
+        (("--overlap", 10, "--size", 10), b"", b"--overlap must be smaller than --size, 10, got 10"),
+        ((), b"text \xff more", b"at offset 5"),
+        (("--length", "tokens", "--vocab", "missing.json"), b"", b"missing.json"),
+    ):
+        found = split("-", *arguments, stdin=stdin)
+        assert found.returncode == 2
+        assert message in found.stderr, found.stderr
+        assert b"Traceback" not in found.stderr

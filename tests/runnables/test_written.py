@@ -1,0 +1,104 @@
+"""What an object serves itself: the facts that a chain asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+
+import pytest
+from foreign_stages import AsyncForeign, Foreign
+
+from streamcore import Lines, Runnable, RunnableGenerator, RunnableLambda, ops
+from streamcore.runnables.function import coerce_to_runnable
+from streamcore.runnables.written import METHODS, Written
+
+
+def plain(value):
+    return value
+
+
+def generated(value):
+    yield value
+
+
+async def coroutine(value):
+    return value
+
+
+async def agenerated(value):
+    yield value
+
+
+class Waits(Runnable):
+    def stream(self, input, config=None):
+        yield input
+
+
+OBJECTS = {
+    "plain": (RunnableLambda(plain), {"invoke"}),
+    "generator": (RunnableLambda(generated), {"stream"}),
+    "coroutine": (RunnableLambda(coroutine), {"ainvoke"}),
+    "both": (RunnableLambda(generated, agenerated), {"stream", "astream"}),
+    "transform": (RunnableGenerator(generated), {"transform"}),
+    "atransform": (RunnableGenerator(agenerated), {"atransform"}),
+    "foreign": (coerce_to_runnable(Foreign()), {"invoke", "stream", "transform"}),
+    "async foreign": (coerce_to_runnable(AsyncForeign()), set(METHODS)),
+    "operator": (ops.map(plain), {"stream", "transform", "astream", "atransform"}),
+    "operator of a coroutine": (ops.map(coroutine), {"astream", "atransform"}),
+    "chain": (Lines() | ops.map(plain), set(METHODS)),
+    "chain with one that waits": (Lines() | Waits(), {"invoke", "stream", "ainvoke", "astream"}),
+    "chain with an async one": (Lines() | ops.map(coroutine), {"ainvoke", "astream", "atransform"}),
+}
+
+
+@pytest.mark.parametrize("which", OBJECTS)
+def test_an_object_knows_what_it_serves(which):
+    runnable, names = OBJECTS[which]
+    assert set(runnable._written) == names
+
+
+@pytest.mark.parametrize("which", OBJECTS)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+def test_a_copy_knows_it_too(which, copied):
+    written = copied(OBJECTS[which][0])._written
+    assert written == OBJECTS[which][0]._written
+    for fact in Written.__slots__:
+        assert getattr(written, fact) is getattr(OBJECTS[which][0]._written, fact)
+
+
+def test_what_a_subclass_overrides_counts():
+    class Streams(RunnableLambda):
+        def transform(self, input, config=None, **kwargs):
+            for chunk in input:
+                yield self.func(chunk)
+
+    class Called(RunnableLambda):
+        def invoke(self, input, config=None, **kwargs):
+            return "sync"
+
+    assert list((RunnableGenerator(generated_from) | Streams(str)).stream(3)) == ["0", "1", "2"]
+    called = Called(coroutine)
+    assert set(called._written) == {"invoke", "ainvoke"}
+    assert (called | Called(coroutine)).invoke(1) == "sync"
+    assert asyncio.run(called.ainvoke(1)) == 1
+
+
+def generated_from(numbers):
+    for number in numbers:
+        yield from range(number)
+
+
+@pytest.mark.parametrize(
+    ("names", "facts"),
+    [
+        ((), (False, False, True, False)),
+        (("invoke",), (True, False, True, False)),
+        (("astream",), (False, True, True, True)),
+        (("transform",), (True, False, False, True)),
+        (("atransform", "invoke"), (True, True, False, True)),
+    ],
+)
+def test_what_follows_from_the_names(names, facts):
+    written = Written(names)
+    assert (written.is_sync, written.is_async, written.waits, written.gives_chunks) == facts

@@ -1,0 +1,218 @@
+"""Iterators that own their source, and their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .table import Box, Native, method, special
+
+
+class Values:
+    """An iterator in Python that counts how often it is closed."""
+
+    def __init__(self, box: Box, values: Any, name: str = "source") -> None:
+        self.box, self.values, self.name = box, iter(values), name
+        self.closed = 0
+
+    def __iter__(self) -> Values:
+        return self
+
+    def __next__(self) -> Any:
+        self.box.callback(f"{self.name}.__next__")
+        return next(self.values)
+
+    def close(self) -> None:
+        self.closed += 1
+        self.box.callback(f"{self.name}.close")
+
+    def __del__(self) -> None:
+        self.box.callback(f"{self.name}.__del__")
+
+
+STREAM = (
+    special("__next__", lambda stream: next(stream, "end")),
+    special("__next__: all", lambda stream: [next(stream, "end") for _ in range(4)]),
+    method("close"),
+)
+
+
+def stream_rest(stream: Any) -> Any:
+    return [next(stream, "end") for _ in range(5)]
+
+
+def step(name: str, *rest: Callable[[Box], Any]) -> Native:
+    """A step, with what it calls."""
+    return Native(
+        name,
+        name,
+        lambda backend, box: getattr(backend, name)(*[made(box) for made in rest]),
+        (
+            special("__call__", lambda step: step(1)),
+            special("__call__: again", lambda step: (step(1), step(2))),
+        ),
+        look=lambda step: None,
+        rest=lambda step: step(3),
+        callbacks=("fn",),
+    )
+
+
+def stepping(backend: Any, box: Box) -> Any:
+    source = Values(box, [1, 2, 3, 4])
+    fn = called_back(box)
+    steps = [backend.MapStep(fn, "map"), backend.FilterStep(fn, "filter"), backend.TakeStep(3)]
+    return backend.closing_iterator(source, [source], steps=steps)
+
+
+def called_back(box: Box) -> Callable[[Any], Any]:
+    def fn(item: Any) -> Any:
+        box.callback("fn")
+        return item
+
+    return fn
+
+
+def called_back_with_two(box: Box) -> Callable[[Any, Any], Any]:
+    def fn(before: Any, item: Any) -> Any:
+        box.callback("fn")
+        return before + item
+
+    return fn
+
+
+def closing(backend: Any, box: Box) -> Any:
+    source = Values(box, [1, 2, 3], "first")
+    last = Values(box, source, "source")
+    return backend.closing_iterator(last, [source, last], lambda error: box.callback("fn"))
+
+
+def flattening(backend: Any, box: Box) -> Any:
+    first, second = Values(box, [1, 2], "first"), Values(box, [3], "second")
+    source = Values(box, [first, second])
+    return backend.flat_iterator(source, [source], "flat")
+
+
+class AsyncValues(Values):
+    """The same as an async iterator whose steps never wait."""
+
+    def __aiter__(self) -> AsyncValues:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+def stepped(awaitable: Any) -> Any:
+    """What an awaitable that need not wait gives."""
+    steps = awaitable.__await__()
+    try:
+        steps.send(None)
+    except StopIteration as stop:
+        return stop.value
+    except StopAsyncIteration:
+        return "end"
+    steps.close()
+    return "waits"
+
+
+def async_closing(backend: Any, box: Box) -> Any:
+    source = AsyncValues(box, [1, 2, 3, 4])
+    fn = called_back(box)
+    steps = [backend.MapStep(fn, "map"), backend.FilterStep(fn, "filter"), backend.TakeStep(3)]
+    return backend.async_closing_iterator(source, [source], lambda error: None, steps=steps)
+
+
+def async_blocks(backend: Any, box: Box) -> Any:
+    source = AsyncValues(box, [[1, 2], [3], [4, 5]])
+    return backend.async_closing_iterator(source, [source], blocks=True)
+
+
+ASYNC_STREAM = (
+    special("__anext__", lambda stream: stepped(anext(stream))),
+    special("__anext__: closed before it began", lambda stream: anext(stream).close()),
+    special("__anext__: all", lambda stream: [stepped(anext(stream)) for _ in range(4)]),
+    special("aclose", lambda stream: stepped(stream.aclose())),
+)
+
+
+def async_stream(label: str, make: Callable[[Any, Box], Any]) -> Native:
+    return Native(
+        "async_closing_iterator",
+        label,
+        make,
+        ASYNC_STREAM,
+        look=lambda stream: None,
+        rest=lambda stream: [stepped(anext(stream)) for _ in range(5)],
+        callbacks=("fn", "source.__next__", "source.close", "source.__del__"),
+    )
+
+
+CLASSES: list[Native] = [
+    step("MapStep", called_back, lambda box: "map"),
+    step("FilterStep", called_back, lambda box: "filter"),
+    step("TapStep", called_back, lambda box: "tap"),
+    step("TakeWhileStep", called_back, lambda box: "take_while"),
+    step("SkipWhileStep", called_back, lambda box: "skip_while"),
+    step("DistinctStep", called_back, lambda box: "distinct"),
+    step("ScanStep", called_back_with_two, lambda box: "scan", lambda box: 0),
+    step("TakeStep", lambda box: 2),
+    step("SkipStep", lambda box: 2),
+    step("EnumerateStep", lambda box: 2),
+    Native(
+        "closing_iterator",
+        "closing_iterator with steps",
+        stepping,
+        STREAM,
+        look=lambda stream: None,
+        rest=stream_rest,
+        callbacks=("fn", "source.__next__", "source.close", "source.__del__"),
+    ),
+    Native(
+        "closing_iterator",
+        "closing_iterator",
+        closing,
+        STREAM,
+        lambda stream: None,
+        stream_rest,
+        callbacks=(
+            "fn",
+            "first.__next__",
+            "first.close",
+            "source.__next__",
+            "source.close",
+            "source.__del__",
+        ),
+    ),
+    Native(
+        "flat_iterator",
+        "flat_iterator",
+        flattening,
+        STREAM,
+        look=lambda stream: None,
+        rest=stream_rest,
+        callbacks=(
+            "source.__next__",
+            "source.close",
+            "source.__del__",
+            "first.__next__",
+            "first.close",
+            "second.__next__",
+        ),
+    ),
+    async_stream("async_closing_iterator", async_closing),
+    async_stream("async_closing_iterator of blocks", async_blocks),
+]
+
+PARTS = {
+    "Level": "closing_iterator",
+    "Stream": "closing_iterator",
+    "Pull": "async_closing_iterator",
+    "Step": "async_closing_iterator",
+    "CallingStep": "MapStep",
+}
