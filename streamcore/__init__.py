@@ -53,6 +53,7 @@ _HOME = {
     "RunnableLambda": "runnables.function",
     "RunnableRetry": "runnables.retrying",
     "RunnableSequence": "runnables.sequence",
+    "RunnableWithFallbacks": "runnables.fallbacks",
     "coerce_to_runnable": "runnables.function",
     "Section": "_backend",
     "Sections": "stages.sections",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from .runnables.branching import RunnableBranch as RunnableBranch
     from .runnables.config import RunnableConfig as RunnableConfig
     from .runnables.each import RunnableEach as RunnableEach
+    from .runnables.fallbacks import RunnableWithFallbacks as RunnableWithFallbacks
     from .runnables.folding import register_fold as register_fold
     from .runnables.function import RunnableGenerator as RunnableGenerator
     from .runnables.function import RunnableLambda as RunnableLambda

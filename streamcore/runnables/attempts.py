@@ -63,6 +63,13 @@ class Attempting(Runnable[Input, Output, Chunk]):
         kinds = {part._chunks_are for part in parts}
         self._chunks_are = parts[0]._chunks_are if len(kinds) == 1 else "items"  # type: ignore[misc]
 
+    def _midstream_shown(self) -> list[str]:
+        """What ``repr`` says of it."""
+        shown = [] if self.on_midstream == "raise" else [f"on_midstream={self.on_midstream!r}"]
+        if self.on_restart is not None:
+            shown.append(f"on_restart={getattr(self.on_restart, '__name__', None) or repr(self.on_restart)}")
+        return shown
+
     def _part(self, attempt: int) -> Runnable[Any, Any]:
         """What the attempt of that number, from 0 on, runs."""
         raise NotImplementedError
@@ -83,6 +90,10 @@ class Attempting(Runnable[Input, Output, Chunk]):
         """The error to raise, after the attempts that gave ``errors``, with its notes."""
         raise NotImplementedError
 
+    def _cut_off(self, errors: list[Exception]) -> Exception:
+        """``_final`` where the last error is none that another attempt could follow."""
+        return self._final(errors)
+
     def _check(self, input: Any) -> None:
         """Refuse ``input`` before anything runs."""
 
@@ -92,9 +103,9 @@ class Attempting(Runnable[Input, Output, Chunk]):
 
     def _judge(self, errors: list[Exception]) -> Exception | None:
         """The error that ends it all; None if another attempt follows."""
-        if self._handles(errors[-1]) and self._more(len(errors)):
-            return None
-        return self._final(errors)
+        if not self._handles(errors[-1]):
+            return self._cut_off(errors)
+        return None if self._more(len(errors)) else self._final(errors)
 
     # -- sync
 
@@ -362,11 +373,11 @@ class Course:
             add_note(errors[0], "not resumed: the new stream differs from what was given out")
             return errors[0]
         if self._begun and attempting.on_midstream == "raise":
-            return attempting._final(errors)
+            return attempting._cut_off(errors)
         if kept is not None and kept.failed is not None:
             if kept.failed is not errors[-1]:
                 add_note(errors[-1], f"not tried again: the input ended by {shown(kept.failed)}")
-            return attempting._final(errors)
+            return attempting._cut_off(errors)
         final = attempting._judge(errors)
         if final is None and kept is not None and kept.over:
             final = attempting._final(errors)

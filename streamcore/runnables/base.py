@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .composing import Chunk, Composing, Fold, FoldFunction, Input, NoMore, Output
     from .config import RunnableConfig
     from .each import RunnableEach
+    from .fallbacks import RunnableWithFallbacks
     from .retrying import RunnableRetry
     from .sequence import RunnableSequence
 else:
@@ -411,6 +412,27 @@ class Runnable(Composing[Input, Output, Chunk]):
             wait_exponential_jitter=wait_exponential_jitter,
             exponential_jitter_params=exponential_jitter_params,
             stop_after_attempt=stop_after_attempt,
+            on_midstream=on_midstream,
+            on_restart=on_restart,
+        )
+
+    def with_fallbacks(
+        self,
+        fallbacks: Iterable[Any],
+        *,
+        exceptions_to_handle: Any = (Exception,),
+        exception_key: str | None = None,
+        on_midstream: str = "raise",
+        on_restart: Callable[[int, BaseException], object] | None = None,
+    ) -> RunnableWithFallbacks[Input, Output, Chunk]:
+        """This one; after an error each of ``fallbacks`` in turn on the same input; see ``RunnableWithFallbacks``."""
+        from .fallbacks import RunnableWithFallbacks
+
+        return RunnableWithFallbacks(
+            self,
+            fallbacks,
+            exceptions_to_handle=exceptions_to_handle,
+            exception_key=exception_key,
             on_midstream=on_midstream,
             on_restart=on_restart,
         )

@@ -78,10 +78,7 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
         if self.exponential_jitter_params != JITTER:
             changed = {k: v for k, v in self.exponential_jitter_params.items() if v != JITTER[k]}
             shown.append(f"exponential_jitter_params={changed!r}")
-        if self.on_midstream != "raise":
-            shown.append(f"on_midstream={self.on_midstream!r}")
-        if self.on_restart is not None:
-            shown.append(f"on_restart={getattr(self.on_restart, '__name__', None) or repr(self.on_restart)}")
+        shown += self._midstream_shown()
         shown += [f"{key}={getattr(self, key)!r}" for key in ("kwargs", "config") if getattr(self, key)]
         return f"RunnableRetry({', '.join(shown)})"
 

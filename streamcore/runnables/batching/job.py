@@ -197,7 +197,9 @@ class Job:
                     raise error
                 finally:
                     del error  # the traceback holds the frames that see it: a cycle otherwise
-        return [output if error is None else error for _, output, error in done]
+        outputs = [output if error is None else error for _, output, error in done]
+        done.clear()  # the frames of whoever ran the calls see it, and are held by the errors: a cycle otherwise
+        return outputs
 
     def entry(self, done: Done) -> tuple[int, Any]:
         """The number of the input with its output; raises a failure that is final."""
