@@ -1,4 +1,4 @@
-"""R6, R10, R11, R14: operators against what the standard library has, and against generators written by hand."""
+"""R6, R10, R11, R12, R14: operators against what the standard library has, and against generators written by hand."""
 
 from __future__ import annotations
 
@@ -69,6 +69,23 @@ async def both_in_turn() -> int:
         return number
 
 
+def chunked(size: int) -> Iterator[list[int]]:
+    """As ``more_itertools.chunked`` does it."""
+    items = iter(NUMBERS)
+    return iter(lambda: list(itertools.islice(items, size)), [])
+
+
+async def achunked(size: int) -> AsyncIterator[list[int]]:
+    items: list[int] = []
+    async for item in source(NUMBERS):
+        items.append(item)
+        if len(items) == size:
+            yield items
+            items = []
+    if items:
+        yield items
+
+
 # of each group the first side is what the others are held against
 SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "R6: map": {
@@ -107,6 +124,18 @@ SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "R11: flat_map of ranges of 10, async": {
         "nested generator": lambda: asyncio.run(adrain(anested())),
         "ops.flat_map": lambda: asyncio.run(adrain(ops.flat_map(ten).astream(source(TENS)))),
+    },
+    "R12: group(100)": {
+        "chunked": lambda: drain(chunked(100)),
+        "ops.group": lambda: drain(ops.group(100).stream(NUMBERS)),
+        "ops.group, seconds=1": lambda: drain(ops.group(100, seconds=1).stream(NUMBERS)),
+    },
+    "R12: group(100), async": {
+        "generator": lambda: asyncio.run(adrain(achunked(100))),
+        "ops.group": lambda: asyncio.run(adrain(ops.group(100).astream(source(NUMBERS)))),
+        "ops.group, seconds=1": lambda: asyncio.run(
+            adrain(ops.group(100, seconds=1).astream(source(NUMBERS)))
+        ),
     },
     "R14: chain": {
         "itertools.chain": lambda: drain(itertools.chain(NUMBERS[:10], NUMBERS[10:])),

@@ -8,6 +8,7 @@ iterator. The names shadow built-ins, so import the module: ``from streamcore im
 from .buffering import buffer
 from .combining import chain, zip
 from .flattening import flat_map
+from .grouping import group
 from .per_item import enumerate, filter, map, tap
 from .running import distinct, scan
 from .taking import skip, skip_while, take, take_while
@@ -19,6 +20,7 @@ __all__ = [
     "enumerate",
     "filter",
     "flat_map",
+    "group",
     "map",
     "scan",
     "skip",
@@ -37,6 +39,7 @@ for _public in (
     enumerate,
     filter,
     flat_map,
+    group,
     map,
     scan,
     skip,

@@ -29,6 +29,7 @@ __all__ = [
     "as_async",
     "checked_count",
     "checked_int",
+    "checked_number",
     "is_one_value",
     "take_no_more",
 ]
@@ -154,6 +155,15 @@ def is_one_value(thing: object) -> bool:
 def checked_int(name: str, number: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
         raise TypeError(f"{name} must be an int, got {type(number).__name__}")
+    return number
+
+
+def checked_number(name: str, number: float, *, whole: bool = False) -> float:
+    """A number above 0; with ``whole`` an int."""
+    if isinstance(number, bool) or not isinstance(number, int if whole else (int, float)):
+        raise TypeError(f"{name} must be {'an int' if whole else 'a number'}, got {type(number).__name__}")
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{name} must be positive, got {number}")
     return number
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-__all__ = ["asleep", "now", "sleep", "unwanted"]
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from threading import Condition
+
+__all__ = ["asleep", "call_later", "now", "sleep", "unwanted", "wait"]
 
 SLICE = 0.02  # seconds after which a worker looks whether its stream was closed meanwhile
+MOST = 1_000_000.0  # seconds of one wait; a lock takes no more than some 9e9
 
 unwanted: ContextVar[Callable[[], bool] | None] = ContextVar("streamcore_unwanted", default=None)
 """In a worker thread: says whether the stream that it works for has been closed."""
@@ -36,3 +42,15 @@ async def asleep(seconds: float) -> None:
         import asyncio
 
         await asyncio.sleep(seconds)
+
+
+def wait(condition: Condition, seconds: float | None) -> None:
+    """Wait until ``condition``, whose lock is held, is notified, or the time is over; it may also end before."""
+    condition.wait(None if seconds is None else min(seconds, MOST))
+
+
+def call_later(seconds: float, call: Callable[[], object]) -> TimerHandle:
+    """Have the running event loop make the ``call`` after that time; what is returned has a ``cancel()``."""
+    import asyncio
+
+    return asyncio.get_running_loop().call_later(seconds, call)

@@ -63,6 +63,8 @@ reveal_type(ops.flat_map(str.split))  # flat_map[str, str]
 reveal_type(ops.flat_map(pairs))  # flat_map[bytes, tuple[int, bytes]]
 reveal_type(ops.flat_map(split).stream([b"a b"]))  # Iterator[str]
 reveal_type(ops.flat_map(range).invoke([1, 2]))  # list[int]
+reveal_type(ops.group(2).stream(["a"]))  # Iterator[list[str]]
+reveal_type(ops.group(2, seconds=1, weigh=len).invoke(["a"]))  # list[list[str]]
 reveal_type(ops.chain([1], {2}))  # Iterator[int]
 reveal_type(ops.chain([(1, b"a")], pairs(b"b")))  # AsyncIterator[tuple[int, bytes]]
 reveal_type(ops.zip([1]))  # Iterator[tuple[int]]
@@ -80,6 +82,7 @@ ops.scan(added)  # error
 ops.enumerate("1")  # error
 ops.tap()  # error
 ops.take("2")  # error
+ops.group("2")  # error
 ops.map(str.upper).stream([b"1"])  # error
 
 # ---- in chains
@@ -107,6 +110,7 @@ reveal_type((Lines() | ops.scan(added, 0)).stream(data))  # Iterator[int]
 reveal_type((Lines() | ops.scan(slowly_added, 0)).invoke(data))  # list[int]
 reveal_type((Lines() | ops.enumerate()).stream(data))  # Iterator[tuple[int, bytes]]
 reveal_type((Lines() | ops.enumerate(1)).invoke(data))  # list[tuple[int, bytes]]
+reveal_type((Lines() | ops.group(2)).stream(data))  # Iterator[list[bytes]]
 numbers = Lines() | ops.map(lambda line: int(line)) | ops.filter(lambda number: number > 1)
 for number in numbers.stream(data):
     print(number + 1)

@@ -1,24 +1,30 @@
-"""Bounded read-ahead for ``ops.buffer``: the source runs in a thread, or a task, of its own.
+"""Reading ahead, for ``ops.buffer`` and operators with a time: the source runs in a thread, or a task, of its own.
 
-Reader and consumer share a channel, and nothing else: what is dropped on the consumer's side is collected, and its
-finalizer ends the reader. The reader pulls only when there is room, so never more than ``ahead`` allows is ahead, what
-is in the consumer's hand included. It closes the source itself, where the source ran.
+Reader and consumer share a channel, or an ``inbox``, and nothing else: what is dropped on the consumer's side is
+collected, and its finalizer ends the reader. The reader pulls only when there is room, so never more than ``ahead``
+allows is ahead, what is in the consumer's hand included. It closes the source itself, where the source ran.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._backend import Channel, async_closing_iterator, closing_iterator
 from ..._shared.notes import note_failure
 from .ahead import Ahead
 from .blocks import Blocks, most_in_hand
+from .inbox import LoopInbox, ThreadInbox
 from .worker import new_channel, raise_first, start_worker
 
-__all__ = ["aread_ahead", "read_ahead"]
+if TYPE_CHECKING:
+    from .inbox import Kept
+
+__all__ = ["aread_ahead", "aread_into", "read_ahead", "read_into"]
+
+Note = Callable[[BaseException], object]
 
 
 def read_ahead(source: Iterator[Any], ahead: Ahead) -> Iterator[Any]:
@@ -26,29 +32,42 @@ def read_ahead(source: Iterator[Any], ahead: Ahead) -> Iterator[Any]:
 
     ``close()`` returns after the thread has closed ``source`` and ended; a pull that is under way is waited for.
     """
-    reader = _Reader(source, ahead)
-    items = reader.items()
+    channel = new_channel(ahead.items, ahead.bytes, ahead, True)
+    reader = _Reader(source, channel)
+    items = _in_blocks(reader, channel, most_in_hand(ahead.items))
     return closing_iterator(items, (reader, items))
 
 
+def _in_blocks(reader: _Reader, channel: Channel[Any], rest: int) -> Iterator[Any]:
+    reader.begin()
+    for item in channel:
+        yield item
+        if rest and channel:
+            yield from channel.get_many(rest)
+
+
+def read_into(source: Iterator[Any], kept: Kept, note: Note) -> Iterator[Any]:
+    """What ``kept`` gives of the items of ``source``, as ``read_ahead`` pulls them; ``note`` is for its errors."""
+    inbox = ThreadInbox(kept)
+    reader = _Reader(source, inbox)
+    items = _one_by_one(reader, inbox)
+    return closing_iterator(items, (reader, items), note)
+
+
+def _one_by_one(reader: _Reader, inbox: ThreadInbox) -> Iterator[Any]:
+    reader.begin()
+    yield from inbox
+
+
 class _Reader:
-    def __init__(self, source: Iterator[Any], ahead: Ahead) -> None:
+    def __init__(self, source: Iterator[Any], channel: Any) -> None:
         self._source: Iterator[Any] | None = source
-        self._rest = most_in_hand(ahead.items)
-        self._channel = new_channel(ahead.items, ahead.bytes, ahead, True)
+        self._channel = channel
         self._ended: Channel[BaseException | None] = Channel(1)  # how closing the source went
         self._context = copy_context()
         self._thread: threading.Thread | None = None
 
-    def items(self) -> Iterator[Any]:
-        self._start()
-        channel, rest = self._channel, self._rest
-        for item in channel:
-            yield item
-            if rest and channel:
-                yield from channel.get_many(rest)
-
-    def _start(self) -> None:
+    def begin(self) -> None:
         source = self._source
         assert source is not None
         self._source = None
@@ -81,15 +100,21 @@ def aread_ahead(source: AsyncIterator[Any], ahead: Ahead) -> AsyncIterator[Any]:
 
     ``aclose()`` cancels a pull that is under way, and returns after the task has closed ``source`` and ended.
     """
-    reader = _AsyncReader(source, ahead)
+    reader = _AsyncReader(source, new_channel(ahead.items, ahead.bytes, ahead, True), ahead.items)
     return async_closing_iterator(reader, (reader,), blocks=True)
 
 
+def aread_into(source: AsyncIterator[Any], kept: Kept, note: Note) -> AsyncIterator[Any]:
+    """Async ``read_into``, by a task, as ``aread_ahead``."""
+    reader = _AsyncReader(source, LoopInbox(kept), 1)
+    return async_closing_iterator(reader, (reader,), note, blocks=True)
+
+
 class _AsyncReader(Blocks):
-    def __init__(self, source: AsyncIterator[Any], ahead: Ahead) -> None:
-        super().__init__(ahead.items)
+    def __init__(self, source: AsyncIterator[Any], filled: Any, items: int) -> None:
+        super().__init__(items)
         self._source = source
-        self._filled: Channel[Any] = new_channel(ahead.items, ahead.bytes, ahead, True)
+        self._filled = filled
         self._reading: _Reading | None = None
 
     def _begin(self) -> tuple[Channel[Any], AsyncIterator[Any]]:
@@ -107,7 +132,7 @@ class _AsyncReader(Blocks):
 class _Reading:
     """The task that reads; it knows the source and the channel, so that a consumer may be dropped."""
 
-    def __init__(self, source: AsyncIterator[Any], channel: Channel[Any]) -> None:
+    def __init__(self, source: AsyncIterator[Any], channel: Any) -> None:
         import asyncio
 
         self._wait = asyncio.wait
@@ -123,10 +148,10 @@ class _Reading:
         channel, source = self._channel, self._source
         error: BaseException | None = None
         try:
-            while not channel.closed:
-                if not channel._has_room():
-                    await channel._wait_for_room()
-                await channel.aput(await anext(source))
+            if isinstance(channel, LoopInbox):
+                await channel._fill_from(source)
+            else:
+                await _fill(channel, source)
         except StopAsyncIteration:
             pass
         except GeneratorExit:  # the loop is gone
@@ -162,6 +187,13 @@ class _Reading:
             await _aclose(self._source)
         failure, self._failure = self._failure, None
         raise_first(cancelled, failure)
+
+
+async def _fill(channel: Channel[Any], source: AsyncIterator[Any]) -> None:
+    while not channel.closed:
+        if not channel._has_room():
+            await channel._wait_for_room()
+        await channel.aput(await anext(source))
 
 
 async def _aclose(source: Any) -> None:
