@@ -6,6 +6,7 @@ iterator. The names shadow built-ins, so import the module: ``from streamcore im
 """
 
 from .buffering import buffer
+from .catching import catch
 from .combining import chain, zip
 from .flattening import flat_map
 from .grouping import group
@@ -15,6 +16,7 @@ from .taking import skip, skip_while, take, take_while
 
 __all__ = [
     "buffer",
+    "catch",
     "chain",
     "distinct",
     "enumerate",
@@ -34,6 +36,7 @@ __all__ = [
 # Their place is this package: what a traceback shows, and a pickle names.
 for _public in (
     buffer,
+    catch,
     chain,
     distinct,
     enumerate,

@@ -20,6 +20,7 @@ The contract with a chain (``sequence.py``), or with whatever else composes stag
 ``_closes_input``  whether what ``transform`` and ``atransform`` give closes its input, however it ends: for the
                    defaults of ``_link`` and ``_alink``, and where it is the last stage.
 ``_notes_source``  whether it says of errors of its input that they are its source's, so that a chain must be quicker.
+``_catches``       whether it makes something of an error of its input: then the stages before it are one stream.
 ``_step``          what it does with each item, if that is all it does: then it needs no iterator of its own.
 ``_hops``          whether its async methods go to a thread by themselves, for one call, since what that gives may
                    have to run on the loop.
@@ -79,6 +80,7 @@ class Runnable(Composing[Input, Output, Chunk]):
     _written: Written = Written()
     _closes_input: ClassVar[bool] = False
     _notes_source: ClassVar[bool] = False
+    _catches: ClassVar[bool] = False
     _takes_fold: ClassVar[bool] = False
     _hops: ClassVar[bool] = False
     _chunks_are: ClassVar[str] = "items"

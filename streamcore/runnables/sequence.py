@@ -22,6 +22,7 @@ from .config import child_config
 from .folding import fold_input, folded
 from .function import RunnableLambda, coerce_to_runnable, run_result
 from .notes import Links, note_stage
+from .raising import araising, caught_after, raising
 from .written import chained
 
 if TYPE_CHECKING:
@@ -182,8 +183,12 @@ Note = Callable[[BaseException], None]
 
 
 def _segments(stages: Stages) -> tuple[tuple[int, int], ...]:
-    """Cut before each stage that waits: inside a segment every stage but the first streams."""
-    cuts = [0, *(at for at, stage in enumerate(stages) if at and stage._written.waits), len(stages)]
+    """Cut before each stage that waits: inside a segment every stage but the first streams.
+
+    Nothing is cut before a stage that catches errors of those before it.
+    """
+    least = max([at for at, stage in enumerate(stages) if stage._catches], default=0)
+    cuts = [0, *(at for at, stage in enumerate(stages) if at > least and stage._written.waits), len(stages)]
     return tuple(pairwise(cuts))
 
 
@@ -216,7 +221,9 @@ def _streamed(
         first = stages[start].stream(input, config, **kwargs)
     except BaseException as error:
         note_stage(error, stages, start)
-        raise
+        if not caught_after(start, stages, stop, error):
+            raise
+        first = raising(error)
     return _chained(first, stages, start + 1, stop, config, {})
 
 
@@ -261,7 +268,14 @@ def _chained(
                 owned.append(iterator)
             else:
                 before = _fold_before(stages, at, fold) if stage._takes_fold else None
-                iterator = stage._link(iterator, owned, config, before, **kwargs)
+                try:
+                    iterator = stage._link(iterator, owned, config, before, **kwargs)
+                except BaseException as error:
+                    if not caught_after(at, stages, stop, error):
+                        raise
+                    note_stage(error, stages, at)
+                    iterator = raising(error)
+                    owned.append(iterator)
             links.add(at, iterator)
             kwargs = {}
     except BaseException as error:
@@ -290,7 +304,9 @@ def _astreamed(
             first = stages[start].astream(input, config, **kwargs)
         except BaseException as error:
             note_stage(error, stages, start)
-            raise
+            if not caught_after(start, stages, stop, error):
+                raise
+            first = araising(error)
         return _achained(first, stages, start + 1, stop, config, {})
 
     def make() -> Iterator[Any]:
@@ -351,7 +367,14 @@ def _achained(
                 owned.append(iterator)
             else:
                 before = _fold_before(stages, at, fold) if stage._takes_fold else None
-                iterator = stage._alink(iterator, owned, config, before, **kwargs)
+                try:
+                    iterator = stage._alink(iterator, owned, config, before, **kwargs)
+                except BaseException as error:
+                    if not caught_after(at, stages, stop, error):
+                        raise
+                    note_stage(error, stages, at)
+                    iterator = araising(error)
+                    owned.append(iterator)
             links.add(at, iterator)
             kwargs = {}
     except BaseException as error:
