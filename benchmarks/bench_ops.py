@@ -1,9 +1,11 @@
-"""R6, R10, R11, R12, R14: operators against what the standard library has, and against generators written by hand."""
+"""R6, R9 to R12, R14: operators against what the standard library has, and against generators written by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import queue
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from operator import add
 from typing import Any
@@ -15,6 +17,7 @@ from streamcore import ops
 ITEMS = 100_000
 NUMBERS = range(1, ITEMS + 1)
 TENS = range(ITEMS // 10)
+PART = range(ITEMS // 4)
 
 
 def ten(_: Any) -> range:
@@ -86,6 +89,50 @@ async def achunked(size: int) -> AsyncIterator[list[int]]:
         yield items
 
 
+async def four_tasks() -> int:
+    """Four tasks and one queue, written by hand."""
+    items: asyncio.Queue[Any] = asyncio.Queue(64)
+    end = object()
+
+    async def put_all(part: AsyncIterator[Any]) -> None:
+        async for item in part:
+            await items.put(item)
+        await items.put(end)
+
+    tasks = [asyncio.create_task(put_all(source(PART))) for _ in range(4)]
+    number, live = 0, 4
+    while live:
+        if await items.get() is end:
+            live -= 1
+        else:
+            number += 1
+    await asyncio.gather(*tasks)
+    return number
+
+
+def four_threads() -> int:
+    items: queue.Queue[Any] = queue.Queue(64)
+    end = object()
+
+    def put_all(part: Iterable[Any]) -> None:
+        for item in part:
+            items.put(item)
+        items.put(end)
+
+    threads = [threading.Thread(target=put_all, args=(PART,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    number, live = 0, 4
+    while live:
+        if items.get() is end:
+            live -= 1
+        else:
+            number += 1
+    for thread in threads:
+        thread.join()
+    return number
+
+
 # of each group the first side is what the others are held against
 SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "R6: map": {
@@ -107,6 +154,14 @@ SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "enumerate": {
         "enumerate": lambda: drain(enumerate(NUMBERS)),
         "ops.enumerate": lambda: drain(ops.enumerate().stream(NUMBERS)),
+    },
+    "R9: merge of 4, async": {
+        "four tasks and a queue": lambda: asyncio.run(four_tasks()),
+        "ops.merge": lambda: asyncio.run(adrain(ops.merge(*(source(PART) for _ in range(4))))),
+    },
+    "R9: merge of 4": {
+        "four threads and a queue": four_threads,
+        "ops.merge": lambda: drain(ops.merge(*[PART] * 4)),
     },
     "R10: zip of 2": {
         "zip": lambda: drain(zip(NUMBERS, NUMBERS, strict=False)),

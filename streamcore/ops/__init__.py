@@ -10,6 +10,7 @@ from .catching import catch
 from .combining import chain, zip
 from .flattening import flat_map
 from .grouping import group
+from .merging import merge
 from .per_item import enumerate, filter, map, tap
 from .running import distinct, scan
 from .taking import skip, skip_while, take, take_while
@@ -24,6 +25,7 @@ __all__ = [
     "flat_map",
     "group",
     "map",
+    "merge",
     "scan",
     "skip",
     "skip_while",
@@ -44,6 +46,7 @@ for _public in (
     flat_map,
     group,
     map,
+    merge,
     scan,
     skip,
     skip_while,

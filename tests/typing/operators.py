@@ -77,6 +77,9 @@ reveal_type(ops.chain(Lines(), Lines()).invoke(data))  # list[bytes]
 reveal_type(ops.zip(Lines(), Words(as_=str)).stream(data))  # Iterator[tuple[bytes, str]]
 ops.map(5)  # error
 ops.flat_map(len)  # error
+reveal_type(ops.merge([1], {2}))  # Iterator[int]
+reveal_type(ops.merge([(1, b"a")], pairs(b"b"), buffer=2))  # AsyncIterator[tuple[int, bytes]]
+reveal_type(ops.merge(Lines(), Lines()).invoke(data))  # list[bytes]
 ops.chain([1], 2)  # error
 ops.zip([1], 2)  # error
 ops.scan(added)  # error

@@ -1,0 +1,241 @@
+"""Several iterators pulled at once, each by a thread of its own, for one consumer.
+
+What the threads give stands in one queue, in the order in which it came, as runs: a run is what one part gave in a row.
+The consumer takes a run at a time. It is woken when the first item comes into the empty queue, a thread when there is
+room again; so four threads with room for 64 items change places about five times for 256 items.
+
+The threads know the queue, and not the stream: one that is dropped is collected, and its finalizer ends them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context, copy_context
+from typing import Any
+
+from .._backend import Channel, closing_iterator
+from ..runnables.bridge.blocks import most_in_hand
+from ..runnables.bridge.worker import raise_first, start_worker
+
+__all__ = ["Arrivals", "Part", "merged_in_threads"]
+
+
+def merged_in_threads(
+    parts: Iterable[Any], buffer: int, annotate: Callable[[BaseException], object] | None = None
+) -> Iterator[Any]:
+    """The items of the iterables ``parts`` as they come; at most ``buffer`` of each are held.
+
+    The threads start with the first pull, in copies of the context of this call. The first error ends all; it is raised
+    after the items that were there. ``close()`` returns after each part has been closed in its thread and the threads
+    have ended; a pull that is under way is waited for.
+    """
+    merging = Merging(parts, buffer)
+    items = merging.items()
+    return closing_iterator(items, (merging, items), annotate)
+
+
+class Arrivals:
+    """The queue; everything in it is read and written under ``lock``, which a finalizer may take again."""
+
+    def __init__(self, buffer: int) -> None:
+        self.lock = threading.RLock()
+        self.came = threading.Condition(self.lock)
+        self.idle = False  # whether the consumer waits
+        self.runs: deque[tuple[Part, list[Any]]] = deque()
+        self.last: list[Any] | None = None  # the last of the runs, if the consumer has not taken it
+        self.buffer = buffer
+        self.most = 1 + most_in_hand(buffer)  # items in a run
+        self.live: set[Part] = set()  # that may give more
+        self.error: BaseException | None = None  # the first one
+        self.over = False  # nothing more goes in
+
+    def take(self, part: Part | None, given: int) -> tuple[Part | None, list[Any]]:
+        """The next run, once the ``given`` items of ``part`` have been consumed; an empty one after the last."""
+        with self.lock:
+            if part is not None:
+                part.release(given)
+            while not self.runs:
+                if self.over or not self.live:
+                    return None, []
+                self.idle = True
+                try:
+                    self.came.wait()
+                finally:
+                    self.idle = False
+            taken = self.runs.popleft()
+            if taken[1] is self.last:
+                self.last = None
+            taken[0].release(1)  # which is no longer held but in the consumer's hands
+            return taken
+
+    def wake(self) -> None:
+        """There is something for the consumer to see."""
+        if self.idle:
+            self.idle = False
+            self.came.notify()
+
+    def fail(self, error: BaseException) -> None:
+        """Let nothing more in: ``error`` comes after what is there."""
+        if self.error is None:
+            self.error = error
+            self.end()
+            self.wake()
+
+    def end(self) -> None:
+        """Let nothing more in."""
+        self.over = True
+        for part in self.live:
+            part.end()
+
+
+class Part:
+    """One iterable and its thread, which takes it for the channel that it fills: see ``start_worker``."""
+
+    def __init__(self, arrivals: Arrivals, source: Any) -> None:
+        self.source = source
+        self.thread: threading.Thread | None = None
+        self.ended: Channel[BaseException | None] = Channel(1)  # how closing the source went
+        self._arrivals = arrivals
+        self._room = threading.Condition(arrivals.lock)
+        self._waits = False  # for room
+        self.closed = False  # it gives no more
+        self._held = 0
+
+    def start(self, context: Context, make_iterator: Callable[[], Iterable[Any]], name: str) -> None:
+        """Begin the thread, which runs in ``context`` and closes what ``make_iterator()`` gives."""
+        live = self._arrivals.live
+        with self._arrivals.lock:
+            live.add(self)
+            self.closed = self._arrivals.over
+        try:
+            self.thread = start_worker(context, make_iterator, self, self.ended, name=name)  # type: ignore[arg-type]
+        except BaseException:
+            with self._arrivals.lock:
+                live.discard(self)
+            raise
+
+    def _put_from(self, items: Iterator[Any]) -> None:
+        arrivals, lock = self._arrivals, self._arrivals.lock
+        runs, most, buffer = arrivals.runs, arrivals.most, arrivals.buffer
+        run: list[Any] = []
+        for item in items:
+            with lock:
+                if self.closed:
+                    return
+                if run is arrivals.last and len(run) < most:
+                    run.append(item)
+                else:
+                    arrivals.last = run = [item]
+                    runs.append((self, run))
+                item = None  # let go of while the next one is pulled
+                if arrivals.idle:
+                    arrivals.wake()
+                self._held += 1
+                if self._held >= buffer and not self._has_room(buffer):
+                    return
+
+    def _has_room(self, buffer: int) -> bool:
+        """Wait for it; False where nobody wants more."""
+        while self._held >= buffer and not self.closed:
+            self._waits = True
+            self._room.wait()
+        return not self.closed
+
+    def release(self, count: int) -> None:
+        """That many of its items are no longer held."""
+        self._held -= count
+        if self._waits and count:
+            self.wake()
+
+    def wake(self) -> None:
+        self._waits = False
+        self._room.notify()
+
+    def end(self) -> None:
+        """Nobody wants more of it."""
+        self.closed = True
+        self.wake()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """It gives no more: it has ended, by ``error`` if there is one, or shall end."""
+        arrivals = self._arrivals
+        with arrivals.lock:
+            if self.closed:
+                return
+            self.end()
+            arrivals.live.discard(self)
+            if error is not None:
+                arrivals.fail(error)
+            if not arrivals.live:
+                arrivals.wake()
+
+    def wait(self) -> None:
+        """Return when its thread has ended; raises what closing the source raised."""
+        thread, self.thread = self.thread, None
+        if thread is None or thread is threading.current_thread():
+            return
+        failed: BaseException | None = None
+        for failure in self.ended:
+            failed = failure
+        thread.join()
+        if failed is not None:
+            raise failed
+
+
+class Merging:
+    """The parts of one stream, and who ends them."""
+
+    def __init__(self, parts: Iterable[Any], buffer: int) -> None:
+        self._arrivals = Arrivals(buffer)
+        self._context = copy_context()
+        self._waiting = [Part(self._arrivals, part) for part in parts]  # to be started
+        self._begun: list[Part] = []
+
+    def items(self) -> Iterator[Any]:
+        arrivals = self._arrivals
+        while self._waiting:
+            self._start(self._waiting[0])
+            self._begun.append(self._waiting.pop(0))
+        part, run = arrivals.take(None, 0)
+        while part is not None:
+            rest = len(run) - 1
+            yield from run
+            part, run = arrivals.take(part, rest)
+        error, arrivals.error = arrivals.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
+
+    def _start(self, part: Part) -> None:
+        source, part.source = part.source, None
+        try:
+            part.start(self._context.copy(), lambda: source, "streamcore-merge")
+        except BaseException:
+            part.source = source
+            raise
+
+    def close(self) -> None:
+        """End the threads and close the parts; raises what the closing of the first of them raised."""
+        arrivals = self._arrivals
+        with arrivals.lock:
+            arrivals.end()
+            arrivals.runs.clear()
+            arrivals.error = None
+        raised: list[BaseException] = []
+        while self._waiting:
+            close = getattr(self._waiting.pop().source, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except BaseException as failure:  # noqa: BLE001 - raised when all are closed
+                    raised.append(failure)
+        while self._begun:
+            try:
+                self._begun.pop(0).wait()
+            except Exception as failure:  # noqa: BLE001 - raised when all are closed
+                raised.append(failure)
+        raise_first(*raised)
