@@ -5,7 +5,7 @@ of the stage before it, and streams: an item goes out before the next one is pul
 iterator. The names shadow built-ins, so import the module: ``from streamcore import ops``.
 """
 
-from .buffering import buffer
+from .buffering import buffer, conflate
 from .catching import catch
 from .combining import chain, zip
 from .flattening import flat_map
@@ -19,6 +19,7 @@ __all__ = [
     "buffer",
     "catch",
     "chain",
+    "conflate",
     "distinct",
     "enumerate",
     "filter",
@@ -40,6 +41,7 @@ for _public in (
     buffer,
     catch,
     chain,
+    conflate,
     distinct,
     enumerate,
     filter,

@@ -17,7 +17,17 @@ from streamcore import RunnableGenerator, ops
 OPERATORS = [
     ops.group(2, seconds=1),
     ops.group(2, 1, weigh=lambda item: 1),
+    ops.buffer(2, overflow="drop_oldest"),
+    ops.buffer(2, overflow="drop_newest"),
+    ops.conflate(max),
 ]
+SILENT = []
+"""What gives nothing while an endless source goes on: the clock stands still."""
+
+
+def pulled(count):
+    """Each operator, to be pulled so often."""
+    return OPERATORS if count else [*OPERATORS, *SILENT]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +41,8 @@ def nothing_left(monkeypatch):
 
 
 def test_closed_or_dropped_after_any_number_of_pulls():
-    for operator, count, dropped in itertools.product(OPERATORS, range(4), [False, True]):
+    cases = [(operator, count) for count in range(4) for operator in pulled(count)]
+    for (operator, count), dropped in itertools.product(cases, [False, True]):
         source = Source(itertools.count())
         stream = operator.transform(source)
         for _ in range(count):
@@ -65,8 +76,9 @@ def test_an_async_stream_closed_or_dropped_after_any_number_of_pulls():
         assert count or not source.pulled
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    for case in itertools.product(OPERATORS, range(4), [False, True], [0, 2]):
-        run(main(*case))
+    cases = [(operator, count) for count in range(4) for operator in pulled(count)]
+    for case, dropped, waits in itertools.product(cases, [False, True], [0, 2]):
+        run(main(*case, dropped, waits))
 
 
 def test_cancelled_at_each_await():
@@ -81,7 +93,7 @@ def test_cancelled_at_each_await():
         assert source.closes == 1
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    for operator, waits in itertools.product(OPERATORS, [0, 1]):
+    for operator, waits in itertools.product([*OPERATORS, *SILENT], [0, 1]):
         for turn in range(1, 61):
             run(main(operator, turn, waits))
 

@@ -136,7 +136,13 @@ class Fed:
         return item
 
     def close(self):
-        self.closed += 1
+        with self.idle:
+            self.closed += 1
+            self.idle.notify_all()
+
+    def until_closed(self):
+        with self.idle:
+            assert self.idle.wait_for(lambda: self.closed, LONG)
 
 
 class AsyncFed:

@@ -117,7 +117,7 @@ class LoopInbox:
         import asyncio
 
         self._turn = partial(asyncio.sleep, 0)
-        self._new_future = asyncio.Future[None]
+        self._new_future: Callable[[], Future[None]] = asyncio.Future
         self._kept = kept
         self.closed = False
         self._error: BaseException | None = None

@@ -22,7 +22,7 @@ from .worker import new_channel, raise_first, start_worker
 if TYPE_CHECKING:
     from .inbox import Kept
 
-__all__ = ["aread_ahead", "aread_into", "read_ahead", "read_into"]
+__all__ = ["aread_ahead", "aread_into", "read_ahead", "read_into", "reader_into"]
 
 Note = Callable[[BaseException], object]
 
@@ -108,6 +108,11 @@ def aread_into(source: AsyncIterator[Any], kept: Kept, note: Note) -> AsyncItera
     """Async ``read_into``, by a task, as ``aread_ahead``."""
     reader = _AsyncReader(source, LoopInbox(kept), 1)
     return async_closing_iterator(reader, (reader,), note, blocks=True)
+
+
+def reader_into(source: AsyncIterator[Any], inbox: LoopInbox) -> AsyncIterator[list[Any]]:
+    """Reads ``source`` into ``inbox`` by a task; gives what that gives, in lists of one, and closes ``source``."""
+    return _AsyncReader(source, inbox, 1)
 
 
 class _AsyncReader(Blocks):
