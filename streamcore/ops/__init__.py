@@ -13,13 +13,16 @@ from .grouping import group
 from .merging import merge
 from .per_item import enumerate, filter, map, tap
 from .running import distinct, scan
+from .switching import switch_map
 from .taking import skip, skip_while, take, take_while
+from .timing import debounce, throttle
 
 __all__ = [
     "buffer",
     "catch",
     "chain",
     "conflate",
+    "debounce",
     "distinct",
     "enumerate",
     "filter",
@@ -30,9 +33,11 @@ __all__ = [
     "scan",
     "skip",
     "skip_while",
+    "switch_map",
     "take",
     "take_while",
     "tap",
+    "throttle",
     "zip",
 ]
 
@@ -42,6 +47,7 @@ for _public in (
     catch,
     chain,
     conflate,
+    debounce,
     distinct,
     enumerate,
     filter,
@@ -52,9 +58,11 @@ for _public in (
     scan,
     skip,
     skip_while,
+    switch_map,
     take,
     take_while,
     tap,
+    throttle,
     zip,
 ):
     _public.__module__ = __name__

@@ -21,7 +21,7 @@ OPERATORS = [
     ops.buffer(2, overflow="drop_newest"),
     ops.conflate(max),
 ]
-SILENT = []
+SILENT = [ops.debounce(1)]
 """What gives nothing while an endless source goes on: the clock stands still."""
 
 

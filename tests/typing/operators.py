@@ -65,6 +65,12 @@ reveal_type(ops.flat_map(split).stream([b"a b"]))  # Iterator[str]
 reveal_type(ops.flat_map(range).invoke([1, 2]))  # list[int]
 reveal_type(ops.group(2).stream(["a"]))  # Iterator[list[str]]
 reveal_type(ops.group(2, seconds=1, weigh=len).invoke(["a"]))  # list[list[str]]
+reveal_type(ops.buffer(2, overflow="error").stream(["a"]))  # Iterator[str]
+reveal_type(ops.conflate(max).stream(["a"]))  # Iterator[str]
+reveal_type(ops.throttle(2).stream(["a"]))  # Iterator[str]
+reveal_type(ops.debounce(2).invoke(["a"]))  # list[str]
+reveal_type(ops.switch_map(pairs))  # switch_map[bytes, tuple[int, bytes]]
+reveal_type(ops.switch_map(split).astream([b"a b"]))  # AsyncIterator[str]
 reveal_type(ops.catch(ValueError).stream(["a"]))  # Iterator[str]
 reveal_type(ops.chain([1], {2}))  # Iterator[int]
 reveal_type(ops.chain([(1, b"a")], pairs(b"b")))  # AsyncIterator[tuple[int, bytes]]
@@ -87,6 +93,9 @@ ops.enumerate("1")  # error
 ops.tap()  # error
 ops.take("2")  # error
 ops.group("2")  # error
+ops.buffer(2, overflow=5)  # error
+ops.throttle("2")  # error
+ops.switch_map(len)  # error
 ops.map(str.upper).stream([b"1"])  # error
 
 # ---- in chains
