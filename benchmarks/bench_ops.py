@@ -1,4 +1,4 @@
-"""R6, R9 to R12, R14: operators against what the standard library has, and against generators written by hand."""
+"""R6, R9 to R14: operators against what the standard library has, and against generators written by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import itertools
 import queue
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from operator import add
 from typing import Any
 
@@ -18,6 +20,7 @@ ITEMS = 100_000
 NUMBERS = range(1, ITEMS + 1)
 TENS = range(ITEMS // 10)
 PART = range(ITEMS // 4)
+CALLS = range(ITEMS // 10)
 
 
 def ten(_: Any) -> range:
@@ -110,6 +113,46 @@ async def four_tasks() -> int:
     return number
 
 
+async def later(item: Any) -> Any:
+    return item
+
+
+async def tasks_in_order() -> int:
+    """Eight tasks in flight, their results in order, by hand."""
+    flying: deque[asyncio.Task[Any]] = deque()
+    number = 0
+    async for item in source(CALLS):
+        flying.append(asyncio.create_task(later(item)))
+        if len(flying) == 8:
+            await flying.popleft()
+            number += 1
+    for task in flying:
+        await task
+        number += 1
+    return number
+
+
+def futures_in_order() -> int:
+    """Four calls of an executor in flight, their results in order, by hand."""
+    number = 0
+    flying: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(4) as executor:
+        for item in CALLS:
+            flying.append(executor.submit(abs, item))
+            if len(flying) == 4:
+                flying.popleft().result()
+                number += 1
+        for future in flying:
+            future.result()
+            number += 1
+    return number
+
+
+def by_streamable(fn: Callable[[Any], Any], concurrency: int) -> Any:
+    streamable = pytest.importorskip("streamable")
+    return streamable.stream(CALLS).map(fn, concurrency=concurrency)
+
+
 def four_threads() -> int:
     items: queue.Queue[Any] = queue.Queue(64)
     end = object()
@@ -191,6 +234,20 @@ SIDES: dict[str, dict[str, Callable[[], int]]] = {
         "ops.group, seconds=1": lambda: asyncio.run(
             adrain(ops.group(100, seconds=1).astream(source(NUMBERS)))
         ),
+    },
+    "R13: map(concurrency=8) of coroutines": {
+        "eight tasks": lambda: asyncio.run(tasks_in_order()),
+        "streamable": lambda: asyncio.run(adrain(by_streamable(later, 8))),
+        "ops.map": lambda: asyncio.run(adrain(ops.map(later, concurrency=8).astream(source(CALLS)))),
+        "ops.map, unordered": lambda: asyncio.run(
+            adrain(ops.map(later, concurrency=8, ordered=False).astream(source(CALLS)))
+        ),
+    },
+    "R13: map(concurrency=4) of functions": {
+        "an executor": futures_in_order,
+        "streamable": lambda: drain(by_streamable(abs, 4)),
+        "ops.map": lambda: drain(ops.map(abs, concurrency=4).stream(CALLS)),
+        "ops.map, unordered": lambda: drain(ops.map(abs, concurrency=4, ordered=False).stream(CALLS)),
     },
     "R14: chain": {
         "itertools.chain": lambda: drain(itertools.chain(NUMBERS[:10], NUMBERS[10:])),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._backend import MapStep, async_closing_iterator, flat_iterator
 from .._shared.notes import raise_noted
 from ..runnables.base import Runnable
-from .operator import Item, Result, take_no_more
+from ..runnables.notes import note_source
+from .operator import Item, Result, checked_concurrency, take_no_more
 from .per_item import PerItem
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as
 
     ``fn`` may be a generator function. In async streams it may be a coroutine function, and give async iterables. An
     error of ``fn``, or of what it gave, gets a note with the number of the item.
+
+    With ``concurrency`` above 1 that many iterables are open at once, and their items come as they are there: in
+    threads of their own, which call ``fn`` too, or tasks where they are async iterables or ``fn`` is a coroutine
+    function. Each holds one item. The source is pulled, and closed, in a thread or task of its own. An error of ``fn``,
+    or of what it gave, ends all, after the items that were there; one of the source comes after all items.
     """
 
     _step_of = MapStep
@@ -38,16 +45,23 @@ class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as
             self,
             fn: Callable[[Item], Coroutine[Any, Any, Iterable[Result]]]
             | Callable[[Item], Coroutine[Any, Any, AsyncIterable[Result]]],
+            *,
+            concurrency: int = 1,
         ) -> None: ...
         @overload
-        def __init__(self, fn: Callable[[Item], AsyncIterable[Result]]) -> None: ...
+        def __init__(self, fn: Callable[[Item], AsyncIterable[Result]], *, concurrency: int = 1) -> None: ...
         @overload
-        def __init__(self, fn: Callable[[Item], Iterable[Result]]) -> None: ...
+        def __init__(self, fn: Callable[[Item], Iterable[Result]], *, concurrency: int = 1) -> None: ...
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Any, *, concurrency: int = 1) -> None:
         super().__init__(fn)
+        self.concurrency = checked_concurrency(concurrency)
+        self._on_loop = self._fn_is_async  # also one that gives async iterables
         if self._fn_is_async:
             self._fn_is_async = gives_awaitables(fn)
+
+    def __repr__(self) -> str:
+        return self._name if self.concurrency == 1 else f"{self._name[:-1]}, concurrency={self.concurrency})"
 
     def _step(self, **kwargs: Any) -> Step | None:
         take_no_more(self, kwargs)
@@ -56,12 +70,24 @@ class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         if not self._written.is_sync:
             return Runnable.transform(self, source, config)
+        if self.concurrency > 1:
+            from .flat_threads import flat_mapped_in_threads
+
+            note = partial(note_source, self)
+            return flat_mapped_in_threads(source, self.fn, self._name, self.concurrency, note)
         iterables = super()._behind(source, config)
         return flat_iterator(iterables, [iterables], self._name)
 
     def _over(
         self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
     ) -> AsyncIterator[Any]:
+        if self.concurrency > 1:
+            from .flat_tasks import flat_mapped_in_tasks
+            from .map_tasks import Crew
+
+            ask = self._asking() if self._on_loop else Crew(self.fn, self.concurrency)
+            note = partial(note_source, self)
+            return flat_mapped_in_tasks(source, owned, ask, self._name, self.concurrency, note)
         iterables = super()._over(source, owned, config)
         inner = Held()
         items = aflattened(iterables, inner, self._name)

@@ -52,7 +52,7 @@ class AsyncArrivals:
         self.over = False  # nothing more goes in
         self.idle: asyncio.Future[None] | None = None  # what the consumer waits for
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._context = copy_context()
+        self.context = copy_context()
         self._taken: tuple[AsyncPart, int] | None = (
             None  # what the consumer has of a run beyond its first item
         )
@@ -86,10 +86,13 @@ class AsyncArrivals:
             self.loop = asyncio.get_running_loop()
         except RuntimeError as error:
             raise RuntimeError("a stream that is merged needs a running asyncio event loop") from error
+        self._start()
+
+    def _start(self) -> None:
         while self.waiting:
             part = self.waiting.pop(0)
             self.begun.append(part)
-            part.start(self._context.copy())
+            part.start(self.context.copy())
 
     async def _wait(self) -> None:
         import asyncio
@@ -117,6 +120,12 @@ class AsyncArrivals:
         if self.idle is not None and not self.idle.done():
             self.idle.set_result(None)
 
+    def left(self, part: AsyncPart) -> None:
+        """``part`` gives no more."""
+        self.live -= 1
+        if not self.live:
+            self.wake()
+
     def fail(self, error: BaseException) -> None:
         """Let nothing more in: ``error`` comes after what is there."""
         if not self.over:
@@ -131,6 +140,12 @@ class AsyncArrivals:
         for part in self.begun:
             part.stop()
 
+    def is_abroad(self) -> bool:
+        """Whether another loop runs here than the one that pulls the parts."""
+        import asyncio
+
+        return self.loop is not None and asyncio.get_running_loop() is not self.loop
+
     async def aclose(self) -> None:
         """End the tasks and close the parts; raises what the closing of the first of them raised."""
         import asyncio
@@ -141,14 +156,14 @@ class AsyncArrivals:
         raised: list[BaseException] = []
         cancelled: BaseException | None = None
         tasks: list[asyncio.Task[None]] = []
-        if self.begun and self.loop is asyncio.get_running_loop():
+        if self.is_abroad():  # the tasks of another loop close their parts themselves
+            assert self.loop is not None
+            if not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(self.stop)
+        elif self.begun:
             self.stop()
             own = asyncio.current_task()
             tasks = [part.task for part in self.begun if part.task is not None and part.task is not own]
-        elif (
-            self.loop is not None and not self.loop.is_closed()
-        ):  # tasks of another loop close their parts themselves
-            self.loop.call_soon_threadsafe(self.stop)
         while any(not task.done() for task in tasks):
             try:
                 await asyncio.wait(tasks)
@@ -200,8 +215,16 @@ class AsyncPart:
         if count and self._room is not None and not self._room.done():
             self._room.set_result(None)
 
-    def _opened(self) -> AsyncIterator[Any]:
+    async def _made(self) -> Any:
+        """The iterable."""
         source, self._source = self._source, None
+        return source
+
+    def _raised(self, error: BaseException) -> BaseException:
+        """What is raised for an error of it."""
+        return error
+
+    def _opened(self, source: Any) -> AsyncIterator[Any]:
         if hasattr(source, "__aiter__"):
             items = aiter(source)
             self.owned = [items]
@@ -217,7 +240,7 @@ class AsyncPart:
         self.read = True
         error: BaseException | None = None
         try:
-            await self._pass_on(self._opened())
+            await self._pass_on(self._opened(await self._made()))
         except GeneratorExit:  # the loop is gone
             raise
         except BaseException as caught:  # noqa: BLE001 - handed to the consumer
@@ -230,14 +253,13 @@ class AsyncPart:
         except BaseException as failure:  # noqa: BLE001 - handed to the consumer
             error = self._told(failure)
         arrivals = self._arrivals
-        arrivals.live -= 1
+        arrivals.left(self)
         if error is None:
-            if not arrivals.live:
-                arrivals.wake()
+            pass
         elif arrivals.over:
             self.failure = error
         else:
-            arrivals.fail(error)
+            arrivals.fail(self._raised(error))
 
     def _told(self, error: BaseException) -> BaseException | None:
         """What the consumer is told of ``error``, which ended the pulls."""

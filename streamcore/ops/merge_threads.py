@@ -36,6 +36,11 @@ def merged_in_threads(
     return closing_iterator(items, (merging, items), annotate)
 
 
+def inside(lock: Any) -> bool:
+    """Whether this thread has the lock: a finalizer that runs meanwhile must not wait for other threads."""
+    return bool(lock._is_owned())  # as threading.Condition asks it
+
+
 class Arrivals:
     """The queue; everything in it is read and written under ``lock``, which a finalizer may take again."""
 
@@ -47,9 +52,26 @@ class Arrivals:
         self.last: list[Any] | None = None  # the last of the runs, if the consumer has not taken it
         self.buffer = buffer
         self.most = 1 + most_in_hand(buffer)  # items in a run
-        self.live: set[Part] = set()  # that may give more
+        self.live: set[Any] = set()  # parts, or who starts them, that may give more
+        self.gone = threading.Condition(self.lock)  # a part gives no more
         self.error: BaseException | None = None  # the first one
+        self.last_error: BaseException | None = None  # one that comes after all items
         self.over = False  # nothing more goes in
+
+    def items(self) -> Iterator[Any]:
+        """All of them, then the error."""
+        part, run = self.take(None, 0)
+        while part is not None:
+            rest = len(run) - 1
+            yield from run
+            part, run = self.take(part, rest)
+        error = self.error or self.last_error
+        self.error = self.last_error = None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
 
     def take(self, part: Part | None, given: int) -> tuple[Part | None, list[Any]]:
         """The next run, once the ``given`` items of ``part`` have been consumed; an empty one after the last."""
@@ -86,6 +108,7 @@ class Arrivals:
     def end(self) -> None:
         """Let nothing more in."""
         self.over = True
+        self.gone.notify()
         for part in self.live:
             part.end()
 
@@ -93,8 +116,14 @@ class Arrivals:
 class Part:
     """One iterable and its thread, which takes it for the channel that it fills: see ``start_worker``."""
 
-    def __init__(self, arrivals: Arrivals, source: Any) -> None:
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        source: Any,
+        noted: Callable[[BaseException], BaseException] | None = None,
+    ) -> None:
         self.source = source
+        self._noted = noted  # what is raised for an error of it
         self.thread: threading.Thread | None = None
         self.ended: Channel[BaseException | None] = Channel(1)  # how closing the source went
         self._arrivals = arrivals
@@ -166,10 +195,16 @@ class Part:
                 return
             self.end()
             arrivals.live.discard(self)
+            arrivals.gone.notify()
             if error is not None:
-                arrivals.fail(error)
+                arrivals.fail(error if self._noted is None else self._noted(error))
             if not arrivals.live:
                 arrivals.wake()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its thread has; what closing the source raised is not lost, but was an error of the stream."""
+        return self.closed and self.thread is not None and not self.thread.is_alive()
 
     def wait(self) -> None:
         """Return when its thread has ended; raises what closing the source raised."""
@@ -194,21 +229,10 @@ class Merging:
         self._begun: list[Part] = []
 
     def items(self) -> Iterator[Any]:
-        arrivals = self._arrivals
         while self._waiting:
             self._start(self._waiting[0])
             self._begun.append(self._waiting.pop(0))
-        part, run = arrivals.take(None, 0)
-        while part is not None:
-            rest = len(run) - 1
-            yield from run
-            part, run = arrivals.take(part, rest)
-        error, arrivals.error = arrivals.error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                del error  # its traceback holds this frame
+        yield from self._arrivals.items()
 
     def _start(self, part: Part) -> None:
         source, part.source = part.source, None
@@ -224,7 +248,7 @@ class Merging:
         with arrivals.lock:
             arrivals.end()
             arrivals.runs.clear()
-            arrivals.error = None
+            arrivals.error = arrivals.last_error = None
         raised: list[BaseException] = []
         while self._waiting:
             close = getattr(self._waiting.pop().source, "close", None)
@@ -233,7 +257,7 @@ class Merging:
                     close()
                 except BaseException as failure:  # noqa: BLE001 - raised when all are closed
                     raised.append(failure)
-        while self._begun:
+        while self._begun and not inside(arrivals.lock):
             try:
                 self._begun.pop(0).wait()
             except Exception as failure:  # noqa: BLE001 - raised when all are closed

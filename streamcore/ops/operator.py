@@ -27,6 +27,7 @@ __all__ = [
     "Passing",
     "Result",
     "as_async",
+    "checked_concurrency",
     "checked_count",
     "checked_int",
     "checked_number",
@@ -171,3 +172,9 @@ def checked_count(count: int, least: int) -> int:
     if checked_int("count", count) < least:
         raise ValueError(f"count must {'be positive' if least else 'not be negative'}, got {count}")
     return count
+
+
+def checked_concurrency(concurrency: int) -> int:
+    if checked_int("concurrency", concurrency) < 1:
+        raise ValueError(f"concurrency must be positive, got {concurrency}")
+    return concurrency

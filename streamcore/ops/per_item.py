@@ -12,7 +12,7 @@ from ..runnables.base import Runnable
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
 from ..runnables.written import Written
-from .operator import Item, Operator, Passing, Result, checked_int
+from .operator import Item, Operator, Passing, Result, checked_concurrency, checked_int
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -96,6 +96,12 @@ class map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.
     """``fn`` of each item, in order; ``fn`` may be a coroutine function.
 
     An exception of ``fn`` ends the stream after the items before it, with a note that tells the item's number.
+
+    With ``concurrency`` above 1 that many calls are in flight at most, in threads, or tasks where ``fn`` is a coroutine
+    function; the source is pulled, and closed, in a thread or task of its own. None begins while ``concurrency``
+    results wait for the consumer, be it that an earlier one is still due. Without ``ordered`` the results come as the
+    calls end. After an error no further call begins; its later results are dropped. Closing the stream waits for the
+    calls in flight, or cancels those that are tasks.
     """
 
     _step_of = MapStep
@@ -103,10 +109,48 @@ class map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.
     if TYPE_CHECKING:
 
         @overload
-        def __init__(self, fn: Callable[[Item], Coroutine[Any, Any, Result]]) -> None: ...
+        def __init__(
+            self,
+            fn: Callable[[Item], Coroutine[Any, Any, Result]],
+            *,
+            concurrency: int = 1,
+            ordered: bool = True,
+        ) -> None: ...
         @overload
-        def __init__(self, fn: Callable[[Item], Result]) -> None: ...
-        def __init__(self, fn: Any) -> None: ...
+        def __init__(
+            self, fn: Callable[[Item], Result], *, concurrency: int = 1, ordered: bool = True
+        ) -> None: ...
+
+    def __init__(self, fn: Any, *, concurrency: int = 1, ordered: bool = True) -> None:
+        super().__init__(fn)
+        self.concurrency = checked_concurrency(concurrency)
+        self.ordered = ordered
+
+    def __repr__(self) -> str:
+        many = "" if self.concurrency == 1 else f", concurrency={self.concurrency}"
+        return f"{self._name[:-1]}{many}{'' if self.ordered else ', ordered=False'})"
+
+    def _new_step(self) -> Step | None:
+        return None if self.concurrency > 1 else super()._new_step()
+
+    def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
+        if self.concurrency == 1 or self._fn_is_async:
+            return super()._behind(source, config)
+        from .map_threads import mapped_in_threads
+
+        note = partial(note_source, self)
+        return mapped_in_threads(source, self.fn, self._name, self.concurrency, self.ordered, note)
+
+    def _over(
+        self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
+    ) -> AsyncIterator[Any]:
+        if self.concurrency == 1:
+            return super()._over(source, owned, config)
+        from .map_tasks import Crew, mapped_in_tasks
+
+        ask = self._asking() if self._fn_is_async else Crew(self.fn, self.concurrency)
+        note = partial(note_source, self)
+        return mapped_in_tasks(source, owned, ask, self._name, self.concurrency, self.ordered, note)
 
 
 class filter(Passing[Item], PerItem[Item, Any]):  # noqa: N801
