@@ -354,6 +354,8 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(1, []),
             lambda made, backend: made(iter(()), ()),
             lambda made, backend: list(made(iter([1]), [], "flat")),
+            lambda made, backend: list(made(iter([map(int, "1a")]), [], None, repr)),
+            lambda made, backend: list(made(iter([map(int, "1a")]), [], None, len)),
         ),
     ),
     "column_type": row((), False, bad=(lambda made, backend: made(),)),

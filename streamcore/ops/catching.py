@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from .._backend import async_closing_iterator, close_all, closing_iterator
+from .._backend import async_closing_iterator, closing_iterator, flat_iterator
 from .._shared.async_ends import aclose_all
-from .._shared.notes import place
+from .._shared.notes import loud, place
 from ..runnables.attempts import checked_exceptions, handles
 from ..runnables.base import Runnable
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
 from ..runnables.written import Written
+from .combining import taken
 from .flattening import Held
 from .operator import Passing, is_one_value
 
@@ -61,9 +62,8 @@ class catch(Passing[Any]):  # noqa: N801 - the field's word, used as ops.catch
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         if not self._written.is_sync:
             return Runnable.transform(self, source, config)
-        opened = Opened(source)
-        items = self._items_of(source, opened)
-        return closing_iterator(items, (opened, items))
+        waiting = [source]
+        return flat_iterator(taken(waiting), waiting, None, self._following)
 
     def _over(
         self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
@@ -72,33 +72,21 @@ class catch(Passing[Any]):  # noqa: N801 - the field's word, used as ops.catch
         items = self._aitems_of(source, held)
         return async_closing_iterator(items, (held, items))
 
-    def _items_of(self, source: Iterator[Any], opened: Opened) -> Iterator[Any]:
-        failure: Exception | None = None
+    def _following(self, error: Exception) -> Iterator[Any]:
+        """What comes instead of the rest."""
+        note_source(self, error)
         try:
-            try:
-                for item in source:
-                    yield item
-            except Exception as error:
-                note_source(self, error)
-                opened.close(error)
-                raise
-            opened.close()
-        except Exception as error:
             if not self._handles(error):
-                raise
-            failure = error
-        if failure is None or self.handler is None:
-            return
-        del source
-        try:
-            following = self._checked(self.handler(failure), ("__iter__",))
-            failure = None  # its traceback holds this frame
-            opened.entry = items = iter(following)
-            for item in items:
-                yield item
-        except Exception as error:
-            self._place(error)
+                raise error
+            items = iter(() if self.handler is None else self._checked(self.handler(error), ("__iter__",)))
+        except Exception as failure:
+            self._place(failure)
+            if isinstance(failure, StopIteration):
+                raise loud(failure) from failure
             raise
+        finally:
+            del error  # the traceback holds this frame: a cycle otherwise
+        return closing_iterator(items, (items,), self._place)
 
     async def _aitems_of(self, source: AsyncIterator[Any], held: Held) -> AsyncIterator[Any]:
         failure: Exception | None = None
@@ -161,15 +149,3 @@ class catch(Passing[Any]):  # noqa: N801 - the field's word, used as ops.catch
     def _place(self, error: BaseException) -> None:
         if isinstance(error, Exception):
             place(error, repr(self))
-
-
-class Opened:
-    """The iterator that is open, for ``closing_iterator`` to close; it may be closed before."""
-
-    def __init__(self, entry: Any) -> None:
-        self.entry = entry
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Close it, once; a failure is noted on ``error``, or raised."""
-        entry, self.entry = self.entry, None
-        close_all((entry,), error)
