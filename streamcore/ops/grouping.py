@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._backend import async_closing_iterator, closing_iterator
 from .._shared.notes import raise_noted
 from ..runnables import clock
-from ..runnables.bridge.inbox import Kept
+from ..runnables.bridge.inbox import FAIR, Kept
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
 from .operator import Operator, checked_number
@@ -19,7 +19,7 @@ from .operator import Operator, checked_number
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..runnables.bridge.inbox import ThreadInbox
+    from ..runnables.bridge.inbox import LoopInbox, ThreadInbox
     from ..runnables.config import RunnableConfig
     from .kinds import Same
 
@@ -217,6 +217,31 @@ class Grouped(Kept):
                     inbox.bell.notify()
                     if not inbox.has_room():
                         return
+
+    async def afill_from(self, source: AsyncIterator[Any], inbox: LoopInbox) -> None:
+        if self.admit is not None or self._seconds is None or self._of.size is None:
+            await super().afill_from(source, inbox)
+            return
+        held, size, seconds, since = self.items, self.size, self._seconds, 0
+        async for item in source:
+            first = not held
+            if first:
+                self._until = clock.now() + seconds
+            held.append(item)
+            if inbox.closed:
+                return
+            since += 1
+            if len(held) >= size:
+                item = None  # not held meanwhile
+                inbox.ring()
+                await inbox.wait_for_room()
+                since = 0
+            elif first:
+                inbox.ring()
+            elif since >= FAIR:  # the source may have all its items ready, and no end
+                item = None
+                await inbox.turn()
+                since = 0
 
     def full(self) -> bool:
         if self._of.size is None:  # the time bounds it; else it fills up while nobody takes it

@@ -42,6 +42,28 @@ class Kept:
                 if not inbox.has_room():
                     return
 
+    async def afill_from(self, source: AsyncIterator[Any], inbox: LoopInbox) -> None:
+        """``fill_from`` in a task."""
+        admit = self.admit
+        since = 0  # items since the others could run: a source may have all its items ready, and no end
+        async for item in source:
+            if admit is not None:
+                item = admit(item)
+            if self.full():  # the time of what is held was over meanwhile
+                await inbox.wait_for_room()
+                since = 0
+            if inbox.closed:
+                return
+            since += 1
+            if (self.add(item) and wake(inbox.consumer)) or since >= FAIR:
+                since = 0
+                item = None  # not held meanwhile
+                await inbox.turn()
+            item = None
+            if self.full():
+                await inbox.wait_for_room()
+                since = 0
+
     def full(self) -> bool:
         """Whether the source has to wait."""
         return False
@@ -116,38 +138,20 @@ class LoopInbox:
     def __init__(self, kept: Kept) -> None:
         import asyncio
 
-        self._turn = partial(asyncio.sleep, 0)
+        self.turn = partial(asyncio.sleep, 0)
         self._new_future: Callable[[], Future[None]] = asyncio.Future
         self._kept = kept
         self.closed = False
         self._error: BaseException | None = None
-        self._consumer: Future[None] | None = None  # waits
+        self.consumer: Future[None] | None = None  # waits
         self._reader: Future[None] | None = None  # waits
 
     # -- for the reader
 
     async def _fill_from(self, source: AsyncIterator[Any]) -> None:
-        kept, admit = self._kept, self._kept.admit
-        since = 0  # items since the others could run: a source may have all its items ready, and no end
-        async for item in source:
-            if admit is not None:
-                item = admit(item)
-            if kept.full():  # the time of what is held was over meanwhile
-                await self._wait_for_room()
-                since = 0
-            if self.closed:
-                return
-            since += 1
-            if (kept.add(item) and wake(self._consumer)) or since >= FAIR:
-                since = 0
-                item = None  # not held meanwhile
-                await self._turn()
-            item = None
-            if kept.full():
-                await self._wait_for_room()
-                since = 0
+        await self._kept.afill_from(source, self)
 
-    async def _wait_for_room(self) -> None:
+    async def wait_for_room(self) -> None:
         while not self.closed and self._kept.full():
             self._reader = self._new_future()
             try:
@@ -155,12 +159,16 @@ class LoopInbox:
             finally:
                 self._reader = None
 
+    def ring(self) -> None:
+        """Have the consumer look again, if it waits."""
+        wake(self.consumer)
+
     def close(self, error: BaseException | None = None) -> None:
         """As that of ``ThreadInbox``."""
         if not self.closed:
             self.closed = True
             self._error = error
-        wake(self._consumer)
+        wake(self.consumer)
         wake(self._reader)
 
     # -- for the consumer
@@ -190,12 +198,12 @@ class LoopInbox:
         return self.get_many(1)[0]
 
     async def _wait(self, seconds: float | None) -> None:
-        bell = self._consumer = self._new_future()
+        bell = self.consumer = self._new_future()
         timer = None if seconds is None else clock.call_later(seconds, lambda: wake(bell))
         try:
             await bell
         finally:
-            self._consumer = None
+            self.consumer = None
             if timer is not None:
                 timer.cancel()
 
