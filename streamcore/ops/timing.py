@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -20,11 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["debounce", "throttle"]
 
+MOST_TIMES = 1024
+"""How many times ``throttle`` keeps; of a larger count it may wait until a thousandth more could go."""
+
 
 class throttle(Passing[Any]):  # noqa: N801 - the field's word, used as ops.throttle
     """Every item, at most ``count`` of them in any ``per`` seconds.
 
-    It waits before it pulls the source, so that nothing is held or dropped; it keeps the times of ``count`` items.
+    It waits before it pulls the source, so that nothing is held or dropped. Of more than 1,024 items it does not keep
+    the time of each: then it may wait until a thousandth of them more could go.
     """
 
     _hops = True  # in async streams it waits on the loop
@@ -73,23 +76,34 @@ class throttle(Passing[Any]):  # noqa: N801 - the field's word, used as ops.thro
 
 
 class Pace:
-    """When the last items were given."""
+    """When the last items were given: of each, or of so many together that there are ``MOST_TIMES`` at most."""
 
     def __init__(self, of: throttle) -> None:
-        self._of = of
-        self._times: deque[float] = deque(maxlen=min(of.count, sys.maxsize))
+        self._count, self._per = of.count, of.per
+        self._together = -(-of.count // MOST_TIMES)
+        self._given: deque[list[Any]] = deque()  # the time of the last of them, and how many
+        self._within = 0  # items of these
         self._least = 0.0
 
     def seconds(self) -> float:
         """To wait before the next item."""
-        times = self._times
-        if len(times) < self._of.count:
+        if self._within < self._count:
             return 0.0
-        self._least = times[0] + self._of.per
-        return self._least - clock.now()
+        now = clock.now()
+        while self._within >= self._count:
+            self._least, number = self._given.popleft()
+            self._least += self._per
+            self._within -= number
+        return self._least - now
 
     def given(self) -> None:
-        self._times.append(max(clock.now(), self._least))  # a wait may end a little early
+        now = max(clock.now(), self._least)  # a wait may end a little early
+        self._within += 1
+        if self._given and self._given[-1][1] < self._together:
+            self._given[-1][0] = now
+            self._given[-1][1] += 1
+        else:
+            self._given.append([now, 1])
 
 
 class debounce(Reading[Any]):  # noqa: N801 - the field's word, used as ops.debounce

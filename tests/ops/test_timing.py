@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import itertools
 import pickle
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loops import in_thread, run, turns
 from recorder import AsyncSource, Source, listed
+from traced_memory import traced_peak
 
 from streamcore import RunnableGenerator, ops
 from streamcore.testing import LAWS, check_laws
@@ -55,6 +57,27 @@ def test_no_more_than_so_many_items_in_any_such_time(gaps, busy, count, per):
         for at, pulled in enumerate(pulls):
             ready = 0 if not at else times[at - 1] + [*busy, *[0] * 20][at - 1]
             assert pulled == max(ready, times[at - count] + per if at >= count else 0)
+
+
+def test_a_throttle_of_many_items_keeps_few_times(fake, backend):
+    for count in 1024, 1025, 5000:
+        times = []
+        for item in ops.throttle(count, per=2).stream(range(3 * count)):
+            times.append(fake.time)
+            fake.time += (1 + item % 7) / 4096
+        window, first = collections.deque(), times[0]
+        for time in times:
+            window.append(time)
+            while window[0] + 2 <= time:
+                window.popleft()
+            assert len(window) <= count
+        assert times[-1] - first < (3 * count * 4 / 4096 + 2 * 3) * 1.01
+    peak = traced_peak(
+        backend,
+        "from streamcore import ops; stream = ops.throttle(10**9).stream(iter(int, 1)); next(stream)",
+        "for _, item in zip(range(100_000), stream): pass",
+    )
+    assert peak < 16 << 10
 
 
 def test_a_throttle_waits_before_it_pulls(fake):
