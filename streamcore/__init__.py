@@ -53,6 +53,7 @@ _HOME = {
     "RunnableLambda": "runnables.function",
     "RunnableRetry": "runnables.retrying",
     "RunnableSequence": "runnables.sequence",
+    "RunnableTimeout": "runnables.timeouts",
     "RunnableWithFallbacks": "runnables.fallbacks",
     "coerce_to_runnable": "runnables.function",
     "Section": "_backend",
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
     from .runnables.passthrough import RunnablePick as RunnablePick
     from .runnables.retrying import RunnableRetry as RunnableRetry
     from .runnables.sequence import RunnableSequence as RunnableSequence
+    from .runnables.timeouts import RunnableTimeout as RunnableTimeout
     from .stages.chunks import ContentDefined as ContentDefined
     from .stages.chunks import FixedSize as FixedSize
     from .stages.events import ServerSentEvents as ServerSentEvents

@@ -86,4 +86,13 @@ class ChannelClosed(StreamcoreError, EOFError):
 
 
 class StreamTimeout(StreamcoreError, TimeoutError):
-    """A stream gave no chunk within its time limit (seconds), or a pattern split no text within its own."""
+    """A call was not done, or a stream gave no chunk, within its time limit; or a pattern split no text within its own.
+
+    ``seconds`` is the limit and ``kind`` which one of a call: ``"total"``, ``"first chunk"`` or ``"chunk"``. Both are
+    None for limits of another kind.
+    """
+
+    def __init__(self, message: str = "", seconds: float | None = None, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.kind = kind

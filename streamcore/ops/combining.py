@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._backend import async_closing_iterator, close_all, closing_iterator, flat_iterator
 from ..runnables.base import Runnable
 from ..runnables.blocking import astream_of_fold, fold_then_astream, stream_of_fold
-from ..runnables.config import child_config
+from ..runnables.config import child_config, is_limited
 from ..runnables.function import coerce_to_runnable
 from ..runnables.notes import note_stage
 from ..runnables.written import Written
@@ -223,6 +223,8 @@ class OfStages(Runnable[Any, list[Any], Any]):
         take_no_more(self, kwargs)
         if not self._written.is_sync:
             return super().stream(input, config)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config)
         if hasattr(input, "__next__"):
             return stream_of_fold(self, input, list, config)
         config = child_config(config)
@@ -230,6 +232,8 @@ class OfStages(Runnable[Any, list[Any], Any]):
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         take_no_more(self, kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config)
         if hasattr(input, "__anext__"):
             return astream_of_fold(self, input, list, config)
         if hasattr(input, "__next__"):

@@ -19,6 +19,7 @@ from . import clock
 from .base import Chunk, Input, Output, Runnable
 from .blocking import fold_then_astream, fold_then_stream
 from .bridge.ahead import buffer_size
+from .config import is_limited
 from .folding import fold_input
 from .resuming import AsyncReplay, Differs, Given, Kept, Replay
 from .written import Written
@@ -112,6 +113,8 @@ class Attempting(Runnable[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         self._check(input)
         errors: list[Exception] = []
         final = None
@@ -132,6 +135,8 @@ class Attempting(Runnable[Input, Output, Chunk]):
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if "stream" not in self._written:
             return super().stream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         self._check(input)
 
         def begin(errors: list[Exception]) -> Iterator[Any]:
@@ -218,6 +223,8 @@ class Attempting(Runnable[Input, Output, Chunk]):
     # -- async
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         self._check(input)
         errors: list[Exception] = []
         final = None
@@ -241,6 +248,8 @@ class Attempting(Runnable[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         if "astream" not in self._written:
             return super().astream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
         self._check(input)
 
         def begin(errors: list[Exception]) -> async_closing_iterator[Any]:

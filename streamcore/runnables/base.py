@@ -41,7 +41,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from .config import checked, merge_configs, run_in_executor
+from .config import checked, is_limited, merge_configs, run_in_executor
 from .folding import afolded, fold, fold_input, folded
 from .written import METHODS, Written
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .fallbacks import RunnableWithFallbacks
     from .retrying import RunnableRetry
     from .sequence import RunnableSequence
+    from .timeouts import RunnableTimeout
 else:
     from typing import Generic as Composing
     from typing import TypeVar  # whose defaults need Python 3.13
@@ -150,6 +151,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: Iterable[Any], config: RunnableConfig | None, **kwargs: Any
     ) -> Iterator[Any]:
         """``transform`` by ``_link``: closes its input, and notes whose an error is."""
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         from .sequence import _chained
 
         return _chained(input, (self,), 0, 1, checked(config), kwargs)
@@ -158,6 +161,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: AsyncIterable[Any], config: RunnableConfig | None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Async ``_transformed``."""
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         from .sequence import _achained
 
         return _achained(input, (self,), 0, 1, checked(config), kwargs)
@@ -179,6 +184,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]) -> Output:
         """Return the whole output for one input."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         if self._written.isdisjoint(("stream", "transform")):
             return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
         with _Deriving(self, "invoke", input):
@@ -189,6 +196,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> Iterator[Chunk]:
         """Yield the output for one input as it comes about; closing the iterator stops the work."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         if "transform" in self._written:
             return self.transform(iter((input,)), config, **kwargs)
         if "invoke" in self._written:
@@ -207,6 +216,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> Iterator[Chunk]:
         """Yield the output for an input that comes in chunks; a stage that did not write it waits for the end."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         if not self._written.is_sync:
             return cast("Iterator[Chunk]", _private_loop(self).transform(self, input, config, **kwargs))
         from .blocking import stream_of_fold
@@ -275,6 +286,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> Output:
         """Async ``invoke``; a sync one runs in a thread."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         if not self._written.isdisjoint(("astream", "atransform")):
             with _Deriving(self, "ainvoke", input):
                 return await afolded(self.acollect, self.astream(input, config, **kwargs))
@@ -287,6 +300,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         """Async ``stream``; a sync one runs in one worker thread, ``buffer_size`` chunks ahead at most."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
         if "atransform" in self._written:
             from .blocking import async_single
 
@@ -311,6 +326,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         """Async ``transform``; a sync one runs in one worker thread, fed and drained through bounded channels."""
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         if "transform" in self._written:
             from .bridge.in_thread import transform_in_thread
 
@@ -438,6 +455,26 @@ class Runnable(Composing[Input, Output, Chunk]):
             on_midstream=on_midstream,
             on_restart=on_restart,
         )
+
+    def with_timeout(
+        self,
+        timeout: float | None = None,
+        *,
+        first_chunk_timeout: float | None = None,
+        chunk_timeout: float | None = None,
+    ) -> RunnableTimeout[Input, Output, Chunk]:
+        """This one, within these limits in seconds, else a ``StreamTimeout``; see ``RunnableTimeout``."""
+        from .timeouts import RunnableTimeout
+
+        return RunnableTimeout(
+            self, timeout, first_chunk_timeout=first_chunk_timeout, chunk_timeout=chunk_timeout
+        )
+
+    def _in_time(self) -> RunnableTimeout[Input, Output, Chunk]:
+        """This one, where the config of the call has a limit in time."""
+        from .timeouts import RunnableTimeout
+
+        return RunnableTimeout(self)
 
     def with_types(self, *, input_type: Any = None, output_type: Any = None) -> Runnable[Any, Any, Any]:
         """This very one; for type checkers another."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any, cast
 
 from .base import Chunk, Input, Output, Runnable
-from .config import merge_configs
+from .config import is_limited, merge_configs
 from .folding import afolded, checked_fold, fold_as, folded
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         self._notes_source = bound._notes_source  # type: ignore[misc]
         self._takes_fold = bound._takes_fold  # type: ignore[misc]
         self._chunks_are = bound._chunks_are if fold is None else "items"  # type: ignore[misc]
+        if is_limited(config):  # then it is a RunnableTimeout
+            self._hops = self._notes_source = True  # type: ignore[misc]
+            self._closes_input = False  # type: ignore[misc]
 
     def __repr__(self) -> str:
         shown = [repr(self.bound)]
@@ -72,6 +75,10 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
     def _config(self, config: RunnableConfig | None) -> RunnableConfig | None:
         return merge_configs(self.config, config) if self.config else config
 
+    def _target(self, config: RunnableConfig | None) -> Runnable[Any, Any, Any]:
+        """What is called: ``bound``, in time where ``config`` limits that."""
+        return self.bound._in_time() if config is not None and is_limited(config) else self.bound
+
     def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {**self.kwargs, **kwargs} if self.kwargs else kwargs
 
@@ -79,7 +86,7 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         return self.bound._empty()
 
     def _step(self, **kwargs: Any) -> Step | None:
-        return self.bound._step(**self._kwargs(kwargs))
+        return None if self._hops else self.bound._step(**self._kwargs(kwargs))
 
     def _link(
         self,
@@ -90,7 +97,8 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        return self.bound._link(input, owned, self._config(config), fold, **self._kwargs(kwargs))
+        config = self._config(config)
+        return self._target(config)._link(input, owned, config, fold, **self._kwargs(kwargs))
 
     def _alink(
         self,
@@ -101,7 +109,8 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        return self.bound._alink(input, owned, self._config(config), fold, **self._kwargs(kwargs))
+        config = self._config(config)
+        return self._target(config)._alink(input, owned, config, fold, **self._kwargs(kwargs))
 
     def _collector(self, before: Callable[[Iterable[Any]], Any] | None) -> Callable[[Iterable[Any]], Any]:
         return self.bound._collector(before) if self.fold is None else self.collect
@@ -114,10 +123,12 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if self.fold is not None:
             return folded(self.collect, self.stream(input, config, **kwargs))
-        return cast("Output", self.bound.invoke(input, self._config(config), **self._kwargs(kwargs)))
+        config = self._config(config)
+        return cast("Output", self._target(config).invoke(input, config, **self._kwargs(kwargs)))
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
-        return self.bound.stream(input, self._config(config), **self._kwargs(kwargs))
+        config = self._config(config)
+        return self._target(config).stream(input, config, **self._kwargs(kwargs))
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -129,12 +140,14 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if self.fold is not None:
             return await afolded(self.acollect, self.astream(input, config, **kwargs))
-        return cast("Output", await self.bound.ainvoke(input, self._config(config), **self._kwargs(kwargs)))
+        config = self._config(config)
+        return cast("Output", await self._target(config).ainvoke(input, config, **self._kwargs(kwargs)))
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        return self.bound.astream(input, self._config(config), **self._kwargs(kwargs))
+        config = self._config(config)
+        return self._target(config).astream(input, config, **self._kwargs(kwargs))
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Runnable
 from .blocking import closed_after
-from .config import checked
+from .config import checked, is_limited
 from .function import coerce_to_runnable
 from .written import METHODS, Written
 
@@ -50,12 +50,16 @@ class Choosing(Runnable[Any, Any, Any]):
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         chosen, input = self._choose(input, config)
         return chosen.invoke(input, config, **kwargs)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         return self._streamed(input, checked(config), **kwargs)
 
     def _streamed(self, input: Any, config: RunnableConfig | None, **kwargs: Any) -> Iterator[Any]:
@@ -64,6 +68,8 @@ class Choosing(Runnable[Any, Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         config = checked(config)
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         chosen, input = await self._achoose(input, config)
         return await chosen.ainvoke(input, config, **kwargs)
 
@@ -71,8 +77,11 @@ class Choosing(Runnable[Any, Any, Any]):
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         config = checked(config)
-        chosen, input = await self._achoose(input, config)
-        stream = chosen.astream(input, config, **kwargs)
+        if is_limited(config):
+            stream = self._in_time().astream(input, config, **kwargs)
+        else:
+            chosen, input = await self._achoose(input, config)
+            stream = chosen.astream(input, config, **kwargs)
         async with closed_after(stream) as chunks:
             async for chunk in chunks:
                 yield chunk

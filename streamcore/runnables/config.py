@@ -20,10 +20,13 @@ __all__ = [
     "ensure_config",
     "get_config_list",
     "handed",
+    "is_limited",
     "merge_configs",
     "patch_config",
     "positive_int",
     "run_in_executor",
+    "seconds_or_none",
+    "unlimited",
 ]
 
 T = TypeVar("T")
@@ -47,9 +50,9 @@ class RunnableConfig(TypedDict, total=False):
     recursion_limit: int
     """How often a function may return another Runnable to be run in its place."""
     timeout: float | None
-    """Seconds that a whole call may take."""
+    """Seconds that a whole call may take, from the call on."""
     first_chunk_timeout: float | None
-    """Seconds that the first chunk may take."""
+    """Seconds that a consumer may have to wait for the first chunk."""
     buffer_size: int
     """Chunks that a pipeline reads ahead at most, all its hand-offs between threads together; 512 if not given."""
     buffer_bytes: int
@@ -198,6 +201,15 @@ def _seconds(key: str, value: Any) -> None:
         raise ValueError(f"{key} must be positive, got {value}")
 
 
+def seconds_or_none(name: str, value: Any) -> float | None:
+    """``value`` if it is a time; None for None, and for infinity."""
+    if value is None:
+        return None
+    _seconds(name, value)
+    seconds: float = value if isinstance(value, (int, float)) else float(value)
+    return None if seconds == float("inf") else seconds
+
+
 def _executor(key: str, value: Any) -> None:
     if not callable(getattr(value, "submit", None)):
         raise TypeError(f"{key} must have a method submit, got {_shown(value)}")
@@ -218,6 +230,20 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "buffer_bytes": positive_int,
     "executor": _executor,
 }
+
+
+LIMITS = ("timeout", "first_chunk_timeout")
+
+
+def is_limited(config: Mapping[str, Any] | None) -> bool:
+    """Whether a limit in time is set for the call; what is no mapping is somebody else's to refuse."""
+    get = getattr(config, "get", None)
+    return get is not None and (get("timeout") is not None or get("first_chunk_timeout") is not None)
+
+
+def unlimited(config: RunnableConfig | None) -> RunnableConfig | None:
+    """``config`` without the limits in time, which are those of one call."""
+    return cast(RunnableConfig, Checked((k, v) for k, v in (config or {}).items() if k not in LIMITS))
 
 
 def child_config(config: RunnableConfig | None) -> RunnableConfig | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._shared.notes import STOPPED
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
-from .config import DEFAULT_RECURSION_LIMIT, checked, handed, run_in_executor
+from .config import DEFAULT_RECURSION_LIMIT, checked, handed, is_limited, run_in_executor
 from .declared import empty_of_function
 from .folding import checked_fold, fold_as
 
@@ -139,6 +139,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if config is not None:
             config = checked(config)
+            if is_limited(config):
+                return self._in_time().invoke(input, config, **kwargs)
         if self._plain is not None:
             try:
                 output = self._plain(input, **kwargs)
@@ -155,6 +157,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         if self.func is None:
             return super().stream(input, config, **kwargs)
         if self._generates:
@@ -174,6 +178,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if config is not None:
             config = checked(config)
+            if is_limited(config):
+                return await self._in_time().ainvoke(input, config, **kwargs)
         if self._hops:
             output = await self._called_in_thread(input, config, kwargs)
         elif self.afunc is None or _is_agenerator(self.afunc):
@@ -188,6 +194,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
         if self.afunc is None and not self._hops:
             return super().astream(input, config, **kwargs)
         if self.afunc is not None and _is_agenerator(self.afunc):

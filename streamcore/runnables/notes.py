@@ -7,15 +7,27 @@ for 4 ns a chunk natively, so that none passes it unseen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from .._backend import Stream, async_closing_iterator, closing_iterator
+from .._shared.limits import is_limit
 from .._shared.notes import PREFIX, is_placed, place
 
-__all__ = ["PREFIX", "Links", "note_source", "note_stage", "watched_source"]
+__all__ = [
+    "CALLS",
+    "PREFIX",
+    "Links",
+    "made_notes",
+    "note_source",
+    "note_stage",
+    "noted_by_frames",
+    "watched_source",
+]
 
 SOURCE = -1
 # Iterators of C that do not fail, so that there is nothing to watch.
@@ -80,11 +92,49 @@ class Links:
 
     def note(self) -> Callable[[BaseException], None]:
         """A function that notes on an exception which of the iterators so far raised it."""
-        return partial(_note, self._stages, tuple(self._links))
+        noted = partial(_note, self._stages, tuple(self._links))
+        if (made := _made.get()) is not None:
+            made.append(noted)
+        return noted
+
+
+_made: ContextVar[list[Callable[[BaseException], None]] | None] = ContextVar("streamcore_notes", default=None)
+
+
+@contextmanager
+def made_notes(notes: list[Callable[[BaseException], None]]) -> Generator[None]:
+    """Gather in ``notes`` what ``Links.note`` gives in here: the last one knows the whole chain that is made."""
+    token = _made.set(notes)
+    try:
+        yield
+    finally:
+        _made.reset(token)
+
+
+CALLS: dict[CodeType, Callable[[dict[str, Any]], int | None]] = {}
+"""Methods of chains that call one stage after the other: which one it is, from their local variables."""
+
+
+def noted_by_frames(error: BaseException) -> None:
+    """Say on ``error`` which stage of a chain was being called, by its traceback, unless it is known better."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        if (read := CALLS.get(trace.tb_frame.f_code)) is not None:
+            local = trace.tb_frame.f_locals
+            if (at := read(local)) is not None:
+                found = local["self"].stages, at
+        trace = trace.tb_next
+    if found is not None:
+        place(error, place_of(*found))
+
+
+def _notable(error: BaseException) -> bool:
+    return isinstance(error, Exception) or is_limit(error)
 
 
 def _note(stages: tuple[Any, ...], links: tuple[Link, ...], error: BaseException) -> None:
-    if not isinstance(error, Exception) or is_placed(error):
+    if not _notable(error) or is_placed(error):
         return
     at = _found(links, error.__traceback__)
     if at is not None:
@@ -118,13 +168,13 @@ def place_of(stages: tuple[Any, ...], at: int) -> str:
 
 def note_stage(error: BaseException, stages: tuple[Any, ...], at: int) -> None:
     """Say on ``error`` that the stage at ``at`` raised it, unless it is known better."""
-    if isinstance(error, Exception):
+    if _notable(error):
         place(error, place_of(stages, at))
 
 
 def note_source(stage: object, error: BaseException) -> None:
     """Say on ``error`` that the source of ``stage`` raised it, unless it is known better."""
-    if isinstance(error, Exception):
+    if _notable(error):
         place(error, f"the source of {stage!r}")
 
 

@@ -13,7 +13,7 @@ from .base import Runnable
 from .batching.in_tasks import abatch
 from .batching.in_threads import batch
 from .bridge.ahead import buffer_size
-from .config import child_config
+from .config import child_config, is_limited
 from .folding import fold_input
 from .function import coerce_to_runnable
 from .notes import note_source, note_stage, watched_source
@@ -101,11 +101,15 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         call = _Call(input, kwargs)
         outputs = batch(call, list(self.branches.values()), child_config(config))
         return AddableDict(zip(self.branches, outputs, strict=True))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         call = _Call(input, kwargs)
         outputs = await abatch(call, list(self.branches.values()), child_config(config))
         return AddableDict(zip(self.branches, outputs, strict=True))
@@ -115,6 +119,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         config = child_config(config)
         turns = Turns(None, 1)
         owned: list[Any] = []
@@ -134,6 +140,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     ) -> Iterator[Any]:
         if not self._written.is_sync or self._written.waits:
             return super().transform(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         return self._transformed(input, child_config(config), **kwargs)
 
     def _link(
@@ -166,6 +174,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
         config = child_config(config)
         turns = AsyncTurns(None, 1)
         owned: list[Any] = []
@@ -186,6 +196,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     ) -> AsyncIterator[Any]:
         if not self._written.is_async or self._written.waits:
             return super().atransform(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         return self._atransformed(input, child_config(config), **kwargs)
 
     def _alink(

@@ -10,7 +10,7 @@ from .._backend import MapStep, SkipStep, async_closing_iterator, closing_iterat
 from .._shared.steps import DROPPED
 from .addable import AddableDict
 from .base import Runnable
-from .config import checked
+from .config import checked, is_limited
 from .folding import fold_input
 from .function import RunnableLambda
 from .notes import note_source
@@ -30,7 +30,9 @@ class PerChunk(Runnable[Any, Any, Any]):
     def transform(
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         source, step = iter(input), self._step(**kwargs)
         assert step is not None
         return closing_iterator(source, (source,), partial(note_source, self), steps=(step,))
@@ -38,7 +40,9 @@ class PerChunk(Runnable[Any, Any, Any]):
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         source, step = aiter(input), self._step(**kwargs)
         assert step is not None
         return async_closing_iterator(source, (source,), partial(note_source, self), steps=(step,))
@@ -130,6 +134,8 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         if self._tap is not None:
             self._tap.invoke(input, config, **kwargs)
         return input
@@ -143,6 +149,8 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         config = checked(config)
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         if self._tap is not None:
             await self._tap.ainvoke(input, config, **kwargs)
         return input

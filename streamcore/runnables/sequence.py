@@ -18,10 +18,10 @@ from .base import Chunk, Input, Output, Runnable
 from .blocking import async_single, fold_then_astream, fold_then_stream
 from .bridge.ahead import Ahead, ahead_of
 from .bridge.in_thread import in_thread
-from .config import child_config
+from .config import child_config, is_limited
 from .folding import fold_input, folded
 from .function import RunnableLambda, coerce_to_runnable, run_result
-from .notes import Links, note_stage
+from .notes import CALLS, Links, note_stage
 from .raising import araising, caught_after, raising
 from .written import chained
 
@@ -124,6 +124,8 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
             return super().invoke(input, config, **kwargs)
         if config is None and not kwargs and self._functions:
             return self._invoke_functions(input)  # type: ignore[no-any-return]
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
         config = child_config(config)
         value: Any = input
         for start, stop in self._segments:
@@ -142,6 +144,8 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         return _streamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
     def transform(
@@ -149,9 +153,13 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     ) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         return _chained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
         config = child_config(config)
         value: Any = input
         for start, stop in self._segments:
@@ -170,13 +178,20 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
         return _astreamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         return _achained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
 
+
+CALLS[RunnableSequence.invoke.__code__] = lambda local: local["stop"] - 1 if "stop" in local else None
+CALLS[RunnableSequence._invoke_functions.__code__] = lambda local: local.get("at")
 
 Stages = tuple[Runnable[Any, Any], ...]
 Note = Callable[[BaseException], None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import _backend
 from .._shared.notes import place
 from ..runnables.base import Chunk, Input, Output, Runnable
-from ..runnables.config import checked
+from ..runnables.config import checked, is_limited
 from ..runnables.notes import note_source, watched_source
 from ..sources import async_fragments, fragments
 
@@ -72,14 +72,18 @@ class Stage(Runnable[Input, Output, Chunk]):
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         """Cut a source: bytes-like, a path, a binary file or an iterable of fragments."""
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
         return self._cut(input)
 
     def transform(
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Chunk]:
         """Cut fragments as they come."""
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         return self._cut(input)
 
     def _cut(self, input: Any) -> Iterator[Chunk]:
@@ -92,14 +96,18 @@ class Stage(Runnable[Input, Output, Chunk]):
         **kwargs: Any,
     ) -> AsyncIterator[Chunk]:
         """Cut a source on the event loop; also takes async iterables of fragments."""
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)  # type: ignore[arg-type]
         return self._acut(async_fragments(input, made=self._fragments))
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         """Cut fragments as they come, on the event loop."""
-        checked(config)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         return self._acut(async_fragments(input, made=self._fragments))
 
     def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Chunk]:

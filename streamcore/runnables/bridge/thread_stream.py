@@ -9,6 +9,7 @@ from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 from ..._backend import Channel
+from ..._shared.limits import is_limit
 from ..._shared.notes import note_failure
 from ..config import DEFAULT_BUFFER_BYTES
 from .ahead import Ahead
@@ -37,7 +38,8 @@ def iterate_in_thread(
     The thread starts with the first item asked for, and runs in ``context``, or else a copy of that of this call.
     An error of the iterator is raised as it is, after the items before it. Ended or cancelled, the stream returns only
     after the iterator has been closed, once, by its thread, after the thread has ended and ``feed`` is closed. An
-    iterator that is inside its ``__next__`` cannot be interrupted: closing waits for it.
+    iterator that is inside its ``__next__`` cannot be interrupted: closing waits for it, but not where a time limit
+    ended the pull. Then its thread closes it when it returns.
     """
     channel: Channel[T] = new_channel(buffer_size, buffer_bytes, ahead, head)
     return ThreadStream(make_iterator, channel, feed, context or copy_context())
@@ -60,6 +62,7 @@ class ThreadStream(Generic[T]):
         self._ended: Channel[BaseException | None] = Channel(1)  # how closing the iterator went
         self._thread: threading.Thread | None = None
         self._over = False
+        self._left = False  # a time limit ended the pull: the thread is not waited for
 
     def __aiter__(self) -> ThreadStream[T]:
         return self
@@ -94,7 +97,7 @@ class ThreadStream(Generic[T]):
             self._feed.close()
         raised: list[BaseException] = []
         cancelled: list[BaseException] = []
-        while self._thread is not None:
+        while self._thread is not None and not self._left:
             try:
                 async for failure in self._ended:
                     raised += [failure] if failure is not None else []
@@ -127,6 +130,7 @@ class ThreadStream(Generic[T]):
 
     async def _close_after(self, error: BaseException) -> None:
         """``aclose`` when ``error`` is about to be raised: what fails now becomes a note of it."""
+        self._left = is_limit(error)
         try:
             await self.aclose()
         except asyncio.CancelledError:
