@@ -249,6 +249,10 @@ SIDES: dict[str, dict[str, Callable[[], int]]] = {
         "ops.map": lambda: drain(ops.map(abs, concurrency=4).stream(CALLS)),
         "ops.map, unordered": lambda: drain(ops.map(abs, concurrency=4, ordered=False).stream(CALLS)),
     },
+    "R14: tee of 2, in turn": {
+        "itertools.tee": lambda: drain(zip(*itertools.tee(NUMBERS), strict=False)),
+        "ops.tee": lambda: drain(zip(*ops.tee(NUMBERS), strict=False)),
+    },
     "R14: chain": {
         "itertools.chain": lambda: drain(itertools.chain(NUMBERS[:10], NUMBERS[10:])),
         "ops.chain": lambda: drain(ops.chain(NUMBERS[:10], NUMBERS[10:])),

@@ -13,6 +13,7 @@ from .grouping import group
 from .merging import merge
 from .per_item import enumerate, filter, map, tap
 from .running import distinct, scan
+from .sharing import replay, tee
 from .switching import switch_map
 from .taking import skip, skip_while, take, take_while
 from .timing import debounce, throttle
@@ -30,6 +31,7 @@ __all__ = [
     "group",
     "map",
     "merge",
+    "replay",
     "scan",
     "skip",
     "skip_while",
@@ -37,6 +39,7 @@ __all__ = [
     "take",
     "take_while",
     "tap",
+    "tee",
     "throttle",
     "zip",
 ]
@@ -55,6 +58,7 @@ for _public in (
     group,
     map,
     merge,
+    replay,
     scan,
     skip,
     skip_while,
@@ -62,6 +66,7 @@ for _public in (
     take,
     take_while,
     tap,
+    tee,
     throttle,
     zip,
 ):

@@ -84,6 +84,9 @@ reveal_type(ops.zip(Lines(), Words(as_=str)).stream(data))  # Iterator[tuple[byt
 ops.map(5)  # error
 ops.flat_map(len)  # error
 reveal_type(ops.merge([1], {2}))  # Iterator[int]
+reveal_type(ops.tee([1]))  # tuple[Iterator[int], ...]
+reveal_type(ops.tee(pairs(b"b"), 3))  # tuple[AsyncIterator[tuple[int, bytes]], ...]
+reveal_type(iter(ops.replay([1], 2)))  # Iterator[int]
 reveal_type((Lines() | ops.map(len, concurrency=4, ordered=False)).invoke(data))  # list[int]
 reveal_type((Words(as_=str) | ops.flat_map(str.split, concurrency=4)).invoke(data))  # list[str]
 reveal_type(ops.merge([(1, b"a")], pairs(b"b"), buffer=2))  # AsyncIterator[tuple[int, bytes]]
