@@ -99,35 +99,43 @@ class Place:
 
 
 class Shared:
-    """A source and the places of its consumers; it does not know these, so that one that is dropped is collected."""
+    """A source and the places of its consumers; it does not know these, so that one that is dropped is collected.
+
+    Who pulls the source has the lock meanwhile; an item that is there is taken without it. A place is left under a lock
+    of its own, so that to close one stream does not wait for a pull by another. A finalizer may take both again.
+    """
 
     def __init__(self, source: Iterator[Any], buffer: int, recent: int, *, waits: bool) -> None:
-        self.waiting = 0  # threads
-        self.places: list[Place] = []
-        self._changed = threading.Condition()  # over a lock that a finalizer may take again
+        self.waiting = 0  # threads, for room
+        self._places: tuple[Place, ...] = ()
+        self._counting = threading.RLock()  # the places
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
         self._source: Iterator[Any] | None = source  # None once it is closed
         self._capacity = buffer + recent
         self._recent: deque[Any] = deque(maxlen=recent)
         self._waits = waits
-        self._puller: int | None = None  # the thread that pulls
+        self._pulling = False
         self._over = False  # nothing more comes
         self._error: BaseException | None = None  # by which it ended
         self._kept = False  # by a hub, though there may be no consumer
         self._ended = False  # the hub was closed
 
+    @property
+    def number(self) -> int:
+        return len(self._places)
+
     def add(self) -> Place:
-        with self._changed:
+        with self._counting:
             place = Place(() if self._ended else self._recent, not self._ended)
             if not self._over:
-                self.places.append(place)
+                self._places = (*self._places, place)
             return place
 
     def take(self, place: Place) -> Any:
         """The next item for ``place``, whose queue was found empty."""
-        while True:
-            with self._changed:
-                if place.held:
-                    return place.held.popleft()
+        with self._lock:
+            while not place.held:
                 if not place.open:
                     raise StopIteration
                 if self._over:
@@ -135,116 +143,114 @@ class Shared:
                     if self._error is not None:
                         raise self._error
                     raise StopIteration
-                if not self._may_pull():
+                if self._pulling:
+                    raise RuntimeError("the source of a shared stream pulls that stream")
+                if self._has_room():
+                    self._pull()
+                else:
                     self._wait()
-                    continue
-                self._puller = threading.get_ident()
-            self._pull()
+            return place.held.popleft()
 
-    def _may_pull(self) -> bool:
-        if self._puller is not None:
-            if self._puller == threading.get_ident():
-                raise RuntimeError("the source of a shared stream pulls that stream")
-            return False
-        for place in tuple(self.places):
-            if len(place.held) >= self._capacity:
-                if not self._waits:
-                    raise BufferError(
-                        f"{len(place.held)} items are held for another stream of the same source"
-                    )
+    def _has_room(self) -> bool:
+        capacity = self._capacity
+        for place in self._places:  # noqa: SIM110 - all() costs five times as much
+            if len(place.held) >= capacity:
                 return False
         return True
 
     def _wait(self) -> None:
+        if not self._waits:
+            raise BufferError(f"{self._capacity} items are held for another stream of the same source")
         self.waiting += 1  # seen by who takes an item from now on, without the lock
         try:
-            if not self._may_pull():
-                self._changed.wait()
+            if not self._has_room():
+                self._room.wait()
         finally:
             self.waiting -= 1
 
     def tell(self) -> None:
         """There is room."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._room.notify_all()
 
     def _pull(self) -> None:
         """Pull the source, once, for all."""
-        source = self._source
-        assert source is not None
-        item = error = None
-        came = False
+        self._pulling = True
         try:
-            item = next(source)
-            came = True
+            item = next(self._source)  # type: ignore[arg-type]
         except StopIteration:
-            pass
-        except BaseException as caught:  # noqa: BLE001 - raised by each stream at its place
-            error = caught
-        unwanted = came and not (self.places or self._kept)
-        if not came or unwanted:
-            failure = closed(source)
-            if error is None:
-                error = failure
-            elif failure is not None:
-                note_failure(error, f"closing {type(source).__name__}", failure)
-        with self._changed:
-            self._puller = None
-            if came and not unwanted:
-                for place in tuple(self.places):
-                    place.held.append(item)
-                self._recent.append(item)
-            else:
-                self._source = None
-                self._over = True
-                self._error = error
-            self._changed.notify_all()
-        if came and not unwanted and not (self.places or self._kept):  # closed in the instant between
-            self.leave(None)
-
-    def leave(self, place: Place | None) -> None:
-        """``place`` counts no more; the last one closes the source."""
-        with self._changed:
-            if place is not None:
-                place.open = False
-                place.held.clear()
-                if place in self.places:
-                    self.places.remove(place)
-            self._changed.notify_all()
-            if self.places or self._kept or self._source is None:
-                return
-            if (
-                self._puller == threading.get_ident()
-            ):  # from within: closed when that pull has come to its end
-                return
-            while self._puller is not None and self._source is not None:
-                self._changed.wait()
+            self._end(None)
+            return
+        except BaseException as error:  # noqa: BLE001 - raised by each stream at its place
+            self._end(error)
+            return
+        finally:
+            self._pulling = False
+        for place in self._places:
+            place.held.append(item)
+        self._recent.append(item)
+        if not (self._places or self._kept):  # all have been closed meanwhile
             source, self._source = self._source, None
             self._over = True
+            failure = closed(source)
+            if failure is not None:
+                raise failure
+
+    def _end(self, error: BaseException | None) -> None:
+        """Nothing more comes."""
+        source, self._source = self._source, None
+        self._over = True
         failure = closed(source)
+        if error is None:
+            error = failure
+        elif failure is not None:
+            note_failure(error, f"closing {type(source).__name__}", failure)
+        self._error = error
+        self._room.notify_all()
+
+    def leave(self, place: Place) -> None:
+        """``place`` counts no more; the last one closes the source."""
+        with self._counting:
+            place.open = False
+            self._places = tuple([other for other in self._places if other is not place])
+            place.held.clear()
+        self._close_if_last()
+        if self._waits:
+            self.tell()
+
+    def _close_if_last(self) -> None:
+        if self._places or self._kept:
+            return
+        with self._lock:
+            source = self._source
+            if source is None or self._pulling:  # from within: closed when that pull has come to its end
+                return
+            self._source = None
+            self._over = True
+            failure = closed(source)
         if failure is not None:
             raise failure
 
     def keep(self) -> None:
+        """A hub gives its streams."""
         self._kept = True
 
     def let_go(self) -> None:
         """The hub has been dropped."""
         self._kept = False
-        self.leave(None)
+        self._close_if_last()
 
     def end(self) -> None:
         """The hub has been closed."""
-        with self._changed:
+        with self._counting:
             self._ended = True
             self._kept = False
-            for place in self.places:
+            places, self._places = self._places, ()
+            for place in places:
                 place.open = False
                 place.held.clear()
-            self.places.clear()
-            self._error = None
             self._recent.clear()
-        self.leave(None)
+        self._close_if_last()
 
 
 def closed(source: Any) -> BaseException | None:
@@ -261,22 +267,22 @@ def closed(source: Any) -> BaseException | None:
 class Side:
     """The stream of one consumer."""
 
-    __slots__ = ("_place", "_shared", "_take")
+    __slots__ = ("_held", "_place", "_shared")
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._place = shared.add()
-        self._take = self._place.held.popleft
+        self._held = self._place.held
 
     def __iter__(self) -> Side:
         return self
 
     def __next__(self) -> Any:
-        try:
-            item = self._take()
-        except IndexError:
-            pass
-        else:
+        if self._held:
+            try:
+                item = self._held.popleft()
+            except IndexError:  # the hub was closed in the instant between
+                raise StopIteration from None
             if self._shared.waiting:
                 self._shared.tell()
             return item
@@ -287,7 +293,7 @@ class Side:
         self._shared.leave(self._place)
 
     def __del__(self) -> None:
-        if hasattr(self, "_take"):
+        if hasattr(self, "_held"):
             self._shared.leave(self._place)
 
 
