@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "LoopInbox", "ThreadInbox"]
 
-FAIR = 64  # items after which the task of a source that never waits lets the others run
+FAIR = 512  # items after which the task of a source that never waits lets the others run
 
 
 class Kept:
