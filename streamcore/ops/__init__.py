@@ -16,6 +16,7 @@ from .running import distinct, scan
 from .sharing import replay, tee
 from .switching import switch_map
 from .taking import skip, skip_while, take, take_while
+from .timeouts import timeout
 from .timing import debounce, throttle
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "tap",
     "tee",
     "throttle",
+    "timeout",
     "zip",
 ]
 
@@ -68,6 +70,7 @@ for _public in (
     tap,
     tee,
     throttle,
+    timeout,
     zip,
 ):
     _public.__module__ = __name__
