@@ -55,6 +55,7 @@ if not TYPE_CHECKING and WANTED != "pure":
             TakeWhileStep,
             TapStep,
         )
+        from ._native.streams.surroundings import surrounding
         from ._native.text.json_delta import JSONDelta, json_folded
         from ._native.text.json_deltas import JSONDeltasEngine
         from ._native.text.sections import Section, SectionsEngine
@@ -112,6 +113,7 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.streams.steps import TakeStep as TakeStep
     from ._pure.streams.steps import TakeWhileStep as TakeWhileStep
     from ._pure.streams.steps import TapStep as TapStep
+    from ._pure.streams.surroundings import surrounding as surrounding
     from ._pure.text.json_delta import JSONDelta as JSONDelta
     from ._pure.text.json_delta import json_folded as json_folded
     from ._pure.text.json_deltas import JSONDeltasEngine as JSONDeltasEngine

@@ -347,6 +347,7 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(1, 2),
         ),
     ),
+    "surrounding": row(bad=(lambda made, backend: made(1), lambda made, backend: made(1, 2))),
     "flat_iterator": Row(
         lambda backend: (iter([[1], [2]]), [nothing()]),
         (

@@ -10,6 +10,7 @@ from .._backend import async_closing_iterator, closing_iterator
 from ..runnables.base import Runnable
 from ..runnables.config import checked, is_limited
 from ..runnables.notes import note_source
+from ..runnables.surrounding import asurrounded, surrounded
 
 if TYPE_CHECKING:
     from .._backend import Step
@@ -67,7 +68,7 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().transform(input, config)
-        return self._behind(iter(input), config)
+        return surrounded(config, self._behind, iter(input), config)
 
     def astream(
         self,
@@ -84,7 +85,7 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
             return self.atransform(input, config)  # type: ignore[arg-type]
         source = iter(self._items(input))
         items = as_async(source)
-        return self._over(items, (source, items), config)
+        return asurrounded(config, self._over, items, (source, items), config)
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
@@ -94,7 +95,7 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
         if config is not None and is_limited(config):
             return self._in_time().atransform(input, config)
         source = aiter(input)
-        return self._over(source, (source,), config)
+        return asurrounded(config, self._over, source, (source,), config)
 
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         """The operator's work on ``source``, which the stream closes."""

@@ -41,7 +41,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from .config import checked, is_limited, merge_configs, run_in_executor
+from .config import checked, inside, is_limited, merge_configs, run_in_executor
 from .folding import afolded, fold, fold_input, folded
 from .written import METHODS, Written
 
@@ -154,8 +154,10 @@ class Runnable(Composing[Input, Output, Chunk]):
         if config is not None and is_limited(config):
             return self._in_time().transform(input, config, **kwargs)
         from .sequence import _chained
+        from .surrounding import surrounded
 
-        return _chained(input, (self,), 0, 1, checked(config), kwargs)
+        config = checked(config)
+        return surrounded(config, _chained, input, (self,), 0, 1, config, kwargs)
 
     def _atransformed(
         self, input: AsyncIterable[Any], config: RunnableConfig | None, **kwargs: Any
@@ -164,8 +166,10 @@ class Runnable(Composing[Input, Output, Chunk]):
         if config is not None and is_limited(config):
             return self._in_time().atransform(input, config, **kwargs)
         from .sequence import _achained
+        from .surrounding import asurrounded
 
-        return _achained(input, (self,), 0, 1, checked(config), kwargs)
+        config = checked(config)
+        return asurrounded(config, _achained, input, (self,), 0, 1, config, kwargs)
 
     def _step(self, **kwargs: Any) -> Step | None:
         """A new step that does all the stage does, item by item; None if its work is none of that kind.
@@ -186,18 +190,26 @@ class Runnable(Composing[Input, Output, Chunk]):
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().invoke(input, config, **kwargs)
-        if self._written.isdisjoint(("stream", "transform")):
-            return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
-        with _Deriving(self, "invoke", input):
-            return folded(self.collect, self.stream(input, config, **kwargs))
+        with inside(config):
+            if self._written.isdisjoint(("stream", "transform")):
+                return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
+            with _Deriving(self, "invoke", input):
+                return folded(self.collect, self.stream(input, config, **kwargs))
 
     def stream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> Iterator[Chunk]:
         """Yield the output for one input as it comes about; closing the iterator stops the work."""
+        from .surrounding import surrounded
+
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().stream(input, config, **kwargs)
+        return surrounded(config, self._derived_stream, input, config, kwargs)
+
+    def _derived_stream(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> Iterator[Chunk]:
         if "transform" in self._written:
             return self.transform(iter((input,)), config, **kwargs)
         if "invoke" in self._written:
@@ -215,9 +227,16 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> Iterator[Chunk]:
         """Yield the output for an input that comes in chunks; a stage that did not write it waits for the end."""
+        from .surrounding import surrounded
+
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().transform(input, config, **kwargs)
+        return surrounded(config, self._derived_transform, input, config, kwargs)
+
+    def _derived_transform(
+        self, input: Iterable[Any], config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return cast("Iterator[Chunk]", _private_loop(self).transform(self, input, config, **kwargs))
         from .blocking import stream_of_fold
@@ -288,20 +307,28 @@ class Runnable(Composing[Input, Output, Chunk]):
         config = checked(config)
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
-        if not self._written.isdisjoint(("astream", "atransform")):
-            with _Deriving(self, "ainvoke", input):
-                return await afolded(self.acollect, self.astream(input, config, **kwargs))
-        if not self._written.is_sync:
-            raise _nothing_written(self)
-        return await run_in_executor(None, self.invoke, input, config, **kwargs)
+        with inside(config):
+            if not self._written.isdisjoint(("astream", "atransform")):
+                with _Deriving(self, "ainvoke", input):
+                    return await afolded(self.acollect, self.astream(input, config, **kwargs))
+            if not self._written.is_sync:
+                raise _nothing_written(self)
+            return await run_in_executor(None, self.invoke, input, config, **kwargs)
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> AsyncIterator[Chunk]:
         """Async ``stream``; a sync one runs in one worker thread, ``buffer_size`` chunks ahead at most."""
+        from .surrounding import asurrounded
+
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().astream(input, config, **kwargs)
+        return asurrounded(config, self._derived_astream, input, config, kwargs)
+
+    def _derived_astream(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[Chunk]:
         if "atransform" in self._written:
             from .blocking import async_single
 
@@ -325,9 +352,16 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]
     ) -> AsyncIterator[Chunk]:
         """Async ``transform``; a sync one runs in one worker thread, fed and drained through bounded channels."""
+        from .surrounding import asurrounded
+
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().atransform(input, config, **kwargs)
+        return asurrounded(config, self._derived_atransform, input, config, kwargs)
+
+    def _derived_atransform(
+        self, input: AsyncIterable[Any], config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[Chunk]:
         if "transform" in self._written:
             from .bridge.in_thread import transform_in_thread
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from .._backend import async_closing_iterator, closing_iterator, surrounding
 from .base import Chunk, Input, Output, Runnable
-from .config import is_limited, merge_configs
+from .config import NOTHING, Checked, checked, child_config, is_limited, merge_configs
 from .folding import afolded, checked_fold, fold_as, folded
 
 if TYPE_CHECKING:
@@ -73,7 +74,11 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         return self.name or self.bound.get_name()
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig | None:
-        return merge_configs(self.config, config) if self.config else config
+        if not self.config:
+            return config
+        merged = merge_configs(self.config, config)
+        # one that a chain hands down has been merged over what is around already
+        return cast("RunnableConfig", Checked(merged)) if type(config) is Checked else merged
 
     def _target(self, config: RunnableConfig | None) -> Runnable[Any, Any, Any]:
         """What is called: ``bound``, in time where ``config`` limits that."""
@@ -86,7 +91,8 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         return self.bound._empty()
 
     def _step(self, **kwargs: Any) -> Step | None:
-        return None if self._hops else self.bound._step(**self._kwargs(kwargs))
+        step = None if self._hops else self.bound._step(**self._kwargs(kwargs))
+        return None if self.config else step  # its code has a config of its own around it
 
     def _link(
         self,
@@ -97,8 +103,13 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        config = self._config(config)
-        return self._target(config)._link(input, owned, config, fold, **self._kwargs(kwargs))
+        if not self.config:
+            return self._target(config)._link(input, owned, config, fold, **self._kwargs(kwargs))
+        own = self._config(checked(config))
+        input = owned[-1] = _around(closing_iterator(input, (input,)), surrounding() or NOTHING)
+        output = self._target(own)._link(input, owned, own, fold, **self._kwargs(kwargs))
+        owned[-1] = _around(closing_iterator(output, (output,)), child_config(own))
+        return owned[-1]  # type: ignore[no-any-return]
 
     def _alink(
         self,
@@ -109,8 +120,13 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        config = self._config(config)
-        return self._target(config)._alink(input, owned, config, fold, **self._kwargs(kwargs))
+        if not self.config:
+            return self._target(config)._alink(input, owned, config, fold, **self._kwargs(kwargs))
+        own = self._config(checked(config))
+        input = owned[-1] = _around(async_closing_iterator(input, (input,)), surrounding() or NOTHING)
+        output = self._target(own)._alink(input, owned, own, fold, **self._kwargs(kwargs))
+        owned[-1] = _around(async_closing_iterator(output, (output,)), child_config(own))
+        return owned[-1]  # type: ignore[no-any-return]
 
     def _collector(self, before: Callable[[Iterable[Any]], Any] | None) -> Callable[[Iterable[Any]], Any]:
         return self.bound._collector(before) if self.fold is None else self.collect
@@ -153,3 +169,8 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         return self._atransformed(input, config, **kwargs)
+
+
+def _around(stream: Any, config: Any) -> Any:
+    stream.surround(config)
+    return stream

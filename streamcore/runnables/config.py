@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextvars import copy_context
+from contextvars import Token, copy_context
 from functools import partial
 from typing import Any, TypedDict, TypeVar, cast
 
+from .._backend import surrounding
 from .._shared.notes import loud
+from .._shared.surroundings import SURROUNDING, leave
 
 __all__ = [
     "DEFAULT_BUFFER_BYTES",
@@ -20,6 +22,7 @@ __all__ = [
     "ensure_config",
     "get_config_list",
     "handed",
+    "inside",
     "is_limited",
     "merge_configs",
     "patch_config",
@@ -27,11 +30,13 @@ __all__ = [
     "run_in_executor",
     "seconds_or_none",
     "unlimited",
+    "valid",
 ]
 
 T = TypeVar("T")
 
 DEFAULT_RECURSION_LIMIT = 25
+OWN = ("run_name", "timeout", "first_chunk_timeout")  # keys that are about one call, not about those in it
 DEFAULT_BUFFER_BYTES = 8 << 20  # 2048 chunks of 4 KiB: chunks of a usual size are bounded by their number
 DEFAULT_BUFFER_SIZE = 512  # a change of threads costs 40 us: 0.1 us a chunk, 0.2 with 256, 0.7 with 64
 
@@ -69,9 +74,13 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     A key set to ``None`` counts as unset, and so does a ``recursion_limit`` that is the default, which
     ``ensure_config`` puts in. The arguments stay as they are.
     """
+    return _merged(*map(valid, configs))
+
+
+def _merged(*configs: Mapping[str, Any] | None) -> RunnableConfig:
     merged: dict[str, Any] = {}
     for config in configs:
-        for key, value in (checked(config) or {}).items():
+        for key, value in (config or {}).items():
             if value is None:
                 continue
             if key == "tags":
@@ -87,8 +96,12 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
 
 
 def ensure_config(config: Mapping[str, Any] | None = None) -> RunnableConfig:
-    """A copy of ``config`` that has ``tags``, ``metadata`` and ``recursion_limit`` in any case; ``None`` is unset."""
-    return merge_configs({"tags": [], "metadata": {}, "recursion_limit": DEFAULT_RECURSION_LIMIT}, config)
+    """A copy of ``config`` that has ``tags``, ``metadata`` and ``recursion_limit`` in any case; ``None`` is unset.
+
+    In the code of a stage it is merged over the config around that, as a call would merge it.
+    """
+    defaults = {"tags": [], "metadata": {}, "recursion_limit": DEFAULT_RECURSION_LIMIT}
+    return _merged(defaults, checked(config))
 
 
 def patch_config(
@@ -155,10 +168,33 @@ def _called(func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 class Checked(dict[str, Any]):
-    """A config that has been checked: a copy, which the call hands down."""
+    """A config that has been checked and merged over the one around: a copy, which the call hands down."""
+
+
+NOTHING = Checked()
+"""Where there is no config around, though there is one around that."""
 
 
 def checked(config: Mapping[str, Any] | None) -> RunnableConfig | None:
+    """The config of a call: ``valid(config)`` over the one around the stage in whose code the call is made."""
+    if type(config) is Checked:
+        return cast(RunnableConfig, config)
+    around = surrounding()
+    if config is None:
+        return cast("RunnableConfig | None", around)
+    own = valid(config)
+    if around is None or not own:
+        return own if around is None else cast(RunnableConfig, around)
+    merged = Checked(_merged(around, own))
+    if own.get("recursion_limit") is not None:
+        merged["recursion_limit"] = own["recursion_limit"]
+    if "listeners" in around and "listeners" in own:  # a stage may hand on what it was handed
+        known = around["listeners"]
+        merged["listeners"] = [*known, *(new for new in own["listeners"] if new not in known)]
+    return cast(RunnableConfig, merged)
+
+
+def valid(config: Mapping[str, Any] | None) -> RunnableConfig | None:
     """A copy of ``config``, if it is one: else a TypeError or ValueError with the key and its value."""
     if config is None or type(config) is Checked:
         return cast("RunnableConfig | None", config)
@@ -247,14 +283,29 @@ def unlimited(config: RunnableConfig | None) -> RunnableConfig | None:
 
 
 def child_config(config: RunnableConfig | None) -> RunnableConfig | None:
-    """What a chain hands to its stages: everything but ``run_name``, which names the chain itself. It is checked."""
-    if config is None:
-        return None
-    copy = checked(config)
-    if "run_name" in config:
-        copy = cast(RunnableConfig, Checked(cast("dict[str, Any]", copy)))
-        del copy["run_name"]
-    return copy
+    """What a chain hands to its stages: everything but what is about the call of the chain itself. It is checked."""
+    config = checked(config)
+    if config is None or config.keys().isdisjoint(OWN):
+        return config
+    return cast(RunnableConfig, Checked((key, value) for key, value in config.items() if key not in OWN))
+
+
+class inside:  # noqa: N801 - as a function that is a context manager
+    """Around the code of a stage: a Runnable that is called in it inherits ``config``."""
+
+    __slots__ = ("_config", "_token")
+
+    def __init__(self, config: RunnableConfig | None) -> None:
+        self._config = child_config(config) if config is not None else None
+
+    def __enter__(self) -> None:
+        config = self._config
+        is_new = config is not None and surrounding() is not config
+        self._token: Token[Any] | None = SURROUNDING.set(config) if is_new else None
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            leave(self._token)
 
 
 def handed(config: Mapping[str, Any] | None) -> RunnableConfig:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from .._shared.notes import STOPPED
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
-from .config import DEFAULT_RECURSION_LIMIT, checked, handed, is_limited, run_in_executor
+from .config import DEFAULT_RECURSION_LIMIT, checked, handed, inside, is_limited, run_in_executor
 from .declared import empty_of_function
 from .folding import checked_fold, fold_as
+from .surrounding import asurrounded, surrounded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
@@ -137,23 +138,26 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         return empty_of_function(self.func or self.afunc)
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None:
+        if config is not None or self._plain is None:
             config = checked(config)
             if is_limited(config):
                 return self._in_time().invoke(input, config, **kwargs)
-        if self._plain is not None:
-            try:
-                output = self._plain(input, **kwargs)
-            except StopIteration as stop:
-                raise RuntimeError(STOPPED) from stop
-            return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
+            with inside(config):
+                return self._invoked(input, config, kwargs)  # type: ignore[no-any-return]
+        try:
+            output = self._plain(input, **kwargs)
+        except StopIteration as stop:
+            raise RuntimeError(STOPPED) from stop
+        return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
+
+    def _invoked(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
         if self.func is None or self._generates:
             return super().invoke(input, config, **kwargs)
         try:
             output = self._call(self.func, input, config, kwargs)
         except StopIteration as stop:
             raise RuntimeError(STOPPED) from stop
-        return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
+        return output if not isinstance(output, Runnable) else run_result(self, output, input, config)
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         config = checked(config)
@@ -161,6 +165,10 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
             return self._in_time().stream(input, config, **kwargs)
         if self.func is None:
             return super().stream(input, config, **kwargs)
+        return surrounded(config, self._streamed, input, config, kwargs)
+
+    def _streamed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Iterator[Any]:
+        assert self.func is not None
         if self._generates:
             return iter(self._call(self.func, input, config, kwargs))
         return self._stream_function(input, config, kwargs)
@@ -176,10 +184,13 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
             yield output
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None:
-            config = checked(config)
-            if is_limited(config):
-                return await self._in_time().ainvoke(input, config, **kwargs)
+        config = checked(config)
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
+        with inside(config):
+            return await self._ainvoked(input, config, kwargs)  # type: ignore[no-any-return]
+
+    async def _ainvoked(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
         if self._hops:
             output = await self._called_in_thread(input, config, kwargs)
         elif self.afunc is None or _is_agenerator(self.afunc):
@@ -187,8 +198,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         else:
             output = await self._call(self.afunc, input, config, kwargs)
         if isinstance(output, Runnable):
-            return await output.ainvoke(input, _one_deeper(self, config))  # type: ignore[no-any-return]
-        return output  # type: ignore[no-any-return]
+            return await output.ainvoke(input, _one_deeper(self, config))
+        return output
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
@@ -198,6 +209,11 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
             return self._in_time().astream(input, config, **kwargs)
         if self.afunc is None and not self._hops:
             return super().astream(input, config, **kwargs)
+        return asurrounded(config, self._astreamed, input, config, kwargs)
+
+    def _astreamed(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
         if self.afunc is not None and _is_agenerator(self.afunc):
             return aiter(self._call(self.afunc, input, config, kwargs))
         return self._astream_coroutine(input, config, kwargs)
@@ -477,4 +493,4 @@ def run_result(
     runnable: Runnable[Any, Any], result: Runnable[Any, Any], input: Any, config: RunnableConfig | None
 ) -> Any:
     """A function gave a Runnable: run it on the same input in its place."""
-    return result.invoke(input, _one_deeper(runnable, config))
+    return result.invoke(input, _one_deeper(runnable, checked(config)))

@@ -18,11 +18,12 @@ from .base import Chunk, Input, Output, Runnable
 from .blocking import async_single, fold_then_astream, fold_then_stream
 from .bridge.ahead import Ahead, ahead_of
 from .bridge.in_thread import in_thread
-from .config import child_config, is_limited
+from .config import child_config, inside, is_limited
 from .folding import fold_input, folded
 from .function import RunnableLambda, coerce_to_runnable, run_result
 from .notes import CALLS, Links, note_stage
 from .raising import araising, caught_after, raising
+from .surrounding import asurrounded, surrounded
 from .written import chained
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
         if config is not None and is_limited(config):
             return self._in_time().invoke(input, config, **kwargs)
         config = child_config(config)
-        value: Any = input
+        with inside(config):
+            return self._invoke(input, config, kwargs)  # type: ignore[no-any-return]
+
+    def _invoke(self, value: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
         for start, stop in self._segments:
             try:
                 if stop - start == 1:
@@ -139,14 +143,15 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
                 note_stage(error, self.stages, stop - 1)
                 raise
             kwargs = {}
-        return value  # type: ignore[no-any-return]
+        return value
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
         if config is not None and is_limited(config):
             return self._in_time().stream(input, config, **kwargs)
-        return _streamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
+        config = child_config(config)
+        return surrounded(config, _streamed, input, self.stages, 0, len(self.stages), config, kwargs)
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -155,13 +160,17 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
             return super().transform(input, config, **kwargs)
         if config is not None and is_limited(config):
             return self._in_time().transform(input, config, **kwargs)
-        return _chained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
+        config = child_config(config)
+        return surrounded(config, _chained, input, self.stages, 0, len(self.stages), config, kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
         config = child_config(config)
-        value: Any = input
+        with inside(config):
+            return await self._ainvoke(input, config, kwargs)  # type: ignore[no-any-return]
+
+    async def _ainvoke(self, value: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
         for start, stop in self._segments:
             try:
                 if stop - start == 1:
@@ -173,24 +182,26 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
                 note_stage(error, self.stages, stop - 1)
                 raise
             kwargs = {}
-        return value  # type: ignore[no-any-return]
+        return value
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         if config is not None and is_limited(config):
             return self._in_time().astream(input, config, **kwargs)
-        return _astreamed(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
+        config = child_config(config)
+        return asurrounded(config, _astreamed, input, self.stages, 0, len(self.stages), config, kwargs)
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         if config is not None and is_limited(config):
             return self._in_time().atransform(input, config, **kwargs)
-        return _achained(input, self.stages, 0, len(self.stages), child_config(config), kwargs)
+        config = child_config(config)
+        return asurrounded(config, _achained, input, self.stages, 0, len(self.stages), config, kwargs)
 
 
-CALLS[RunnableSequence.invoke.__code__] = lambda local: local["stop"] - 1 if "stop" in local else None
+CALLS[RunnableSequence._invoke.__code__] = lambda local: local["stop"] - 1 if "stop" in local else None
 CALLS[RunnableSequence._invoke_functions.__code__] = lambda local: local.get("at")
 
 Stages = tuple[Runnable[Any, Any], ...]

@@ -15,6 +15,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
 from streamcore._native.streams.steps cimport applied, dropped, satisfied, steps_of
+from streamcore._native.streams.surroundings cimport streamcore_leave
 
 from streamcore._shared.async_ends import (
     CLOSED,
@@ -26,7 +27,10 @@ from streamcore._shared.async_ends import (
     guard_of,
     nothing,
 )
+from streamcore._shared.surroundings import SURROUNDING, leave
 
+cdef extern from "Python.h":
+    PyObject* PyContextVar_Set(object variable, object value) noexcept
 cdef extern from "streams/awaiting.h":
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -70,6 +74,7 @@ cdef class async_closing_iterator:
     cdef bint blocks
     cdef list held  # of a block, the last item first
     cdef list steps  # or None
+    cdef object config  # around the code that the stream runs, or None
     cdef object __weakref__
 
     def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=()):
@@ -92,13 +97,23 @@ cdef class async_closing_iterator:
         pull.stream = self
         return pull
 
+    def surround(self, config):
+        """Let code that the stream runs find ``config`` around it; False if another one is set already."""
+        if self.config is not None:
+            return False
+        self.config = config
+        return True
+
     async def aclose(self):
         """Close every stage and the source, last to first; a second call does nothing."""
         owned, given_up = self._begin_close()
+        token = None if self.config is None else SURROUNDING.set(self.config)
         try:
             await aclose_all(owned, None, given_up)
         finally:
             self.free()
+            if token is not None:
+                leave(token)
 
     def _begin_close(self):
         if self.busy is not None:
@@ -129,9 +144,19 @@ cdef class async_closing_iterator:
 
     cdef bint passes(self, PyObject** result) except -1:
         """Do the steps with the item; False if one drops it."""
+        cdef PyObject* token = NULL
         item = taken(result[0])
         result[0] = NULL
-        item = applied(<PyObject*>self.steps, item)
+        if self.config is None:
+            item = applied(<PyObject*>self.steps, item)
+        else:
+            token = PyContextVar_Set(SURROUNDING, self.config)
+            if token == NULL:
+                streamcore_raised()
+            try:
+                item = applied(<PyObject*>self.steps, item)
+            finally:
+                streamcore_leave(SURROUNDING, token)
         if item is dropped:
             return False
         Py_INCREF(item)
@@ -333,9 +358,14 @@ cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except P
     """Throw into what is awaited. One call on the C stack for each pull below, smaller than that of a send."""
     cdef PySendResult sent = PYGEN_NEXT
     cdef bint failed = False
+    cdef PyObject* token = NULL
     pull.check()
     streamcore_check_stack(STREAMCORE_FOR_CLOSE)
     awaited = pull.awaited
+    if pull.stream.config is not None:
+        token = PyContextVar_Set(SURROUNDING, pull.stream.config)
+        if token == NULL:
+            streamcore_raised()
     pull.stepping = True
     try:
         if type(awaited) is Pull:
@@ -353,6 +383,8 @@ cdef PySendResult pull_throw(Pull pull, tuple error, PyObject** result) except P
         result[0] = NULL
         sent = pull.failed(raised, result)
         failed = True
+    finally:
+        streamcore_leave(SURROUNDING, token)
     if failed:
         return sent
     pull.stepping = False
@@ -425,6 +457,19 @@ cdef PySendResult pull_item(Pull pull, object value, PyObject** result, bint ret
 
 cdef PySendResult pull_step(Pull pull, object value, PyObject** result) noexcept:
     """Step what the pull waits for, or pull the iterator first; on PYGEN_ERROR an exception is set."""
+    cdef PySendResult sent
+    cdef PyObject* token = NULL
+    if pull.stream.config is not None:
+        token = PyContextVar_Set(SURROUNDING, pull.stream.config)
+        if token == NULL:
+            result[0] = NULL
+            return PYGEN_ERROR
+    sent = pull_stepped(pull, value, result)
+    streamcore_leave(SURROUNDING, token)
+    return sent
+
+
+cdef PySendResult pull_stepped(Pull pull, object value, PyObject** result) noexcept:
     cdef PySendResult sent
     if pull.awaited is None:
         pull.stepping = True  # ``__anext__`` may be code of others

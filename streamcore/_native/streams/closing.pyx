@@ -10,6 +10,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyTypeObject
 
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_CLOSE, STREAMCORE_FOR_NEXT, streamcore_check_stack
+from streamcore._native.streams.surroundings cimport put_back, set_around, streamcore_around
 from streamcore._native.streams.steps cimport Step, applied, dropped, satisfied, steps_of
 
 from streamcore._shared.notes import make_room, note_failure
@@ -119,6 +120,7 @@ cdef class closing_iterator(Stream):
     cdef object annotate
     cdef list steps
     cdef Step counter  # the only step, if it does no more than count: 2 ns less of 10
+    cdef object config  # around the code that the stream runs, or None
 
     def __cinit__(self, iterator, owned, annotate=None, *, steps=()):
         self.owned = list(owned)
@@ -129,7 +131,25 @@ cdef class closing_iterator(Stream):
             self.counter = self.steps[0]
         self.over(iterator)
 
+    def surround(self, config):
+        """Let code that the stream runs find ``config`` around it; False if another one is set already."""
+        if self.config is not None:
+            return False
+        self.config = config
+        self.passes = False
+        return True
+
     cdef object step(self, source, bint* ended):
+        if self.config is None:
+            return self.stepped(source, ended)
+        cdef streamcore_around before
+        set_around(self.config, &before)
+        try:
+            return self.stepped(source, ended)
+        finally:
+            put_back(&before)
+
+    cdef object stepped(self, source, bint* ended):
         cdef int drops = 0
         cdef PyObject* steps = <PyObject*>self.steps
         if self.counter is not None:
@@ -137,6 +157,8 @@ cdef class closing_iterator(Stream):
                 ended[0] = True
                 return None
             self.counter.left -= 1
+            return pulled(self, source, ended)
+        if not self.steps:
             return pulled(self, source, ended)
         while not satisfied(steps):
             item = pulled(self, source, ended)
@@ -149,6 +171,16 @@ cdef class closing_iterator(Stream):
             if not drops & 0xFFF:
                 PyErr_CheckSignals()  # nothing else would, where source and steps are C
         ended[0] = True
+
+    cdef int end(self, error) except -1:
+        if self.config is None:
+            return Stream.end(self, error)
+        cdef streamcore_around before
+        set_around(self.config, &before)
+        try:
+            return Stream.end(self, error)
+        finally:
+            put_back(&before)
 
     cdef list detach(self, error):
         annotate, owned = self.annotate, self.owned

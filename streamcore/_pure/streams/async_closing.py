@@ -24,6 +24,7 @@ from ..._shared.async_ends import (
     guard_of,
 )
 from ..._shared.steps import DROPPED
+from ..._shared.surroundings import SURROUNDING, leave
 from .steps import Step, one_by_one, satisfied, steps_of
 
 __all__ = ["async_closing_iterator"]
@@ -38,6 +39,8 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
     stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order.
     """
+
+    _config: Any = None
 
     def __init__(
         self,
@@ -65,7 +68,23 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     def __aiter__(self) -> async_closing_iterator[T]:
         return self
 
+    def surround(self, config: Any) -> bool:
+        """Let code that the stream runs find ``config`` around it; False if another one is set already."""
+        if self._config is not None:
+            return False
+        self._config = config
+        return True
+
     async def __anext__(self) -> T:
+        if self._config is None:
+            return await self._next()
+        token = SURROUNDING.set(self._config)
+        try:
+            return await self._next()
+        finally:
+            leave(token)
+
+    async def _next(self) -> T:
         if self._busy is not None:
             raise RuntimeError(self._busy)
         if self._iterator is None or (self._owns and not self._owned):  # the loop has closed it
@@ -105,10 +124,13 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     async def aclose(self) -> None:
         """Close every stage and the source, last to first; a second call does nothing."""
         owned, given_up = self._begin_close()
+        token = None if self._config is None else SURROUNDING.set(self._config)
         try:
             await aclose_all(owned, None, given_up)
         finally:
             self._end_close()
+            if token is not None:
+                leave(token)
 
     def _begin_close(self) -> tuple[list[Any], bool]:
         """Let nothing else begin; gives what to close, the stream's until it is, and whether a pull was given up."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from ..._shared.notes import make_room, note_failure
 from ..._shared.steps import DROPPED
+from ..._shared.surroundings import SURROUNDING, leave
 from .steps import Step, one_by_one, satisfied, steps_of
 
 __all__ = ["Stream", "close_all", "closing_iterator"]
@@ -74,6 +75,8 @@ class closing_iterator(Stream[T_co]):  # noqa: N801 - the twin of a function-lik
     ``steps`` are done with each item, in order.
     """
 
+    _config: Any = None
+
     def __init__(
         self,
         iterator: Iterator[Any],
@@ -92,7 +95,23 @@ class closing_iterator(Stream[T_co]):  # noqa: N801 - the twin of a function-lik
         super().__init__(iterator)
         self._items = map(one_by_one(self._steps), iterator) if self._steps else iterator
 
+    def surround(self, config: Any) -> bool:
+        """Let code that the stream runs find ``config`` around it; False if another one is set already."""
+        if self._config is not None:
+            return False
+        self._config = config
+        return True
+
     def __next__(self) -> T_co:
+        if self._config is None:
+            return self._next()
+        token = SURROUNDING.set(self._config)
+        try:
+            return self._next()
+        finally:
+            leave(token)
+
+    def _next(self) -> T_co:
         if self._running:
             raise ValueError(RUNNING)
         if self._source is None:
@@ -114,6 +133,15 @@ class closing_iterator(Stream[T_co]):  # noqa: N801 - the twin of a function-lik
         self._running = False
         self._end(None)
         raise StopIteration
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._config is None:
+            return super()._end(error)
+        token = SURROUNDING.set(self._config)
+        try:
+            return super()._end(error)
+        finally:
+            leave(token)
 
     def _detach(self, error: BaseException | None) -> list[Any]:
         annotate, owned = self._annotate, self._owned

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..._backend import async_closing_iterator
 from ..._shared.notes import note_failure
-from ..config import is_limited
+from ..._shared.surroundings import SURROUNDING
+from ..config import child_config, is_limited
 from .job import Call, Done, Inputs, Job, Supply, is_inside
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Tasks:
         """Begin a call of which the job says that it may run."""
         at, input, config = call
         context = self._job.context()
+        if config is not None:
+            context.run(SURROUNDING.set, child_config(config))
         try:
             coroutine = context.run(self._call, input, config)
         except Exception as error:  # noqa: BLE001 - an ainvoke that is no coroutine function: fails as if it were

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..._backend import View
 from ..._shared.notes import loud
-from ..config import checked
+from ..._shared.surroundings import SURROUNDING
+from ..config import checked, child_config
 
 if TYPE_CHECKING:
     from ..base import Runnable
@@ -179,6 +180,8 @@ class Job:
         at, input, config = call
         try:
             own = self.context() if context is None else context
+            if config is not None:
+                own.run(SURROUNDING.set, child_config(config))
             return at, own.run(self._invoke, input, config), None
         except BaseException as error:  # noqa: BLE001 - handed to the caller of the batch
             return at, None, loud(error)
