@@ -388,8 +388,8 @@ def test_a_call_closed_in_another_context_than_it_ran_in(seen):
         await Waits()
 
     for make in (
-        lambda: RunnableLambda(waits).ainvoke("x", CONFIG),
-        lambda: (RunnableLambda(waits) | RunnableLambda(waits)).ainvoke("x", CONFIG),
+        lambda: RunnableLambda(waits).ainvoke("x", {"tags": ["outer"]}),
+        lambda: (RunnableLambda(waits) | RunnableLambda(waits)).ainvoke("x", {"tags": ["outer"]}),
     ):
         call = make()
         copy_context().run(call.send, None)
