@@ -118,8 +118,6 @@ class Feed:
         part.start(self.context.copy(), lambda: fn(item), "streamcore-flat-map")
         self._parts.append(part)
 
-    def release(self, count: int) -> None: ...
-
     def end(self) -> None:
         """Nobody wants more."""
         self.closed = True
@@ -141,7 +139,7 @@ class Feed:
         with arrivals.lock:
             self.closed = True
             arrivals.end()
-            arrivals.runs.clear()
+            arrivals.queue.clear()
             arrivals.error = arrivals.last_error = None
 
     def wait(self) -> list[BaseException]:

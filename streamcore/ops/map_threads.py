@@ -19,7 +19,7 @@ from .._backend import Channel, closing_iterator
 from .._shared.notes import raise_noted
 from ..runnables import clock
 from ..runnables.bridge.worker import raise_first, start_worker
-from .merge_threads import inside
+from .merge_threads import Bell, inside
 
 __all__ = ["Slot", "mapped_in_threads"]
 
@@ -43,36 +43,6 @@ def mapped_in_threads(
 
 SOON = 0.0002
 """Seconds until calls that no worker has begun get further workers: quick ones are made by one that does not change."""
-
-
-class Bell:
-    """One thread waits, under a lock that it lets go of meanwhile, until another one that has the lock rings."""
-
-    __slots__ = ("_lock", "_rung", "waits")
-
-    def __init__(self, lock: threading.RLock) -> None:
-        self._lock = lock
-        self._rung = threading.Lock()
-        self._rung.acquire()
-        self.waits = False
-
-    def wait(self, timeout: float = -1) -> bool:
-        """Whether it was rung, and the time is not over."""
-        self.waits = True
-        self._lock.release()
-        try:
-            rung = self._rung.acquire(timeout=timeout)
-        finally:
-            self._lock.acquire()
-        if not rung and not self.waits:  # in the instant between
-            rung = self._rung.acquire()
-        self.waits = False
-        return rung
-
-    def ring(self) -> None:
-        if self.waits:
-            self.waits = False
-            self._rung.release()
 
 
 class Slot:
@@ -226,7 +196,10 @@ class Calls:
                     self._idle.append(bell)
                     bell.wait()
                 slot = self._todo.popleft()
-                self._ring_if_place()
+                if not self._todo:
+                    self._ring_if_place()
+                elif not self._place.waits:  # who does so rings for what is left, and may pull for long
+                    self._ring_worker()
             self._call(slot)
 
     def _call(self, slot: Slot) -> None:

@@ -1,8 +1,8 @@
 """Several iterators pulled at once, each by a thread of its own, for one consumer.
 
-What the threads give stands in one queue, in the order in which it came, as runs: a run is what one part gave in a row.
-The consumer takes a run at a time. It is woken when the first item comes into the empty queue, a thread when there is
-room again; so four threads with room for 64 items change places about five times for 256 items.
+What the threads give stands in one queue, in the order in which it came. The consumer is woken when the first item
+comes into the empty queue, a thread when there is room again; so four threads with room for 64 items change places
+about five times for 256 items.
 
 The threads know the queue, and not the stream: one that is dropped is collected, and its finalizer ends them.
 """
@@ -16,7 +16,6 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .._backend import Channel, closing_iterator
-from ..runnables.bridge.blocks import most_in_hand
 from ..runnables.bridge.worker import raise_first, start_worker
 
 __all__ = ["Arrivals", "Part", "merged_in_threads"]
@@ -41,30 +40,65 @@ def inside(lock: Any) -> bool:
     return bool(lock._is_owned())  # as threading.Condition asks it
 
 
+class Bell:
+    """One thread waits, under a lock that it lets go of meanwhile, until another one that has the lock rings."""
+
+    __slots__ = ("_lock", "_rung", "waits")
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._rung = threading.Lock()
+        self._rung.acquire()
+        self.waits = False
+
+    def wait(self, timeout: float = -1) -> bool:
+        """Whether it was rung, and the time is not over."""
+        self.waits = True
+        self._lock.release()
+        try:
+            rung = self._rung.acquire(timeout=timeout)
+        finally:
+            self._lock.acquire()
+        if not rung and not self.waits:  # in the instant between
+            rung = self._rung.acquire()
+        self.waits = False
+        return rung
+
+    def ring(self) -> None:
+        if self.waits:
+            self.waits = False
+            self._rung.release()
+
+
 class Arrivals:
-    """The queue; everything in it is read and written under ``lock``, which a finalizer may take again."""
+    """The queue, and what its sides wait for, under ``lock``, which a finalizer may take again.
+
+    Items go in and out without the lock: each of both is one call in C. Who is about to wait says so first and then
+    looks once more; who has put or taken something looks for that.
+    """
 
     def __init__(self, buffer: int) -> None:
         self.lock = threading.RLock()
-        self.came = threading.Condition(self.lock)
-        self.idle = False  # whether the consumer waits
-        self.runs: deque[tuple[Part, list[Any]]] = deque()
-        self.last: list[Any] | None = None  # the last of the runs, if the consumer has not taken it
+        self.came = Bell(self.lock)  # the consumer waits for an item
+        self.queue: deque[tuple[Part, Any]] = deque()
         self.buffer = buffer
-        self.most = 1 + most_in_hand(buffer)  # items in a run
         self.live: set[Any] = set()  # parts, or who starts them, that may give more
-        self.gone = threading.Condition(self.lock)  # a part gives no more
+        self.gone = Bell(self.lock)  # who starts parts waits for one that gives no more
         self.error: BaseException | None = None  # the first one
         self.last_error: BaseException | None = None  # one that comes after all items
         self.over = False  # nothing more goes in
 
     def items(self) -> Iterator[Any]:
         """All of them, then the error."""
-        part, run = self.take(None, 0)
-        while part is not None:
-            rest = len(run) - 1
-            yield from run
-            part, run = self.take(part, rest)
+        queue, take = self.queue, self.queue.popleft
+        while self._wait():
+            while queue:
+                part, item = take()
+                part.taken += 1
+                if part.room.waits:
+                    part.ring()
+                yield item
+                item = None  # let go of while the next one comes
         error = self.error or self.last_error
         self.error = self.last_error = None
         if error is not None:
@@ -73,30 +107,20 @@ class Arrivals:
             finally:
                 del error  # its traceback holds this frame
 
-    def take(self, part: Part | None, given: int) -> tuple[Part | None, list[Any]]:
-        """The next run, once the ``given`` items of ``part`` have been consumed; an empty one after the last."""
+    def _wait(self) -> bool:
+        """Whether there are items, once there are or will be none."""
         with self.lock:
-            if part is not None:
-                part.release(given)
-            while not self.runs:
-                if self.over or not self.live:
-                    return None, []
-                self.idle = True
-                try:
-                    self.came.wait()
-                finally:
-                    self.idle = False
-            taken = self.runs.popleft()
-            if taken[1] is self.last:
-                self.last = None
-            taken[0].release(1)  # which is no longer held but in the consumer's hands
-            return taken
+            while True:
+                self.came.waits = True
+                there = bool(self.queue)
+                if there or self.over or not self.live:
+                    self.came.waits = False
+                    return there
+                self.came.wait()
 
     def wake(self) -> None:
         """There is something for the consumer to see."""
-        if self.idle:
-            self.idle = False
-            self.came.notify()
+        self.came.ring()
 
     def fail(self, error: BaseException) -> None:
         """Let nothing more in: ``error`` comes after what is there."""
@@ -108,7 +132,7 @@ class Arrivals:
     def end(self) -> None:
         """Let nothing more in."""
         self.over = True
-        self.gone.notify()
+        self.gone.ring()
         for part in self.live:
             part.end()
 
@@ -123,14 +147,13 @@ class Part:
         noted: Callable[[BaseException], BaseException] | None = None,
     ) -> None:
         self.source = source
-        self._noted = noted  # what is raised for an error of it
+        self.put = self.taken = 0  # items; the one is written by its thread, the other by the consumer
+        self.room = Bell(arrivals.lock)  # its thread waits
+        self.closed = False  # it gives no more
         self.thread: threading.Thread | None = None
         self.ended: Channel[BaseException | None] = Channel(1)  # how closing the source went
         self._arrivals = arrivals
-        self._room = threading.Condition(arrivals.lock)
-        self._waits = False  # for room
-        self.closed = False  # it gives no more
-        self._held = 0
+        self._noted = noted  # what is raised for an error of it
 
     def start(self, context: Context, make_iterator: Callable[[], Iterable[Any]], name: str) -> None:
         """Begin the thread, which runs in ``context`` and closes what ``make_iterator()`` gives."""
@@ -146,46 +169,39 @@ class Part:
             raise
 
     def _put_from(self, items: Iterator[Any]) -> None:
-        arrivals, lock = self._arrivals, self._arrivals.lock
-        runs, most, buffer = arrivals.runs, arrivals.most, arrivals.buffer
-        run: list[Any] = []
+        arrivals = self._arrivals
+        buffer, came, put = arrivals.buffer, arrivals.came, arrivals.queue.append
         for item in items:
-            with lock:
-                if self.closed:
-                    return
-                if run is arrivals.last and len(run) < most:
-                    run.append(item)
-                else:
-                    arrivals.last = run = [item]
-                    runs.append((self, run))
-                item = None  # let go of while the next one is pulled
-                if arrivals.idle:
-                    arrivals.wake()
-                self._held += 1
-                if self._held >= buffer and not self._has_room(buffer):
-                    return
+            if self.closed:
+                return
+            put((self, item))
+            item = None  # let go of while the next one is pulled
+            self.put += 1
+            if came.waits:
+                with arrivals.lock:
+                    came.ring()
+            if self.put - self.taken >= buffer and not self._has_room(buffer):
+                return
 
     def _has_room(self, buffer: int) -> bool:
         """Wait for it; False where nobody wants more."""
-        while self._held >= buffer and not self.closed:
-            self._waits = True
-            self._room.wait()
-        return not self.closed
+        with self._arrivals.lock:
+            while True:
+                self.room.waits = True
+                if self.put - self.taken < buffer or self.closed:
+                    self.room.waits = False
+                    return not self.closed
+                self.room.wait()
 
-    def release(self, count: int) -> None:
-        """That many of its items are no longer held."""
-        self._held -= count
-        if self._waits and count:
-            self.wake()
-
-    def wake(self) -> None:
-        self._waits = False
-        self._room.notify()
+    def ring(self) -> None:
+        """There is room."""
+        with self._arrivals.lock:
+            self.room.ring()
 
     def end(self) -> None:
         """Nobody wants more of it."""
         self.closed = True
-        self.wake()
+        self.room.ring()
 
     def close(self, error: BaseException | None = None) -> None:
         """It gives no more: it has ended, by ``error`` if there is one, or shall end."""
@@ -195,7 +211,7 @@ class Part:
                 return
             self.end()
             arrivals.live.discard(self)
-            arrivals.gone.notify()
+            arrivals.gone.ring()
             if error is not None:
                 arrivals.fail(error if self._noted is None else self._noted(error))
             if not arrivals.live:
@@ -247,7 +263,7 @@ class Merging:
         arrivals = self._arrivals
         with arrivals.lock:
             arrivals.end()
-            arrivals.runs.clear()
+            arrivals.queue.clear()
             arrivals.error = arrivals.last_error = None
         raised: list[BaseException] = []
         while self._waiting:

@@ -404,11 +404,11 @@ def test_an_interrupt_while_the_consumer_waits_closes_all(monkeypatch):
         gate.wait(LONG)
         yield 1
 
-    def interrupted(self, part, given):
+    def interrupted(self):
         gate.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(merge_threads.Arrivals, "take", interrupted)
+    monkeypatch.setattr(merge_threads.Arrivals, "_wait", interrupted)
     source = Source([])
     with pytest.raises(KeyboardInterrupt):
         next(ops.merge(waiting(), source))
