@@ -69,6 +69,7 @@ class AsyncCalls:
         self._in_flight = 0
         self._workers: list[asyncio.Task[None]] = []
         self._idle: list[asyncio.Future[None]] = []  # workers that wait for work
+        self._spreading = False  # whether workers will be rung for what is still to be done
         self._held = 0  # results
         self._rest = 0  # of them, what the consumer has beyond the one it asked for
         self._error: BaseException | None = None  # of the source: comes after all results
@@ -232,6 +233,8 @@ class AsyncCalls:
             self._in_flight += 1
             if len(todo) == 1:  # a worker goes on to the others if its call needs no wait, else more are rung
                 self._ring(1)
+            if not self._spreading:
+                self._spreading = True
                 self._loop.call_soon(self._spread)
             while self._in_flight >= most or self._held >= most:
                 self._place = self._loop.create_future()
@@ -241,6 +244,7 @@ class AsyncCalls:
                     self._place = None
 
     def _spread(self) -> None:
+        self._spreading = False
         if not self._stopped:
             self._ring(len(self._todo))
 

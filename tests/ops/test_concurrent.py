@@ -571,3 +571,45 @@ def test_pulled_from_another_loop():
         first.run_until_complete(turns(20))
         assert source.closed == 1
         first.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_that_has_come_is_begun_while_the_source_waits(form):
+    """Bursts of several items, and then none for a while."""
+
+    async def main(burst):
+        gates = Gates(form == "tasks")
+        gate = threading.Semaphore(0)
+        asked = asyncio.Semaphore(0)
+
+        def bursts():
+            for at in itertools.count():
+                if at and not at % burst:
+                    assert gate.acquire(timeout=LONG)
+                yield at
+
+        async def abursts():
+            for at in itertools.count():
+                if at and not at % burst:
+                    await asked.acquire()
+                yield at
+
+        threads = form == "threads"
+        stream = stream_of(form, ops.map(gates.fn, concurrency=4), bursts() if threads else abursts())
+        for first in range(0, 5 * burst, burst):
+            waits = asyncio.ensure_future(asyncio.to_thread(next, stream) if threads else stream.__anext__())
+            await gates.until(lambda: gates.in_flight == burst)
+            gates.let(*range(first, first + burst))
+            assert await waits == first
+            for item in range(first + 1, first + burst):
+                assert await (asyncio.to_thread(next, stream) if threads else anext(stream)) == item
+            gate.release()
+            asked.release()
+        gates.let(*range(1000))
+        for _ in range(1000):
+            gate.release()
+        await close(stream)
+
+    for burst in 2, 3, 4:
+        run(main(burst))
+    nothing_left()
