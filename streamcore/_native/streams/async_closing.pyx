@@ -27,7 +27,8 @@ from streamcore._shared.async_ends import (
     guard_of,
     nothing,
 )
-from streamcore._shared.surroundings import SURROUNDING, leave
+from streamcore._shared.surroundings import SURROUNDING
+from streamcore._shared.surroundings import leave as leave_config
 
 cdef extern from "Python.h":
     PyObject* PyContextVar_Set(object variable, object value) noexcept
@@ -113,7 +114,7 @@ cdef class async_closing_iterator:
         finally:
             self.free()
             if token is not None:
-                leave(token)
+                leave_config(token)
 
     def _begin_close(self):
         if self.busy is not None:
