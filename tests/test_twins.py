@@ -20,7 +20,7 @@ from backends import Backend
 from native_classes import CLASSES, Native, core, tried, vocabulary
 
 import streamcore._backend as choice
-from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.encodings import R50K
 
 
 def names_of(backend: str) -> dict[str, str]:
@@ -62,7 +62,7 @@ async def nothing() -> AsyncIterator[None]:
 
 
 LIMITS = options(max_size=0, on_oversize="no", on_incomplete="no", as_=int)
-PATTERN = load_gpt2().pattern
+PATTERN = R50K
 CALLS = (
     lambda made, backend: made(),
     lambda made, backend: made(1, "a", 2),

@@ -5,6 +5,7 @@ Never is text lost, or given twice, in silence: not without memory, and not by C
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -18,8 +19,7 @@ import pytest
 from interpreter_faults import skip_where_python_crashes
 from native_classes import SPECIAL, vocabulary
 
-from streamcore.vocab.encodings import CL100K
-from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.encodings import CL100K, R50K
 
 # An exception in the finalizer of a generator goes nowhere: nothing is broken off.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -44,7 +44,10 @@ PARTS = [
 REFUSED = (
     "BPEEncoder was stopped in the middle of a call, so that what follows may be wrong: call reset() first"
 )
+SCALE = float(os.environ.get("STREAMCORE_TEST_SCALE", "1"))
 PLENTY = 3000  # more points than any call has
+DENSE = 30  # every point up to this one is tried, and of those after it each seventh, or all at a scale of 10
+STRIDE = 1 if SCALE >= 10 else 7
 QUIET = 12  # so many successes in a row mean that the failing point comes after the call
 
 
@@ -52,7 +55,7 @@ QUIET = 12  # so many successes in a row mean that the failing point comes after
 def core(backend: Any, kind: str) -> Any:
     if "unknown" in kind:
         pytest.importorskip("regex")
-    options = {"pattern": load_gpt2().pattern, "cache_bytes": 4096, **KINDS[kind]}
+    options = {"pattern": R50K, "cache_bytes": 4096, **KINDS[kind]}
     return backend.BPECore(vocabulary(), options.pop("pattern"), SPECIAL, **options)
 
 
@@ -163,9 +166,9 @@ def attempt(engine: Any, at: int, point: int, way: Any, expected: list[int]) -> 
 
 
 def each_point(run: Callable[[int], str]) -> set[str]:
-    """The outcomes of ``run`` for one point after the other, until there is no further one."""
+    """The outcomes of ``run`` for points further and further on, until there is no further one."""
     outcomes, quiet = set(), 0
-    for point in range(PLENTY):
+    for point in (*range(DENSE), *range(DENSE, PLENTY, STRIDE)):
         try:
             outcome = run(point)
         except AssertionError as error:

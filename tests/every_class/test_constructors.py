@@ -10,9 +10,9 @@ from backends import Backend
 from foreign import FORMS, Hook, Oops, may_raise
 from native_classes import ALLOWED, SPECIAL, Argument, Box, core, fresh, tried, value, vocabulary
 
-from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.encodings import R50K
 
-PATTERN = load_gpt2().pattern
+PATTERN = R50K
 MERGES = [(b"t", b"h"), (b"e", b"r"), (b" ", b"th"), (b" th", b"er")]
 
 

@@ -19,7 +19,7 @@ from interpreter_faults import skip_where_python_crashes
 from native_classes import CLASSES, Box, Call, Native, plain, tried
 
 from streamcore.batch import Batch
-from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.encodings import R50K
 
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi.set_nomemory")
 pytestmark = pytest.mark.fails_allocations
@@ -131,7 +131,7 @@ def byte_core(backend):
         "é".encode() * 300,
     ]
     ranks = {token: number for number, token in enumerate(tokens)}
-    return backend.BPECore(ranks, load_gpt2().pattern, {}, cache_bytes=0)
+    return backend.BPECore(ranks, R50K, {}, cache_bytes=0)
 
 
 def decoder(*ids: int, **options: Any) -> Callable[[Any], Any]:
@@ -468,16 +468,15 @@ def test_every_iterator_goes_on(line: Native, name: str) -> None:
             index, successes = index + 1, 0 if failed else successes + 1
 
 
-PATTERN = load_gpt2().pattern
 ARGUMENTS: dict[str, tuple[Callable[[Any, list[Any]], Any], list[Any]]] = {
     "ranks": (
-        lambda b, tokens: b.BPECore({token: i for i, token in enumerate(tokens)}, PATTERN, cache_bytes=0),
+        lambda b, tokens: b.BPECore({token: i for i, token in enumerate(tokens)}, R50K, cache_bytes=0),
         [*(bytes((value,)) for value in range(256)), *(b"token%d" % i for i in range(200))],
     ),
     "special tokens": (
         lambda b, names: b.BPECore(
             {bytes((i,)): i for i in range(256)},
-            PATTERN,
+            R50K,
             {name: 256 + i for i, name in enumerate(names)},
             cache_bytes=0,
         ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pkgutil
+from functools import cache
 from importlib import import_module
+from types import ModuleType
 
 import pytest
 
@@ -20,12 +22,18 @@ NATIVE_REQUIRED = (
 
 def find(backend: str, name: str) -> object:
     """What bears this name in a module of the backend, None if nothing does."""
-    package = import_module(f"streamcore._{backend}")
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        found = None if module.ispkg else vars(import_module(module.name)).get(name)
+    for module in modules(backend):
+        found = vars(module).get(name)
         if found is not None and not name.startswith("__"):
             return found
     return None
+
+
+@cache
+def modules(backend: str) -> list[ModuleType]:
+    package = import_module(f"streamcore._{backend}")
+    walked = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    return [import_module(module.name) for module in walked if not module.ispkg]
 
 
 class Backend:

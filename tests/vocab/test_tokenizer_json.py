@@ -164,16 +164,23 @@ def test_code_points_alone_and_in_context(tmp_path, gpt2_merges, pattern, normal
             assert bpe.encode_to_list(text) == wanted.ids, ascii(text)
 
 
+@pytest.fixture(scope="module")
+def unicode_9(backend, tmp_path_factory, gpt2_merges):
+    """A core of the backend with NFC, and what tokenizers makes of the same file."""
+    sections = {"pre_tokenizer": split(QWEN), "normalizer": {"type": "NFC"}}
+    bpe, theirs = both(tmp_path_factory.mktemp("nfc"), document(load_gpt2().ranks, gpt2_merges, **sections))
+    core = backend.BPECore(
+        bpe.ranks, bpe.pattern, bpe.special_tokens, merges=bpe.merges, whole_pieces=False, normalization="NFC"
+    )
+    return core, theirs
+
+
 # Marks of Unicode 10 and later, of which tokenizers knows nothing, and one pair that Unicode 13 composes.
 @pytest.mark.parametrize(
     "char", "\u07fd\u0898\u1ac0\u1df6\U00010f46\U0001e2ec\u0897\U00010efd\U00011930\U000105c9"
 )
-def test_normalization_is_that_of_unicode_9_as_in_tokenizers(backend, tmp_path, gpt2_merges, char):
-    sections = {"pre_tokenizer": split(QWEN), "normalizer": {"type": "NFC"}}
-    bpe, theirs = both(tmp_path, document(load_gpt2().ranks, gpt2_merges, **sections))
-    core = backend.BPECore(
-        bpe.ranks, bpe.pattern, bpe.special_tokens, merges=bpe.merges, whole_pieces=False, normalization="NFC"
-    )
+def test_normalization_is_that_of_unicode_9_as_in_tokenizers(backend, unicode_9, char):
+    core, theirs = unicode_9
     for text in (
         f"a\u0301{char}\u0327x",
         f"\u0301{char}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from streamcore.vocab.gpt2 import load_gpt2
+from streamcore.vocab.encodings import R50K
 
 from .engine import drive, finished, started_over
 from .table import Argument, Box, Call, Native, attribute, attributes, fresh, method, value
@@ -37,7 +37,7 @@ def core(backend: Any, which: str = "") -> Any:
 def new_core(backend: Any, which: str = "") -> Any:
     options = {
         "ranks": vocabulary(),
-        "pattern": load_gpt2().pattern,
+        "pattern": R50K,
         "cache_bytes": 4096,
         **OPTIONS[which],
     }
