@@ -31,6 +31,7 @@ from types import SimpleNamespace
 
 import pytest
 from backends import Backend, on_channels_of
+from command_line import CommandLine
 from hypothesis import settings
 from interpreter_faults import FAULTS, skip_where_python_crashes
 
@@ -99,6 +100,16 @@ def _no_collection_while_allocations_fail(request: pytest.FixtureRequest) -> Ite
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Session scope, because Hypothesis refuses function-scoped fixtures in its tests."""
     return Backend(request.param)
+
+
+@pytest.fixture(scope="session")
+def command_line(backend: Backend) -> Iterator[CommandLine]:
+    """Runs of ``streamcore`` on ``backend``, each in a process of its own."""
+    if backend.name == "native":
+        assert backend.View  # skips, or fails, where the extensions are missing
+    commands = CommandLine(backend.name)
+    yield commands
+    commands.close()
 
 
 @pytest.fixture

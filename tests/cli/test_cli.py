@@ -19,17 +19,13 @@ TEXT = b"one river\r\nmany cuts\n\nno end"
 
 
 @pytest.fixture
-def streamcore(backend, tmp_path):
+def streamcore(command_line, tmp_path):
     """``streamcore(*arguments, stdin=b"")`` runs the command line in ``tmp_path``."""
-    if backend.name == "native":
-        assert backend.View  # skips, or fails, where the extensions are missing
-    environment = {**os.environ, "STREAMCORE_BACKEND": backend.name, "NO_COLOR": "1"}
 
     def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "streamcore", *map(str, arguments)]
-        return subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment)
+        return command_line.run([*map(str, arguments)], tmp_path, stdin)
 
-    run.environment = environment
+    run.environment = command_line.environment
     return run
 
 
@@ -213,10 +209,21 @@ def test_without_click_the_message_says_what_to_install() -> None:
     assert run.stderr == "streamcore: the command line needs click: pip install 'pystreamcore[cli]'\n"
 
 
-def test_a_demand_that_cannot_be_met(streamcore) -> None:
-    streamcore.environment["STREAMCORE_BACKEND"] = "none such"
+def test_a_demand_that_cannot_be_met() -> None:
+    environment = {**os.environ, "STREAMCORE_BACKEND": "none such"}
+    command = [sys.executable, "-m", "streamcore", "doctor"]
     message = "streamcore: STREAMCORE_BACKEND must be auto, native or pure, got 'none such'\n"
-    assert fails(streamcore("doctor")) == message
+    assert fails(subprocess.run(command, capture_output=True, env=environment)) == message
+
+
+def test_a_process_that_a_user_starts(streamcore, tmp_path: Path) -> None:
+    """The other tests fork theirs."""
+    process = started(streamcore, "words", "-", cwd=tmp_path)
+    assert process.communicate(b"a b") == (b"a\nb\n", b"")
+    assert process.returncode == 0
+    process = started(streamcore, "nonsense", cwd=tmp_path)
+    assert b"nonsense" in process.communicate()[1]
+    assert process.returncode == 2
 
 
 # ---- the output file ----

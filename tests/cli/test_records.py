@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
 import pytest
 
@@ -34,15 +32,11 @@ def streamcore(tmp_path, capfdbinary):
 
 
 @pytest.fixture
-def process(backend, tmp_path):
+def process(command_line, tmp_path):
     """The same by standard input, in a process of its own on this backend."""
-    if backend.name == "native":
-        assert backend.View  # skips, or fails, where the extensions are missing
-    environment = {**os.environ, "STREAMCORE_BACKEND": backend.name, "NO_COLOR": "1"}
 
     def cut(*arguments: str, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "streamcore", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment)
+        return command_line.run(arguments, tmp_path, stdin)
 
     return cut
 

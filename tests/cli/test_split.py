@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
 import pytest
 
@@ -17,14 +15,9 @@ TEXT = "One two three.\n\nFour five six seven eight é.\n" * 3
 
 
 @pytest.fixture
-def split(backend, tmp_path):
-    if backend.name == "native":
-        assert backend.View  # skips, or fails, where the extensions are missing
-    environment = {**os.environ, "STREAMCORE_BACKEND": backend.name, "NO_COLOR": "1"}
-
+def split(command_line, tmp_path):
     def run(*arguments: object, stdin: bytes = TEXT.encode()) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "streamcore", "split", *map(str, arguments)]
-        return subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment)
+        return command_line.run(["split", *map(str, arguments)], tmp_path, stdin)
 
     return run
 
