@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -40,6 +41,12 @@ def core(backend, request):
     """GPT-2's first ranks under each pattern: what is long in one family is short in another."""
     ranks = {token: rank for token, rank in load_gpt2().ranks.items() if rank < 8000}
     return backend.BPECore(ranks, PATTERNS[request.param], SPECIAL)
+
+
+@cache
+def core_of_all_ranks(backend, pattern):
+    """The twin takes a second to make what streams need of 50,000 tokens."""
+    return backend.BPECore(load_gpt2().ranks, pattern, {})
 
 
 # ---- the law
@@ -192,7 +199,7 @@ def test_ids_come_as_one_uint32_array_a_call_or_none(backend, core):
     ],
 )
 def test_id_comes_as_soon_as_its_piece_has_ended(backend, fed, wanted):
-    core = backend.BPECore(load_gpt2().ranks, R50K, {})
+    core = core_of_all_ranks(backend, R50K)
     engine = backend.BPEEncoder(core)
     got = [number for char in fed for number in flat(engine.feed(char))]
     assert core.decode(got) == wanted
@@ -273,7 +280,7 @@ def test_piece_that_may_become_a_token_that_merging_cannot_make_is_held(backend)
     ],
 )
 def test_piece_without_end_gives_ids_all_along_and_holds_little(backend, pattern, unit):
-    core = backend.BPECore(load_gpt2().ranks, pattern, {})
+    core = core_of_all_ranks(backend, pattern)
     engine = backend.BPEEncoder(core, max_size=600)
     fragment = unit * (1000 // len(unit))
     given = 0
