@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from loops import run_script
 
@@ -10,7 +12,7 @@ import asyncio, functools, sys, threading
 from contextlib import suppress
 from streamcore import BPE, Lines, RunnableGenerator, RunnableSequence, Words, ops
 
-COUNT, WAY, STACK = {count}, {way!r}, {stack}
+COUNT, CHOSEN, STACK = {count}, {ways!r}, {stack}
 
 if not STACK:
     with suppress(ImportError, ValueError):  # where there are no such limits
@@ -72,7 +74,7 @@ def as_ids(texts):
     for text in texts:
         yield [65]
 
-DECODER = BPE.gpt2().decoder() if WAY == "decoders" else None
+DECODER = BPE.gpt2().decoder() if "decoders" in CHOSEN else None
 KINDS = [ops.map(abs), ops.filter(bool), ops.take(9)]
 WAYS = dict(
     piped=lambda: one_by_one().transform(Source()),
@@ -93,12 +95,17 @@ WAYS = dict(
 def work():
     import gc
     gc.disable()  # a collection is no part of this
+    for way in CHOSEN:
+        print(way, flush=True)  # a process that dies says where
+        work_with(WAYS[way], way.startswith("async"))
+
+def work_with(make, is_async):
     for end in "pull", "close", "drop", "pull-and-drop":
         Source.closed = 0
-        if WAY.startswith("async"):
-            asyncio.run(aend(end))
+        if is_async:
+            asyncio.run(aend(make, end))
         else:
-            stream = WAYS[WAY]()
+            stream = make()
             if "pull" in end:
                 print(pulled(stream))
             if end in ("pull", "close"):
@@ -113,8 +120,8 @@ def pulled(stream):
     except RecursionError:
         return "deep"
 
-async def aend(end):
-    stream = WAYS[WAY]()
+async def aend(make, end):
+    stream = make()
     if "pull" in end:
         try:
             print(await anext(stream))
@@ -152,26 +159,34 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("count", "stack"), [(7_500, 0), (1_000, 131_072), (10, 131_072), (10, 0)])
-def test_pulling_closing_and_dropping_work_at_any_depth(backend, way, count, stack):
+def assert_each_closes_its_source(backend, ways, count, stack):
     """A pull gives the item or RecursionError; however it went, every source is closed once."""
-    first, *ends = run_script(SCRIPT.format(count=count, way=way, stack=stack), backend)
-    second = ends.pop(6)
-    assert ends == ["pull", "1", "close", "1", "drop", "1", "pull-and-drop", "1"]
-    assert {first, second} <= ({"1"} if count == 10 else {"deep", "1"})
+    words = iter(run_script(SCRIPT.format(count=count, ways=ways, stack=stack), backend))
+    for way in ways:
+        name, first, *ends = islice(words, 11)
+        assert name == way
+        second = ends.pop(6)
+        assert ends == ["pull", "1", "close", "1", "drop", "1", "pull-and-drop", "1"], way
+        assert {first, second} <= ({"1"} if count == 10 else {"deep", "1"}), way
+    assert not list(words)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pulling_closing_and_dropping_work_at_any_depth(backend, way):
+    assert_each_closes_its_source(backend, [way], 7_500, 0)
+
+
+@pytest.mark.parametrize(("count", "stack"), [(1_000, 131_072), (10, 131_072), (10, 0)])
+def test_pulling_closing_and_dropping_work_on_any_stack(backend, count, stack):
+    assert_each_closes_its_source(backend, WAYS, count, stack)
 
 
 @pytest.mark.parametrize("backend", ["native"], indirect=True)
-@pytest.mark.parametrize("way", ["engines", "decoders"])
 @pytest.mark.parametrize(("count", "stack"), [(7_500, 0), (1_000, 131_072), (10, 0)])
-def test_native_engines_inside_engines(backend, way, count, stack):
+def test_native_engines_inside_engines(backend, count, stack):
     """The twin's are generators, of which CPython itself survives no such depth."""
     assert backend.LinesEngine  # or this is skipped
-    first, *ends = run_script(SCRIPT.format(count=count, way=way, stack=stack), backend)
-    second = ends.pop(6)
-    assert ends == ["pull", "1", "close", "1", "drop", "1", "pull-and-drop", "1"]
-    assert {first, second} <= ({"1"} if count == 10 else {"deep", "1"})
+    assert_each_closes_its_source(backend, ["engines", "decoders"], count, stack)
 
 
 def test_a_repr_of_many_stages():
