@@ -15,6 +15,7 @@ _HOME = {
     "AddableDict": "runnables.addable",
     "aadd": "runnables.addable",
     "add": "runnables.addable",
+    "RunnableAssign": "runnables.assigning",
     "RunnableBinding": "runnables.binding",
     "RunnableEach": "runnables.each",
     "RunnablePassthrough": "runnables.passthrough",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from .runnables.addable import AddableDict as AddableDict
     from .runnables.addable import aadd as aadd
     from .runnables.addable import add as add
+    from .runnables.assigning import RunnableAssign as RunnableAssign
     from .runnables.base import Runnable as Runnable
     from .runnables.binding import RunnableBinding as RunnableBinding
     from .runnables.branching import RouterRunnable as RouterRunnable

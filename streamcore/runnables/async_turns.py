@@ -24,7 +24,7 @@ class AsyncBranch:
 
     __slots__ = ("key", "over", "pull", "side", "stream", "waits")
 
-    def __init__(self, key: str, side: AsyncSide | None, waits: bool) -> None:
+    def __init__(self, key: str | None, side: AsyncSide | None, waits: bool) -> None:
         self.key = key
         self.side = side
         self.waits = waits
@@ -93,6 +93,8 @@ class AsyncTurns:
         source: AsyncIterator[Any] | None,
         capacity: int,
         note: Callable[[BaseException], None] | None = None,
+        *,
+        first_goes_on: bool = False,
     ) -> None:
         self.branches: list[AsyncBranch] = []
         self.ended = source is None
@@ -100,9 +102,10 @@ class AsyncTurns:
         self._source = source
         self._note = note  # says of an error that it is the source's
         self._capacity = capacity
+        self._first_goes_on = first_goes_on
         self._turned: asyncio.Future[None] | None = None
 
-    def add(self, key: str, *, waits: bool) -> AsyncBranch:
+    def add(self, key: str | None, *, waits: bool) -> AsyncBranch:
         """A further branch, whose stream is still to be set."""
         side = None if self._source is None else AsyncSide(self)
         self.branches.append(AsyncBranch(key, side, waits and side is not None))
@@ -123,10 +126,16 @@ class AsyncTurns:
                         if gone is None:
                             continue
                         chunk = self._given(gone)
-                        if chunk is not END:
+                        if chunk is END:
+                            pass
+                        elif gone.key is not None:
                             yield AddableDict({gone.key: chunk})
-                        if gone is branch:
+                        elif chunk:
+                            yield chunk
+                        if gone is branch and not (self._first_goes_on and branch is self.branches[0]):
                             break
+                    if self._first_goes_on and self.error is not None:
+                        raise self.error
             if self.error is not None:
                 raise self.error
         finally:

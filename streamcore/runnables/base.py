@@ -520,6 +520,13 @@ class Runnable(Composing[Input, Output, Chunk]):
 
         return RunnableEach(self)
 
+    def assign(self, **runnables: Any) -> RunnableSequence[Input, Any, Any]:
+        """The output, mappings, with keys that ``runnables`` make of it; see ``RunnableAssign``."""
+        from .assigning import RunnableAssign
+        from .parallel import RunnableParallel
+
+        return self.pipe(RunnableAssign(RunnableParallel(**runnables)))
+
     def pick(self, keys: Any) -> RunnableSequence[Input, Any, Any]:
         """The value of one key of the output, or a dict of those of a list of keys, as they stream."""
         from .passthrough import RunnablePick

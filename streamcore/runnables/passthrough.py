@@ -18,6 +18,7 @@ from .written import ASYNC, METHODS, Written
 
 if TYPE_CHECKING:
     from .._backend import Step
+    from .assigning import RunnableAssign
     from .composing import FoldFunction
     from .config import RunnableConfig
 
@@ -48,6 +49,22 @@ class PerChunk(Runnable[Any, Any, Any]):
         return async_closing_iterator(source, (source,), partial(note_source, self), steps=(step,))
 
 
+class _Assign:
+    """``assign`` of the class gives the stage alone, that of an object, which may have a tap, a chain of both."""
+
+    def __get__(
+        self, stage: RunnablePassthrough | None, owner: type[RunnablePassthrough]
+    ) -> Callable[..., Any]:
+        return partial(self._of, stage)
+
+    def _of(self, stage: RunnablePassthrough | None, /, **runnables: Any) -> Any:
+        from .assigning import RunnableAssign
+        from .parallel import RunnableParallel
+
+        assigned = RunnableAssign(RunnableParallel(**runnables))
+        return assigned if stage is None or stage._tap is None else stage.pipe(assigned)
+
+
 class RunnablePassthrough(Runnable[Any, Any, Any]):
     """The input as it is, each chunk at once.
 
@@ -69,6 +86,16 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
 
     def __repr__(self) -> str:
         return f"RunnablePassthrough({'' if self._tap is None else self._tap.name})"
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def assign(cls, **runnables: Any) -> RunnableAssign:  # type: ignore[override]
+            """The input, mappings, with keys that ``runnables`` make of it; see ``RunnableAssign``."""
+            raise NotImplementedError
+
+    else:
+        assign = _Assign()
 
     def _step(self, **kwargs: Any) -> Step | None:
         return SkipStep(0) if self._tap is None else None

@@ -10,6 +10,8 @@ The rules, in sync and in async streams alike:
 4. A branch that waits for its whole input is not begun before that has come: it is its input that is held.
 5. An error of the source reaches each branch at its place and is raised once all have ended; an error of a branch is
    raised after the chunks before it.
+6. Where the first branch goes on, as in ``RunnableAssign``, it is its turn until it has ended; where that is by an
+   error of the source, that is raised at once.
 
 In a sync stream the branch that asks cannot stand still while the consumer gets a chunk: what goes instead of it is
 pulled from within its pull and given out before its chunk. So a single pull that takes more than ``capacity`` chunks
@@ -35,8 +37,8 @@ class Branch:
 
     __slots__ = ("busy", "key", "over", "side", "stream", "waits")
 
-    def __init__(self, key: str, side: Side | None, waits: bool) -> None:
-        self.key = key
+    def __init__(self, key: str | None, side: Side | None, waits: bool) -> None:
+        self.key = key  # None where its chunks are mappings already
         self.side = side
         self.waits = waits  # for its whole input
         self.stream: Any = None
@@ -72,18 +74,19 @@ class Side:
 class Turns:
     """The branches of one sync stream over ``source``; ``None`` where each has an input of its own."""
 
-    def __init__(self, source: Iterator[Any] | None, capacity: int) -> None:
+    def __init__(self, source: Iterator[Any] | None, capacity: int, *, first_goes_on: bool = False) -> None:
         self.branches: list[Branch] = []
         self.changed = Condition()
         self._source = source
         self._capacity = capacity
+        self._first_goes_on = first_goes_on
         self._ended = source is None
         self._error: Exception | None = None  # of the source
         self._fetching = False
         self._failed: BaseException | None = None  # what a branch raised
-        self._given: deque[tuple[str, Any]] = deque()
+        self._given: deque[tuple[str | None, Any]] = deque()
 
-    def add(self, key: str, *, waits: bool) -> Branch:
+    def add(self, key: str | None, *, waits: bool) -> Branch:
         """A further branch, whose stream is still to be set."""
         side = None if self._source is None else Side(self)
         self.branches.append(Branch(key, side, waits and side is not None))
@@ -100,11 +103,16 @@ class Turns:
                         went = self._go(branch)
                         while self._given:
                             key, chunk = self._given.popleft()
-                            yield AddableDict({key: chunk})
+                            if key is not None:
+                                yield AddableDict({key: chunk})
+                            elif chunk:
+                                yield chunk
                         if self._failed is not None:
                             raise self._failed
-                        if went:
+                        if went and not (self._first_goes_on and branch is self.branches[0]):
                             break
+                    if self._first_goes_on and self._error is not None:
+                        raise self._error
                 if all(branch.over for branch in self.branches):
                     break
             if self._error is not None:

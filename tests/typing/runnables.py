@@ -11,6 +11,7 @@ from streamcore import (
     RunnableConfig,
     RunnableGenerator,
     RunnableLambda,
+    RunnablePassthrough,
     RunnableSequence,
     coerce_to_runnable,
 )
@@ -134,6 +135,8 @@ reveal_type(Splitter() | Model() | shout | Fetcher())  # RunnableSequence[str, b
 reveal_type(str.upper | Splitter())  # RunnableSequence[str, str, str]
 reveal_type(shout | Splitter())  # RunnableSequence[str, str, str]
 reveal_type(Splitter().pipe(shout, len))  # RunnableSequence[str, Any, Any]
+reveal_type(Splitter().assign(size=len))  # RunnableSequence[str, Any, Any]
+reveal_type(RunnablePassthrough.assign(size=len))  # RunnableAssign
 _ = Fetcher() | Splitter()  # error
 _ = Fetcher() | RunnableLambda(str.upper)  # error
 _ = Fetcher() | str.upper  # error
