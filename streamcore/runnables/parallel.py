@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, close_all, closing_iterator
 from .addable import AddableDict
+from .async_at_once import AsyncSharedInput, async_at_once
 from .async_turns import AsyncTurns
+from .at_once import SharedInput, at_once
 from .base import Runnable
 from .batching.in_tasks import abatch
 from .batching.in_threads import batch
@@ -35,6 +37,9 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     A stream gives ``AddableDict({key: chunk})``: the branches take turns in key order, a chunk each, those that have
     ended are passed over; ``turns.py`` has the rules. At most ``buffer_size`` chunks of the input are held for a branch
     that is slower than another one; one that waits for its whole input holds all of it.
+
+    With ``ordered=False``, a keyword whose value is a bool, the chunks of a stream come as they are there: each branch
+    runs in a thread or a task of its own from the first pull on, at most ``buffer_size`` chunks ahead.
     """
 
     _notes_source = True
@@ -43,6 +48,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     def __init__(self, mapping: Mapping[str, Any] | None = None, /, **branches: Any) -> None:
         if mapping is not None and not isinstance(mapping, Mapping):
             raise TypeError(f"RunnableParallel needs a mapping of Runnables, got {type(mapping).__name__}")
+        self.ordered: bool = branches.pop("ordered") if isinstance(branches.get("ordered"), bool) else True
         given = {**(mapping or {}), **branches}
         for key in given:
             if not isinstance(key, str):
@@ -60,9 +66,12 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         self._written = Written(name for name in names if not (waits and name.endswith("transform")))
 
     def __repr__(self) -> str:
+        shown = [repr(self.branches)]
         if all(key.isidentifier() for key in self.branches):
-            return f"RunnableParallel({', '.join(f'{key}={each!r}' for key, each in self.branches.items())})"
-        return f"RunnableParallel({self.branches!r})"
+            shown = [f"{key}={each!r}" for key, each in self.branches.items()]
+        if not self.ordered:
+            shown.append("ordered=False")
+        return f"RunnableParallel({', '.join(shown)})"
 
     def _describe(self, *, head: bool) -> str:
         lines = ["RunnableParallel: branches take turns"]
@@ -73,7 +82,11 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
 
     @property
     def _chunks_are(self) -> str:  # type: ignore[override]
-        return "items" if all(each._chunks_are == "items" for each in self.branches.values()) else "pieces"
+        return (
+            "items"
+            if self.ordered and all(each._chunks_are == "items" for each in self.branches.values())
+            else "pieces"
+        )
 
     # -- folding
 
@@ -122,16 +135,20 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         if config is not None and is_limited(config):
             return self._in_time().stream(input, config, **kwargs)
         config = child_config(config)
-        turns = Turns(None, 1)
         owned: list[Any] = []
         try:
-            for key, each in self.branches.items():
-                branch, stages = turns.add(key, waits=False), _stages(each)
-                branch.stream = _streamed(input, stages, 0, len(stages), config, kwargs)
-                owned.append(branch.stream)
+            for each in self.branches.values():
+                stages = _stages(each)
+                owned.append(_streamed(input, stages, 0, len(stages), config, kwargs))
         except BaseException as error:
             close_all(owned, error)
             raise
+        if not self.ordered:
+            merged, output = at_once(zip(self.branches, owned, strict=True), None, buffer_size(config))
+            return closing_iterator(output, (merged, output))
+        turns = Turns(None, 1)
+        for key, stream in zip(self.branches, owned, strict=True):
+            turns.add(key, waits=False).stream = stream
         output = turns.chunks()
         return closing_iterator(output, (*owned, output))
 
@@ -153,12 +170,13 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         /,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        capacity = buffer_size(config)
         source = watched_source(self, input)
         if source is not input:
             owned[-1] = source
-        turns = Turns(source, capacity)
         fold = fold or partial(fold_input, self)
+        if not self.ordered:
+            return self._link_at_once(source, owned, config, fold, kwargs)
+        turns = Turns(source, buffer_size(config))
         for key, each in self.branches.items():
             stages = _stages(each)
             branch = turns.add(key, waits=stages[0]._written.waits)
@@ -169,6 +187,22 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         owned.append(output)
         return output
 
+    def _link_at_once(
+        self,
+        source: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None,
+        fold: FoldFunction,
+        kwargs: dict[str, Any],
+    ) -> Iterator[Any]:
+        capacity, before = buffer_size(config), len(owned)
+        shared = SharedInput(source, capacity)
+        for each in self.branches.values():
+            stages = _stages(each)
+            owned.append(_chained(shared.side(), stages, 0, len(stages), config, kwargs, fold=fold))
+        owned[before:] = at_once(zip(self.branches, owned[before:], strict=True), shared, capacity)
+        return owned[-1]  # type: ignore[no-any-return]
+
     # -- async streams
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
@@ -177,17 +211,21 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         if config is not None and is_limited(config):
             return self._in_time().astream(input, config, **kwargs)
         config = child_config(config)
-        turns = AsyncTurns(None, 1)
         owned: list[Any] = []
         try:
-            for key, each in self.branches.items():
-                branch, stages = turns.add(key, waits=False), _stages(each)
-                branch.stream = _astreamed(input, stages, 0, len(stages), config, kwargs)
-                owned.append(branch.stream)
+            for each in self.branches.values():
+                stages = _stages(each)
+                owned.append(_astreamed(input, stages, 0, len(stages), config, kwargs))
         except BaseException:
             if owned:  # a dropped stream is closed by the loop
                 async_closing_iterator(owned[-1], owned)
             raise
+        if not self.ordered:
+            merged, output = async_at_once(zip(self.branches, owned, strict=True), None, buffer_size(config))
+            return async_closing_iterator(output, (merged, output))
+        turns = AsyncTurns(None, 1)
+        for key, stream in zip(self.branches, owned, strict=True):
+            turns.add(key, waits=False).stream = stream
         output = turns.chunks()
         return async_closing_iterator(output, (*owned, output))
 
@@ -209,8 +247,10 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        turns = AsyncTurns(input, buffer_size(config), partial(note_source, self))
         fold = fold or partial(fold_input, self)
+        if not self.ordered:
+            return self._alink_at_once(input, owned, config, fold, kwargs)
+        turns = AsyncTurns(input, buffer_size(config), partial(note_source, self))
         for key, each in self.branches.items():
             stages = _stages(each)
             branch = turns.add(key, waits=stages[0]._written.waits)
@@ -220,6 +260,22 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         output = turns.chunks()
         owned.append(output)
         return output
+
+    def _alink_at_once(
+        self,
+        source: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None,
+        fold: FoldFunction,
+        kwargs: dict[str, Any],
+    ) -> AsyncIterator[Any]:
+        capacity, before = buffer_size(config), len(owned)
+        owned[-1] = shared = AsyncSharedInput(source, capacity, partial(note_source, self))
+        for each in self.branches.values():
+            stages = _stages(each)
+            owned.append(_achained(shared.side(), stages, 0, len(stages), config, kwargs, fold=fold))
+        owned[before:] = async_at_once(zip(self.branches, owned[before:], strict=True), shared, capacity)
+        return owned[-1]  # type: ignore[no-any-return]
 
 
 RunnableMap = RunnableParallel
