@@ -32,6 +32,9 @@ class Reading(Passing[Item]):
     def _kept(self) -> Kept:
         raise NotImplementedError
 
+    def _remarks(self) -> list[str]:
+        return [f"runs those before it in a thread or task; reads ahead by {getattr(self, 'count', 1)}"]
+
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         from ..runnables.bridge.read_ahead import read_into
 

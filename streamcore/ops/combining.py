@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar, overload
 
     from ..runnables.config import RunnableConfig
+    from ..runnables.describing import Part
 
     In = TypeVar("In")
     First = TypeVar("First")
@@ -242,6 +243,9 @@ class OfStages(Runnable[Any, list[Any], Any]):
             return async_closing_iterator(stream, (input, items, stream))
         config = child_config(config)
         return self._acombined(astreamed(part, input, config) for part in self.parts)
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [(str(at), part, True) for at, part in enumerate(self.parts, start=1)]
 
     def _combined(self, streams: Iterator[Any]) -> Iterator[Any]:
         """One stream of the streams of the parts."""

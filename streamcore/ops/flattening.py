@@ -60,6 +60,10 @@ class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as
         if self._fn_is_async:
             self._fn_is_async = gives_awaitables(fn)
 
+    def _remarks(self) -> list[str]:
+        many = self.concurrency
+        return [] if many == 1 else [f"{many} iterables at once in threads or tasks; reads ahead by {many}"]
+
     def __repr__(self) -> str:
         return self._name if self.concurrency == 1 else f"{self._name[:-1]}, concurrency={self.concurrency})"
 

@@ -67,6 +67,11 @@ class group(Operator[Any, list[Any]]):  # noqa: N801 - the field's word, used as
             given.append(f"weigh={name_of(self.weigh)}")
         return f"ops.group({', '.join(given)})"
 
+    def _remarks(self) -> list[str]:
+        if self.seconds is None:
+            return []
+        return ["runs those before it in a thread or task; reads ahead by one list"]
+
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         note = partial(note_source, self)
         if self.seconds is not None:

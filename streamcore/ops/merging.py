@@ -65,6 +65,9 @@ class MergeOfStages(OfStages):
         buffer = "" if self.buffer == 64 else f", buffer={self.buffer}"
         return f"ops.merge({', '.join(map(repr, self.parts))}{buffer})"
 
+    def _remarks(self) -> list[str]:
+        return [f"each part in a thread or task; reads ahead by {self.buffer}"]
+
     def _combined(self, streams: Iterator[Any]) -> Iterator[Any]:
         opened: list[Any] = []
         try:

@@ -133,6 +133,10 @@ class map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.
     def _new_step(self) -> Step | None:
         return None if self.concurrency > 1 else super()._new_step()
 
+    def _remarks(self) -> list[str]:
+        many = self.concurrency
+        return [] if many == 1 else [f"{many} calls at once in threads or tasks; reads ahead by {many}"]
+
     def _behind(self, source: Iterator[Any], config: RunnableConfig | None) -> Iterator[Any]:
         if self.concurrency == 1 or self._fn_is_async:
             return super()._behind(source, config)

@@ -42,6 +42,9 @@ class timeout(Passing[Item]):  # noqa: N801 - the field's word, used as ops.time
     def __repr__(self) -> str:
         return f"ops.timeout({self.seconds!r}{'' if self.first is None else f', first={self.first!r}'})"
 
+    def _remarks(self) -> list[str]:
+        return ["in sync calls runs those before it in a thread"]
+
     def _watch(self) -> Watch:
         seconds, first = seconds_or_none("seconds", self.seconds), seconds_or_none("first", self.first)
         return Watch(0.0, None, first, seconds)

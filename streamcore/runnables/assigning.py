@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .._backend import Step
     from .composing import FoldFunction
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RunnableAssign"]
 
@@ -58,6 +59,12 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
 
     def __repr__(self) -> str:
         return f"RunnableAssign({self.mapper!r})"
+
+    def _parts(self, head: bool) -> list[Part]:
+        return self.mapper._parts(head)
+
+    def _remarks(self) -> list[str]:
+        return ["the input goes on at once, then the branches", *self.mapper._remarks()]
 
     @property
     def _chunks_are(self) -> str:  # type: ignore[override]

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .binding import RunnableBinding
     from .composing import Chunk, Composing, Fold, FoldFunction, Input, NoMore, Output
     from .config import RunnableConfig
+    from .describing import Part
     from .each import RunnableEach
     from .fallbacks import RunnableWithFallbacks
     from .retrying import RunnableRetry
@@ -534,15 +535,26 @@ class Runnable(Composing[Input, Output, Chunk]):
         return self.pipe(RunnablePick(keys))
 
     def describe(self) -> str:
-        """Say, a line for each stage, whether it streams, and where a chain waits for its whole input."""
-        return self._describe(head=True)
+        """Say, a line for each stage, whether it streams, where it runs, how far it reads ahead, and what holds back.
 
-    def _describe(self, *, head: bool) -> str:
-        """The line of ``describe``; the ``head`` of a chain has its whole input at once and need not wait for it."""
-        waits = self._written.waits and not head
-        if self._written.gives_chunks:
-            return f"{self!r}: {'waits for its whole input, then streams' if waits else 'streams'}"
-        return f"{self!r}: {'blocks: waits for its whole input, gives one chunk' if waits else 'gives one chunk'}"
+        The stages that another one is made of are indented below it. One in a chain holds back the first chunk: the
+        last that waits for all that comes before it, or a first one that gives all at once.
+        """
+        from .describing import described
+
+        return "\n".join(described(self, True))
+
+    def _row(self) -> tuple[Runnable[Any, Any, Any], ...]:
+        """The stages in a row that this is, for ``describe()``."""
+        return (self,)
+
+    def _parts(self, head: bool) -> list[Part]:
+        """What it is made of; ``head``: whether it has its whole input at once."""
+        return []
+
+    def _remarks(self) -> list[str]:
+        """What ``describe()`` says of it besides."""
+        return []
 
 
 class _Deriving:

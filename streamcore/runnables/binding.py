@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .._backend import Step
     from .composing import Fold, FoldFunction
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RunnableBinding"]
 
@@ -69,6 +70,14 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         if name.startswith("__") or "bound" not in self.__dict__:  # asked for by copy and pickle
             raise AttributeError(name)
         return getattr(self.bound, name)
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [("bound", self.bound, head)]
+
+    def _remarks(self) -> list[str]:
+        limited = is_limited(self.config)
+        shown = [f"{key}={getattr(self, key)!r}" for key in ("kwargs", "config") if getattr(self, key)]
+        return [*shown, "in sync calls in a thread"] if limited else shown
 
     def get_name(self) -> str:
         return self.name or self.bound.get_name()

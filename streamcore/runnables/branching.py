@@ -13,6 +13,7 @@ from .written import METHODS, Written
 
 if TYPE_CHECKING:
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RouterRunnable", "RunnableBranch"]
 
@@ -115,6 +116,10 @@ class RunnableBranch(Choosing):
         pairs = "".join(f"({condition!r}, {chosen!r}), " for condition, chosen in self.branches)
         return f"RunnableBranch({pairs}{self.default!r})"
 
+    def _parts(self, head: bool) -> list[Part]:
+        chosen: list[Part] = [(f"if {condition!r}", each, True) for condition, each in self.branches]
+        return [*chosen, ("else", self.default, True)]
+
     def _choose(self, input: Any, config: RunnableConfig | None) -> tuple[Runnable[Any, Any], Any]:
         for condition, chosen in self.branches:
             if condition.invoke(input, config):
@@ -141,6 +146,9 @@ class RouterRunnable(Choosing):
 
     def __repr__(self) -> str:
         return f"RouterRunnable({self.runnables!r})"
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [(repr(key), each, True) for key, each in self.runnables.items()]
 
     def _choose(self, input: Any, config: RunnableConfig | None) -> tuple[Runnable[Any, Any], Any]:
         if not isinstance(input, Mapping) or "key" not in input or "input" not in input:

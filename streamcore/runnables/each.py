@@ -10,6 +10,7 @@ from .config import is_limited
 if TYPE_CHECKING:
     from .composing import Given, Made
     from .config import RunnableConfig
+    from .describing import Part
 else:
     from typing import TypeVar
 
@@ -31,6 +32,9 @@ class RunnableEach(Runnable["list[Given]", "list[Made]", "list[Made]"]):
 
     def __repr__(self) -> str:
         return f"RunnableEach({self.bound!r})"
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [("each", self.bound, True)]
 
     def invoke(self, input: list[Given], config: RunnableConfig | None = None, **kwargs: Any) -> list[Made]:
         if not self._written.is_sync:

@@ -11,7 +11,7 @@ from .base import Chunk, Input, Output, Runnable
 from .batching.job import Call, Inputs
 
 if TYPE_CHECKING:
-    pass
+    from .describing import Part
 
 __all__ = ["RunnableWithFallbacks"]
 
@@ -71,6 +71,11 @@ class RunnableWithFallbacks(Attempting[Input, Output, Chunk]):
         if self.exception_key is not None:
             parts.append(f"exception_key={self.exception_key!r}")
         return f"RunnableWithFallbacks({', '.join([*parts, *self._midstream_shown()])})"
+
+    def _parts(self, head: bool) -> list[Part]:
+        head = head or self.exception_key is not None
+        names = ("first", *(f"fallback {at}" for at in range(1, len(self.fallbacks) + 1)))
+        return [(name, each, head) for name, each in zip(names, self.runnables, strict=True)]
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         """As ``runnable`` and all fallbacks fold, if they agree; else by the rules for any chunks."""

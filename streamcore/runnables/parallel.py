@@ -26,6 +26,7 @@ from .written import ASYNC, METHODS, SYNC, Written
 if TYPE_CHECKING:
     from .composing import FoldFunction
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RunnableMap", "RunnableParallel"]
 
@@ -73,12 +74,13 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
             shown.append("ordered=False")
         return f"RunnableParallel({', '.join(shown)})"
 
-    def _describe(self, *, head: bool) -> str:
-        lines = ["RunnableParallel: branches take turns"]
-        for key, each in self.branches.items():
-            first, *more = each._describe(head=head).splitlines()
-            lines += [f"  {key}: {first}", *(f"  {line}" for line in more)]
-        return "\n".join(lines)
+    def _parts(self, head: bool) -> list[Part]:
+        return [(key, each, head) for key, each in self.branches.items()]
+
+    def _remarks(self) -> list[str]:
+        if self.ordered:
+            return ["branches take turns"]
+        return ["each branch in a thread or task, which reads ahead by buffer_size"]
 
     @property
     def _chunks_are(self) -> str:  # type: ignore[override]

@@ -13,6 +13,7 @@ from .config import merge_configs
 
 if TYPE_CHECKING:
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RunnableRetry"]
 
@@ -81,6 +82,12 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
         shown += self._midstream_shown()
         shown += [f"{key}={getattr(self, key)!r}" for key in ("kwargs", "config") if getattr(self, key)]
         return f"RunnableRetry({', '.join(shown)})"
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [("each attempt", self.bound, head)]
+
+    def _remarks(self) -> list[str]:
+        return [f"{self.stop_after_attempt} attempts at most"]
 
     def get_name(self) -> str:
         return self.name or self.bound.get_name()

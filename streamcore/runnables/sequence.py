@@ -113,8 +113,8 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
         made = [kind for kind in kinds if kind not in ("passed", "same")]
         return made[0] if made else "passed" if "passed" in kinds else "same"
 
-    def _describe(self, *, head: bool) -> str:
-        return "\n".join(stage._describe(head=head and not at) for at, stage in enumerate(self.stages))
+    def _row(self) -> tuple[Runnable[Any, Any, Any], ...]:
+        return self.stages
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         """FoldFunction as the last stage does, or, where that only passes items on, as the one before it."""

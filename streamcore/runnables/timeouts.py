@@ -20,6 +20,7 @@ from .folding import afolded, folded
 if TYPE_CHECKING:
     from .composing import FoldFunction
     from .config import RunnableConfig
+    from .describing import Part
 
 __all__ = ["RunnableTimeout"]
 
@@ -68,8 +69,13 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
     def get_name(self) -> str:
         return self.name or self.bound.get_name()
 
-    def _describe(self, *, head: bool) -> str:
-        return self.bound._describe(head=head)
+    def _parts(self, head: bool) -> list[Part]:
+        return [("within", self.bound, head)]
+
+    def _remarks(self) -> list[str]:
+        keys = ("timeout", "first_chunk_timeout", "chunk_timeout")
+        limits = [f"{key} {getattr(self, key)!r} s" for key in keys if getattr(self, key) is not None]
+        return [*limits, "in sync calls in a thread"]
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         return cast("Output", self.bound.collect(chunks))

@@ -239,10 +239,11 @@ def test_describe_says_which_stages_stream_and_which_one_blocks():
 
     chain = OnlyStream() | RunnableGenerator(shout) | RunnableLambda(len) | OnlyStream()
     assert chain.describe().splitlines() == [
-        "OnlyStream(): streams",
-        "RunnableGenerator(shout): streams",
-        "RunnableLambda(len): blocks: waits for its whole input, gives one chunk",
-        "OnlyStream(): waits for its whole input, then streams",
+        "OnlyStream(): streams; in async calls in a thread",
+        "RunnableGenerator(shout): streams; in async calls in a thread",
+        "RunnableLambda(len): blocks: waits for its whole input, gives one chunk; in async calls in a thread",
+        "OnlyStream(): waits for its whole input, then streams; in async calls in a thread; "
+        "holds back the first chunk",
     ]
 
 
