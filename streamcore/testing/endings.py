@@ -1,4 +1,4 @@
-"""Ways to end a stream, and the async sources of ``streamcore.testing``."""
+"""Ways to end a stream."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-__all__ = ["ASYNC_ENDINGS", "ENDINGS", "AsyncSource", "GatedSource"]
+__all__ = ["ASYNC_ENDINGS", "ENDINGS", "TURNS", "aexhaust", "cancelled_after"]
+
+TURNS = 40
+"""Turns of the loop after which a task is cancelled at the latest."""
 
 
 def _exhaust(stream: Iterator[Any]) -> None:
@@ -37,28 +40,7 @@ ENDINGS: dict[str, Callable[[Any], None]] = {
 }
 
 
-class AsyncSource:
-    """A ``RecordingSource`` for async streams; each pull takes a turn of the loop."""
-
-    def __init__(self, counts: Any) -> None:
-        self.counts = counts
-
-    def __aiter__(self) -> AsyncSource:
-        return self
-
-    async def __anext__(self) -> Any:
-        await asyncio.sleep(0)
-        try:
-            return next(self.counts)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    async def aclose(self) -> None:
-        self.counts.close()
-        await asyncio.sleep(0)
-
-
-async def _aexhaust(stream: Any) -> None:
+async def aexhaust(stream: Any) -> None:
     async for _ in stream:
         pass
 
@@ -73,37 +55,29 @@ async def _aclose_half_way(stream: Any) -> None:
     await stream.aclose()
 
 
-async def _cancel(stream: Any) -> None:
-    task = asyncio.ensure_future(_aexhaust(stream))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    await stream.aclose()
-
-
 ASYNC_ENDINGS: dict[str, Callable[[Any], Awaitable[None]]] = {
-    "exhausted": _aexhaust,
+    "exhausted": aexhaust,
     "closed at once": _aclose_at_once,
     "closed after one chunk": _aclose_half_way,
-    "cancelled, then closed": _cancel,
 }
 
 
-class GatedSource:
-    """An async source that gives as many of ``elements`` as it is told to, and waits before the next one."""
+async def cancelled_after(turns: int, work: Any, within: float) -> str | None:
+    """Cancel the coroutine ``work`` after so many turns of the loop: "cancelled", or what became of it instead.
 
-    def __init__(self, elements: Any) -> None:
-        self._elements = elements
-        self._at = 0
-        self._allowed = asyncio.Semaphore(0)
-
-    def allow_one(self) -> None:
-        self._allowed.release()
-
-    def __aiter__(self) -> GatedSource:
-        return self
-
-    async def __anext__(self) -> Any:
-        await self._allowed.acquire()
-        self._at += 1
-        return self._elements[self._at - 1 : self._at]
+    None if it had ended by then.
+    """
+    task = asyncio.ensure_future(work)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if not task.cancel():
+        if not task.cancelled():
+            task.exception()  # seen, so that nothing is logged
+        return None
+    await asyncio.wait([task], timeout=within)
+    if not task.done():
+        return "went on"
+    if task.cancelled():
+        return "cancelled"
+    error = task.exception()
+    return "came to a regular end" if error is None else f"raised {error!r}"

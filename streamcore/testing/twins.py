@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from copy import copy
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -42,7 +42,11 @@ def _find(backend: str, name: str) -> Any:
     return None
 
 
+@lru_cache(maxsize=2)
 def _core_on(backend: str, core: Any) -> Any:
-    """The tokenizer in that backend; it takes a while."""
+    """The tokenizer in that backend; it takes a while, so the last ones are kept."""
+    kind = _find(backend, "BPECore")
+    if type(core) is kind:
+        return core
     _, (_, ranks, pattern, special_tokens, options) = core.__reduce__()
-    return _find(backend, "BPECore")(ranks, pattern, special_tokens, **options)
+    return kind(ranks, pattern, special_tokens, **options)

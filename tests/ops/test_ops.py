@@ -6,7 +6,7 @@ import asyncio
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from steps import stepped
 
@@ -25,6 +25,7 @@ def test_operators_are_the_built_ins_as_stages(numbers, limit):
     assert list(ops.take(limit).transform(iter(numbers))) == numbers[:limit]
 
 
+@settings(max_examples=12)
 @given(st.lists(st.integers(), max_size=6))
 def test_operators_keep_the_laws(numbers):
     for chain in (

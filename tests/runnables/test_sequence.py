@@ -123,8 +123,8 @@ def test_a_function_after_an_empty_stream_runs_on_the_empty_value():
     assert asyncio.run(chain.ainvoke("")) == "None"
 
 
-@settings(deadline=None)
-@given(st.text(max_size=20))
+@settings(deadline=None, max_examples=12)
+@given(st.text(max_size=12))
 def test_sequences_keep_the_laws(text):
     chain = RunnableGenerator(upper) | doubled_characters | ops.filter(str.isalnum)
     check_laws(chain, [text], flow=True, cuts=5, laws=("fragmentation", "cleanup", "errors"))

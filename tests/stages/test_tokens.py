@@ -63,10 +63,10 @@ def test_encoder_reads_paths_and_files(bpe, tmp_path):
 def test_encoder_obeys_the_laws(bpe):
     samples = ["", "it's", TEXT, f"a   b {END}c"]
     laws = [law for law in LAWS if law != "eagerness"]
-    for stage in (bpe.encoder(), bpe.encoder(allowed_special="all"), bpe.encoder(disallowed_special=())):
-        check_laws(
-            stage, [*samples, *(sample.encode() for sample in samples)], laws=laws, cuts=20, equal=same
-        )
+    both = [*samples, *(sample.encode() for sample in samples[1:])]
+    check_laws(bpe.encoder(), both, laws=laws, cuts=10, equal=same)
+    for options in ({"allowed_special": "all"}, {"disallowed_special": ()}):
+        check_laws(bpe.encoder(**options), samples[3:], laws=laws, cuts=10, equal=same)
 
 
 def test_pipeline_of_text_to_ids_to_text_obeys_the_laws(bpe):

@@ -103,7 +103,7 @@ class OnlyEarlyOnALoop(RunnableGenerator):
 
 @pytest.mark.parametrize("kind", [OnlyLateOnALoop, OnlyEarlyOnALoop])
 def test_an_item_that_is_late_or_early_on_a_loop_only_is_found(kind, monkeypatch):
-    monkeypatch.setattr("streamcore.testing.laws.LATE", 0.05)
+    monkeypatch.setattr("streamcore.testing.eagerness.LATE", 0.05)
     with pytest.raises(LawViolation, match="^eagerness: .*on an event loop"):
         check_laws(kind(split_lines, collect=list), ["one\ntwo\nthree"], laws=("eagerness",))
 
@@ -113,12 +113,12 @@ def test_a_stage_that_runs_in_a_thread_under_a_loop_is_eager_enough():
 
 
 def test_a_source_left_open_is_found():
-    class Leaves(Runnable[str, str]):
+    class Leaves(ops.map):  # which promises to close it
         def transform(self, input, config=None):
             yield from input
 
     with pytest.raises(LawViolation, match="^cleanup: .*was closed"):
-        check_laws(Leaves(), ["ab"], laws=("cleanup",))
+        check_laws(Leaves(str), ["ab"], laws=("cleanup",))
 
 
 def test_a_swallowed_error_is_found():
