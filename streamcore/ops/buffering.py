@@ -28,6 +28,7 @@ class Reading(Passing[Item]):
 
     _hops = True  # in async streams by a task
     _notes_source = True
+    _reads_ahead = True
 
     def _kept(self) -> Kept:
         raise NotImplementedError

@@ -57,6 +57,8 @@ def each_iterator_once(parts: Iterable[Any]) -> list[Any]:
 
 
 class MergeOfStages(OfStages):
+    _reads_ahead = True
+
     def __init__(self, *parts: Any, buffer: int) -> None:
         super().__init__(*parts)
         self.buffer = buffer

@@ -103,6 +103,7 @@ def _pieces(unit: Any, least: int = SHORT_PIECE) -> Iterator[Any]:
 
 async def _as_async(pieces: Iterator[Any]) -> AsyncIterator[Any]:
     for piece in pieces:
+        await asyncio.sleep(0)
         yield piece
 
 

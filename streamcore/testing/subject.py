@@ -38,7 +38,7 @@ class Subject:
         self.samples = [_items(sample) if self.by_item else sample for sample in samples]
         self.streams = not runnable._written.waits
         self.is_async = runnable._written.is_async
-        self.reads_ahead = any(getattr(stage, "_reads_ahead", False) for stage in _stages(runnable))
+        self.reads_ahead = any(map(_reads_ahead, _stages(runnable)))
         self._first = first
         self._closing: dict[tuple[int, str], bool] = {}
 
@@ -158,6 +158,11 @@ def _stages(runnable: Any) -> Iterator[Any]:
         yield from _stages(runnable.bound)
     else:
         yield runnable
+
+
+def _reads_ahead(stage: Any) -> bool:
+    """Whether it pulls more than it needs, as it declares."""
+    return getattr(stage, "_reads_ahead", False) or getattr(stage, "concurrency", 1) > 1
 
 
 def _can_close(stage: Any, method: str) -> bool:
