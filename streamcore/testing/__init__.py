@@ -8,7 +8,7 @@ first difference, with the law, the sample and the cut that show it::
 
 What it checks, and on what:
 
-- completeness: ``invoke(x) == collect(stream(x))``; ``ainvoke``, ``astream``, for text ``transform`` too, give the same;
+- completeness: ``invoke(x) == collect(stream(x))``; ``ainvoke``, ``astream``, for text ``transform`` give the same;
 - independence: a second call gives the same, also after a stream that was left, and two streams pulled in turns;
 - fragmentation: a Runnable with ``transform`` gives the same for every way to cut a ``str`` or ``bytes`` sample: all of
   them up to 10 elements, else every cut in two, single elements, empty fragments and ``cuts`` random ones; so does
