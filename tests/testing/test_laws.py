@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamcore import Runnable, RunnableGenerator, ops
-from streamcore.testing import LawViolation, check_laws, cut_at, fragmentations
+from streamcore import Lines, Runnable, RunnableGenerator, ops
+from streamcore.testing import LawViolation, check_laws, cut_at, fragmentations, twins
 
 
 def split_lines(chunks):
@@ -130,6 +130,25 @@ def test_a_swallowed_error_is_found():
 
     with pytest.raises(LawViolation, match="^errors: .*swallowed"):
         check_laws(lines(swallows), SAMPLES)
+
+
+def test_twins_that_differ_are_caught(monkeypatch):
+    find = twins._find
+    pure = find("pure", Lines()._engine)
+
+    class Differs(pure):
+        def iterate(self, source):
+            return (item or b"-" for item in super().iterate(source))
+
+    def found(backend, name):
+        return Differs if backend == "pure" else find(backend, name)
+
+    if None in (find("native", Lines()._engine), pure):
+        pytest.skip("one backend only")
+    assert check_laws(Lines(), [b"a\n\nb"], laws=("twins",)).checked["twins"]
+    monkeypatch.setattr(twins, "_find", found)
+    with pytest.raises(LawViolation, match="^twins: .*native against pure"):
+        check_laws(Lines(), [b"a\n\nb"], laws=("twins",))
 
 
 def test_an_unknown_law_is_refused():
