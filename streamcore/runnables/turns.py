@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from threading import Condition
+from threading import Condition, RLock
 from typing import Any
 
 from .addable import AddableDict
@@ -65,10 +65,10 @@ class Side:
 
     def close(self) -> None:
         """It counts no more."""
-        with self.turns.changed:
+        with self.turns.lock:
             self.open = False
             self.held.clear()
-            self.turns.changed.notify_all()
+            self.turns.tell()
 
 
 class Turns:
@@ -76,7 +76,9 @@ class Turns:
 
     def __init__(self, source: Iterator[Any] | None, capacity: int, *, first_goes_on: bool = False) -> None:
         self.branches: list[Branch] = []
-        self.changed = Condition()
+        self.lock = RLock()
+        self._changed = Condition(self.lock)
+        self._waiting = 0  # threads
         self._source = source
         self._capacity = capacity
         self._first_goes_on = first_goes_on
@@ -91,6 +93,19 @@ class Turns:
         side = None if self._source is None else Side(self)
         self.branches.append(Branch(key, side, waits and side is not None))
         return self.branches[-1]
+
+    def _wait(self) -> None:
+        """Until something has changed; under the lock, as ``tell``."""
+        self._waiting += 1
+        try:
+            self._changed.wait()
+        finally:
+            self._waiting -= 1
+
+    def tell(self) -> None:
+        """Something has changed."""
+        if self._waiting:
+            self._changed.notify_all()
 
     # -- the consumer's side
 
@@ -122,13 +137,13 @@ class Turns:
             self._end()
 
     def _end(self) -> None:
-        with self.changed:
+        with self.lock:
             self._ended = True
             for branch in self.branches:
                 if branch.side is not None:
                     branch.side.open = False
                     branch.side.held.clear()
-            self.changed.notify_all()
+            self.tell()
 
     def _go(self, branch: Branch) -> bool:
         """One step on the turn of ``branch``; whether it has had its turn."""
@@ -136,9 +151,9 @@ class Turns:
             assert branch.side is not None
             if not branch.side.open:
                 return self._advance(branch)
-            with self.changed:
+            with self.lock:
                 while self._fetching:
-                    self.changed.wait()
+                    self._wait()
                 full = self._first_full(branch.side)
             if full is None:
                 self._fetch(branch.side)
@@ -149,9 +164,9 @@ class Turns:
 
     def _advance(self, branch: Branch) -> bool:
         """Pull one chunk of ``branch``; errors are kept for the consumer."""
-        with self.changed:
+        with self.lock:
             while branch.busy:
-                self.changed.wait()
+                self._wait()
             if branch.over:
                 return True
             branch.busy = True
@@ -167,14 +182,14 @@ class Turns:
             if error is not self._error and self._failed is None:
                 self._failed = error
         finally:
-            with self.changed:
+            with self.lock:
                 branch.busy = False
                 if over:
                     branch.over = True
                     if branch.side is not None:
                         branch.side.open = False
                         branch.side.held.clear()
-                self.changed.notify_all()
+                self.tell()
         return True
 
     # -- the branches' side
@@ -182,23 +197,23 @@ class Turns:
     def take(self, side: Side) -> Any:
         """The next chunk of the input for ``side``."""
         while True:
-            with self.changed:
+            with self.lock:
                 if side.held:
                     chunk = side.held.popleft()
-                    self.changed.notify_all()
+                    self.tell()
                     return chunk
                 if self._failed is not None:  # it has been pulled from within this one
                     raise self._failed
                 if self._ended or not side.open:
                     break
                 if self._fetching:
-                    self.changed.wait()
+                    self._wait()
                     continue
                 full = self._first_full(side)
                 if full is None:
                     self._fetching = True
                 elif full.busy:
-                    self.changed.wait()
+                    self._wait()
                     continue
                 else:
                     side.advancing = True
@@ -224,7 +239,7 @@ class Turns:
         return None
 
     def _fetch(self, side: Side) -> None:
-        with self.changed:
+        with self.lock:
             self._fetching = True
         self._pull(side)
 
@@ -241,7 +256,7 @@ class Turns:
         except Exception as failure:  # noqa: BLE001 - reaches each branch at its place
             error = failure
         finally:
-            with self.changed:
+            with self.lock:
                 self._fetching = False
                 if not came:
                     self._ended = True
@@ -250,4 +265,4 @@ class Turns:
                     for branch in self.branches:
                         if branch.side is not None and branch.side.open:
                             branch.side.held.append(chunk)
-                self.changed.notify_all()
+                self.tell()

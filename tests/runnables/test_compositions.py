@@ -18,7 +18,9 @@ from streamcore import (
     RunnableBranch,
     RunnableGenerator,
     RunnableLambda,
+    RunnableParallel,
     RunnablePassthrough,
+    RunnablePick,
     ops,
 )
 
@@ -115,7 +117,9 @@ SIMPLE = [
 
 def composed(rng: random.Random, depth: int) -> Part:
     kind = rng.choice(
-        ["simple"] * 3 + ["chain"] * 3 + ["branch", "router", "binding"] if depth else ["simple"]
+        ["simple"] * 3 + ["chain"] * 3 + ["branch", "router", "binding", "parallel", "assign"]
+        if depth
+        else ["simple"]
     )
     if kind == "simple":
         return rng.choice(SIMPLE)
@@ -137,6 +141,20 @@ def composed(rng: random.Random, depth: int) -> Part:
         return Part(
             RunnableLambda(lambda text: {"key": is_long(text), "input": text}) | router,
             lambda text: (first if is_long(text) else second).oracle(text),
+        )
+    if kind == "parallel":
+        both = RunnableParallel({"a": first.runnable, "b": second.runnable}, ordered=rng.random() < 0.7)
+        return Part(
+            both | RunnableLambda(lambda made: made["a"] + made["b"]),
+            lambda text: first.oracle(text) + second.oracle(text),
+        )
+    if kind == "assign":
+        assigned = RunnableParallel(text=RunnablePassthrough()).assign(
+            made=RunnablePick("text") | first.runnable, ordered=rng.random() < 0.7
+        )
+        return Part(
+            assigned | RunnableLambda(lambda whole: whole["text"] + whole["made"]),
+            lambda text: text + first.oracle(text),
         )
     return Part(first.runnable.bind(), first.oracle)
 
