@@ -107,9 +107,12 @@ class Runnable(Composing[Input, Output, Chunk]):
     name: str | None = None
     """The name that was given; ``get_name()`` has one in any case."""
 
-    def get_name(self) -> str:
-        """``name``, or that of the class."""
-        return self.name or type(self).__name__
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """``name``, or that of the class; with a ``suffix`` that of its ``"Input"``, say, as LangChain writes it."""
+        own = name or self.name or type(self).__name__
+        if suffix is None:
+            return own
+        return own + suffix.title() if own[0].isupper() else f"{own}_{suffix.lower()}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -79,8 +79,8 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         shown = [f"{key}={getattr(self, key)!r}" for key in ("kwargs", "config") if getattr(self, key)]
         return [*shown, "in sync calls in a thread"] if limited else shown
 
-    def get_name(self) -> str:
-        return self.name or self.bound.get_name()
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        return super().get_name(suffix, name=name or self.name or self.bound.get_name())
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig | None:
         if not self.config:

@@ -60,24 +60,19 @@ def fold(chunks: Iterable[Any], named: Callable[[], str], empty: Callable[[], An
     from .addable import AddableDict
 
     if all(isinstance(chunk, AddableDict) for chunk in held):
-        return _merged(held, named)
+        return AddableDict(merged_by_key(held, named))
     raise mixed(held, named())
 
 
-def _merged(held: list[Any], named: Callable[[], str]) -> Any:
-    """The values of each key folded; None gives way to any other value."""
-    from .addable import AddableDict
-
+def merged_by_key(held: list[Any], named: Callable[[], str]) -> dict[Any, Any]:
+    """The values of each key of the mappings folded; None gives way to any other value."""
     values: dict[Any, list[Any]] = {}
     for chunk in held:
         for key, value in chunk.items():
             given = values.setdefault(key, [])
             if value is not None:
                 given.append(value)
-    return AddableDict(
-        (key, fold(given, lambda key=key: f"{named()}, key {key!r}"))  # type: ignore[misc]
-        for key, given in values.items()
-    )
+    return {key: fold(given, lambda key=key: f"{named()}, key {key!r}") for key, given in values.items()}  # type: ignore[misc]
 
 
 def fold_as(

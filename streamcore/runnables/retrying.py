@@ -89,8 +89,8 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
     def _remarks(self) -> list[str]:
         return [f"{self.stop_after_attempt} attempts at most"]
 
-    def get_name(self) -> str:
-        return self.name or self.bound.get_name()
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        return super().get_name(suffix, name=name or self.name or self.bound.get_name())
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         return cast("Output", self._called.collect(chunks))

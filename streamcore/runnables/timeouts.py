@@ -66,8 +66,8 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         shown += [f"{key}={getattr(self, key)!r}" for key in keys if getattr(self, key) is not None]
         return f"RunnableTimeout({', '.join(shown)})"
 
-    def get_name(self) -> str:
-        return self.name or self.bound.get_name()
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        return super().get_name(suffix, name=name or self.name or self.bound.get_name())
 
     def _parts(self, head: bool) -> list[Part]:
         return [("within", self.bound, head)]

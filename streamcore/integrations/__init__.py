@@ -1,0 +1,1 @@
+"""What fits streamcore into other packages: one module each, imported by nothing here."""
