@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 from .notes import add_note, make_room, note_failure, shown
 
 __all__ = [
+    "ABROAD",
     "CLOSED",
+    "LEFT",
     "PULLED",
     "aclose_all",
     "close_without_loop",
@@ -23,11 +25,14 @@ __all__ = [
     "end",
     "guard_of",
     "nothing",
+    "running_loop",
 ]
 
 Annotate = Callable[[BaseException], object]
 Guard = AsyncGeneratorType[None, None]
 
+ABROAD = "the stream belongs to another event loop, which pulled it first"
+LEFT = "the stream belongs to another event loop, which closed it when it ended"
 PULLED = "the stream is already being pulled"
 CLOSED = "the stream is already being closed"
 
@@ -156,6 +161,12 @@ async def _guard(owned: list[Any]) -> AsyncGenerator[None, None]:
         yield
     finally:
         await aclose_all(owned, None)
+
+
+def running_loop() -> Any:
+    """The asyncio loop that runs here; None where none does, as under trio."""
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
 
 
 def dismiss(guard: Guard) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
+from ..runnables.bridge.home import CANCELLED, Home
 from ..runnables.bridge.worker import raise_first
 from .operator import as_async
 
@@ -23,13 +24,13 @@ T = TypeVar("T")
 class AsyncShared:
     """A source, its task, and what its consumers have not taken yet."""
 
-    def __init__(self, source: AsyncIterator[Any], buffer: int, recent: int) -> None:
+    def __init__(self, source: AsyncIterator[Any], buffer: int, recent: int, of: object) -> None:
+        self.home = Home(of)
         self.over = False  # nothing more comes
         self.error: BaseException | None = None  # by which it ended
         self.kept = False  # by a hub, though there may be no consumer
         self.sides: list[AsyncSide] = []
         self.recent: deque[Any] = deque(maxlen=recent)
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.bell: asyncio.Future[None] | None = None  # what the task waits for
         self._source: AsyncIterator[Any] | None = source
         self._owned: list[Any] = [source]
@@ -48,17 +49,10 @@ class AsyncShared:
 
     def ask(self, side: AsyncSide) -> asyncio.Future[None]:
         """What ``side`` waits for, whose queue was found empty."""
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError as error:
-            raise RuntimeError("a stream that is shared needs a running asyncio event loop") from error
-        if self.loop is None:
-            self.loop = loop
+        loop = self.home.loop
+        if loop is None:
+            loop = self.home.found()
             self._task = loop.create_task(self._read(), context=self._context)
-        elif self.loop is not loop:
-            raise RuntimeError("the stream belongs to another event loop, which pulled it first")
         side.asking = loop.create_future()
         self.ring()
         return side.asking
@@ -105,7 +99,8 @@ class AsyncShared:
     async def _give_out(self) -> None:
         source, self._source = self._source, None
         assert source is not None
-        assert self.loop is not None
+        loop = self.home.loop
+        assert loop is not None
         async for item in source:
             for side in self.sides:
                 side.held.append(item)
@@ -115,7 +110,7 @@ class AsyncShared:
             while not self._is_wanted():
                 if self._ended:
                     return
-                self.bell = self.loop.create_future()
+                self.bell = loop.create_future()
                 try:
                     await self.bell
                 finally:
@@ -130,7 +125,7 @@ class AsyncShared:
         if self._ended:  # it was asked for
             return None
         if self._task is not None and self._task.cancelling():
-            return RuntimeError("a task of the stream was cancelled, and not by the stream")
+            return RuntimeError(CANCELLED)
         return error
 
     async def leave(self, side: AsyncSide) -> None:
@@ -158,11 +153,10 @@ class AsyncShared:
         self._ended = self.over = True
         cancelled: BaseException | None = None
         failure: BaseException | None = None
-        abroad = self.loop is not None and asyncio.get_running_loop() is not self.loop
-        if abroad:
-            assert self.loop is not None
-            if not self.loop.is_closed():
-                self.loop.call_soon_threadsafe(self._cancel)
+        if self.home.is_abroad():
+            assert self.home.loop is not None
+            if not self.home.loop.is_closed():
+                self.home.loop.call_soon_threadsafe(self._cancel)
         elif self._task is not None and self._task is not asyncio.current_task():
             self._cancel()
             while not self._task.done():
@@ -201,6 +195,8 @@ class AsyncSide:
 
     async def __anext__(self) -> Any:
         shared, held = self._shared, self.held
+        if not shared.over:  # else nothing of it lives on a loop
+            shared.home.check()
         while not held:
             if shared.over:
                 if shared.error is not None:

@@ -46,7 +46,7 @@ class Reading(Passing[Item]):
     ) -> AsyncIterator[Any]:
         from ..runnables.bridge.read_ahead import aread_into
 
-        output = aread_into(source, self._kept(), partial(note_source, self))
+        output = aread_into(source, self._kept(), partial(note_source, self), self)
         below = owned[:-1]
         return async_closing_iterator(output, (*below, output)) if below else output
 
@@ -97,7 +97,7 @@ class buffer(Reading[Any]):  # noqa: N801
             return super()._over(source, owned, config)
         from ..runnables.bridge.read_ahead import aread_ahead
 
-        output = aread_ahead(source, self._ahead(config))
+        output = aread_ahead(source, self._ahead(config), self)
         below = owned[:-1]
         return async_closing_iterator(output, (*below, output)) if below else output
 

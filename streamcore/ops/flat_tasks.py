@@ -47,7 +47,7 @@ class FlatMapping(AsyncArrivals):
         name: str,
         concurrency: int,
     ) -> None:
-        super().__init__(1)
+        super().__init__(1, f"{name} with concurrency")
         self.ask = ask
         self.name = name
         self.source_error: BaseException | None = None  # comes after all items
@@ -57,7 +57,6 @@ class FlatMapping(AsyncArrivals):
 
     async def open(self, item: Any, at: int) -> None:
         """Start a task for what ``item`` gives, and return when there is a place for another one."""
-        assert self.loop is not None
         part = Inner(self, item, at)
         self.begun.append(part)
         part.start(self.context.copy())
@@ -89,7 +88,7 @@ class FlatMapping(AsyncArrivals):
             await super().aclose()
         finally:
             if isinstance(self.ask, Crew):
-                self.ask.close(wait=not self.is_abroad())
+                self.ask.close(wait=not self.home.is_abroad())
 
 
 class Feed(AsyncPart):
@@ -140,14 +139,14 @@ class Inner(AsyncPart):
             made = await made
         if not isinstance(self._flat.ask, Crew) or hasattr(made, "__aiter__"):
             return made
-        return _iterated_in_thread(made)
+        return _iterated_in_thread(made, self._flat.name)
 
     def _raised(self, error: BaseException) -> BaseException:
         return noted(error, self._flat.name, self._at, in_async=True)
 
 
-def _iterated_in_thread(iterable: Any) -> AsyncIterator[Any]:
+def _iterated_in_thread(iterable: Any, name: str) -> AsyncIterator[Any]:
     from ..runnables.bridge.ahead import Ahead, buffer_bytes
     from ..runnables.bridge.in_thread import in_thread
 
-    return in_thread(partial(iter, iterable), None, None, Ahead(1, buffer_bytes(None)))
+    return in_thread(partial(iter, iterable), None, None, name, Ahead(1, buffer_bytes(None)))

@@ -93,7 +93,7 @@ class group(Operator[Any, list[Any]]):  # noqa: N801 - the field's word, used as
             return async_closing_iterator(groups, (*owned, groups), note)
         from ..runnables.bridge.read_ahead import aread_into
 
-        output = aread_into(source, Grouped(self), note)
+        output = aread_into(source, Grouped(self), note, self)
         below = owned[:-1]
         return async_closing_iterator(output, (*below, output)) if below else output
 

@@ -16,6 +16,7 @@ from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
 from .._shared.notes import raise_noted
 from ..runnables import clock
+from ..runnables.bridge.home import CANCELLED, Home
 from ..runnables.bridge.worker import raise_first
 from .map_threads import Slot
 
@@ -76,7 +77,7 @@ class AsyncCalls:
         self._failure: BaseException | None = None  # of closing it, once nobody wants more
         self._closed = False  # nobody wants more
         self._stopped = False  # no further call begins
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._home = Home(f"{name} with concurrency")
         self._feeder: asyncio.Task[None] | None = None
         self._feeding = self._closing = self._fed = (
             False  # the task has begun, closes the source, has closed it
@@ -90,14 +91,16 @@ class AsyncCalls:
         return self
 
     async def __anext__(self) -> list[Any]:
+        self._home.check()
         if self._rest:
             self._held -= self._rest
             self._rest = 0
             self._ring_if_place()
         given = self._given
         while not (given and given[0].done):
-            if self._loop is None:
-                self._begin()
+            if self._home.loop is None:
+                loop = self._home.found()
+                self._feeder = loop.create_task(self._feed(), context=self._context.copy())
             elif self._fed and not self._in_flight:
                 self._end()
             else:
@@ -110,22 +113,13 @@ class AsyncCalls:
         self._ring_if_place()
         return block
 
-    def _begin(self) -> None:
-        import asyncio
-
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError as error:
-            raise RuntimeError(f"{self._name} with concurrency needs a running asyncio event loop") from error
-        self._feeder = self._loop.create_task(self._feed(), context=self._context.copy())
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        assert self._home.loop is not None
+        return self._home.loop
 
     async def _wait(self) -> None:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            raise RuntimeError("the stream belongs to another event loop, which pulled it first")
-        self._came = loop.create_future()
+        self._came = self._loop.create_future()
         try:
             await self._came
         finally:
@@ -151,11 +145,11 @@ class AsyncCalls:
         self._given.clear()
         cancelled: BaseException | None = None
         tasks: set[asyncio.Task[None]] = set()
-        abroad = self._loop is not None and self._loop is not asyncio.get_running_loop()
+        abroad = self._home.is_abroad()
         if not abroad and self._feeder is not None:
             self._stop()
             tasks = {*self._workers, self._feeder} - {asyncio.current_task()}
-        elif self._loop is not None and not self._loop.is_closed():  # its tasks close the source themselves
+        elif abroad and not self._loop.is_closed():  # its tasks close the source themselves
             self._loop.call_soon_threadsafe(self._stop)
         while any(not task.done() for task in tasks):
             try:
@@ -218,7 +212,6 @@ class AsyncCalls:
     async def _begin_calls(self) -> None:
         source, self._source = self._source, None
         assert source is not None
-        assert self._loop is not None
         at, most, todo = 0, self._most, self._todo
         async for item in source:
             if self._stopped:
@@ -250,7 +243,6 @@ class AsyncCalls:
 
     def _ring(self, count: int) -> None:
         """Let that many workers look for work."""
-        assert self._loop is not None
         for _ in range(count):
             if self._idle:
                 bell = self._idle.pop()
@@ -261,7 +253,6 @@ class AsyncCalls:
 
     async def _make_calls(self) -> None:
         """What a worker does."""
-        assert self._loop is not None
         todo = self._todo
         while True:
             while not todo:
@@ -317,7 +308,7 @@ class AsyncCalls:
             return None
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            return RuntimeError("a task of the stream was cancelled, and not by the stream")
+            return RuntimeError(CANCELLED)
         return error
 
     def _ring_if_place(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
 from ..runnables.bridge.blocks import most_in_hand
+from ..runnables.bridge.home import CANCELLED, Home
 from ..runnables.bridge.worker import raise_first
 from .operator import as_async
 
@@ -24,7 +25,10 @@ __all__ = ["AsyncArrivals", "AsyncPart", "merged_in_tasks"]
 
 
 def merged_in_tasks(
-    parts: Iterable[Any], buffer: int, annotate: Callable[[BaseException], object] | None = None
+    parts: Iterable[Any],
+    buffer: int,
+    annotate: Callable[[BaseException], object] | None = None,
+    of: object = "ops.merge",
 ) -> AsyncIterator[Any]:
     """The items of the ``parts``, async iterables or others, as they come; at most ``buffer`` of each are held.
 
@@ -32,7 +36,7 @@ def merged_in_tasks(
     after the items that were there. ``aclose()`` cancels the pulls under way, and returns after each part has been
     closed in its task and the tasks have ended.
     """
-    arrivals = AsyncArrivals(buffer)
+    arrivals = AsyncArrivals(buffer, of)
     arrivals.waiting = [AsyncPart(arrivals, part) for part in parts]
     return async_closing_iterator(arrivals, (arrivals,), annotate, blocks=True)
 
@@ -40,7 +44,8 @@ def merged_in_tasks(
 class AsyncArrivals:
     """The queue, as an async iterator of runs, and the parts that fill it."""
 
-    def __init__(self, buffer: int) -> None:
+    def __init__(self, buffer: int, of: object) -> None:
+        self.home = Home(of)
         self.runs: deque[tuple[AsyncPart, list[Any]]] = deque()
         self.last: list[Any] | None = None  # the last of the runs, if the consumer has not taken it
         self.buffer = buffer
@@ -51,7 +56,6 @@ class AsyncArrivals:
         self.error: BaseException | None = None  # the first one
         self.over = False  # nothing more goes in
         self.idle: asyncio.Future[None] | None = None  # what the consumer waits for
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.context = copy_context()
         self._taken: tuple[AsyncPart, int] | None = (
             None  # what the consumer has of a run beyond its first item
@@ -61,13 +65,15 @@ class AsyncArrivals:
         return self
 
     async def __anext__(self) -> list[Any]:
+        self.home.check()
         if self._taken is not None:
             part, rest = self._taken
             self._taken = None
             part.release(rest)
         while not self.runs:
-            if self.loop is None:
-                self._begin()
+            if self.home.loop is None:
+                self.home.found()
+                self._start()
             elif self.over or not self.live:
                 self._end()
             else:
@@ -79,15 +85,6 @@ class AsyncArrivals:
         self._taken = part, len(run) - 1
         return run
 
-    def _begin(self) -> None:
-        import asyncio
-
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError as error:
-            raise RuntimeError("a stream that is merged needs a running asyncio event loop") from error
-        self._start()
-
     def _start(self) -> None:
         while self.waiting:
             part = self.waiting.pop(0)
@@ -95,12 +92,7 @@ class AsyncArrivals:
             part.start(self.context.copy())
 
     async def _wait(self) -> None:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        if loop is not self.loop:
-            raise RuntimeError("the stream belongs to another event loop, which pulled it first")
-        self.idle = loop.create_future()
+        self.idle = self.loop.create_future()
         try:
             await self.idle
         finally:
@@ -137,14 +129,13 @@ class AsyncArrivals:
     def stop(self) -> None:
         """Cancel the pulls."""
         self.over = True
-        for part in self.begun:
-            part.stop()
+        stop_all(self.begun)
 
-    def is_abroad(self) -> bool:
-        """Whether another loop runs here than the one that pulls the parts."""
-        import asyncio
-
-        return self.loop is not None and asyncio.get_running_loop() is not self.loop
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The one that pulls the parts."""
+        assert self.home.loop is not None
+        return self.home.loop
 
     async def aclose(self) -> None:
         """End the tasks and close the parts; raises what the closing of the first of them raised."""
@@ -156,10 +147,9 @@ class AsyncArrivals:
         raised: list[BaseException] = []
         cancelled: BaseException | None = None
         tasks: list[asyncio.Task[None]] = []
-        if self.is_abroad():  # the tasks of another loop close their parts themselves
-            assert self.loop is not None
+        if self.home.is_abroad():  # the tasks of another loop close their parts themselves
             if not self.loop.is_closed():
-                self.loop.call_soon_threadsafe(self.stop)
+                self.loop.call_soon_threadsafe(stop_all, self.begun)
         elif self.begun:
             self.stop()
             own = asyncio.current_task()
@@ -184,6 +174,11 @@ class AsyncArrivals:
         raise_first(cancelled, *raised)
 
 
+def stop_all(parts: list[AsyncPart]) -> None:
+    for part in parts:
+        part.stop()
+
+
 class AsyncPart:
     """One iterable and its task."""
 
@@ -200,7 +195,6 @@ class AsyncPart:
         self._held = 0
 
     def start(self, context: Context) -> None:
-        assert self._arrivals.loop is not None
         self._arrivals.live += 1
         self.task = self._arrivals.loop.create_task(self._read(), context=context)
 
@@ -270,7 +264,7 @@ class AsyncPart:
         if self._arrivals.over:  # it was asked for
             return None
         if self.task is not None and self.task.cancelling():
-            return RuntimeError("a task of the stream was cancelled, and not by the stream")
+            return RuntimeError(CANCELLED)
         return error
 
     async def _pass_on(self, items: AsyncIterator[Any]) -> None:
@@ -293,7 +287,6 @@ class AsyncPart:
                 await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        assert self._arrivals.loop is not None
         self._room = self._arrivals.loop.create_future()
         try:
             await self._room

@@ -87,4 +87,4 @@ class MergeOfStages(OfStages):
             # a dropped stream is closed by the loop, or at once where none runs
             async_closing_iterator(as_async(iter(())), opened)
             raise
-        return merged_in_tasks(opened, self.buffer)
+        return merged_in_tasks(opened, self.buffer, None, self)

@@ -48,7 +48,7 @@ def tee(source: Any, n: int = 2, *, buffer: int = 512, on_full: str | None = Non
     if on_full not in (None, "wait"):
         raise ValueError(f"on_full must be None or 'wait', got {on_full!r}")
     if not hasattr(source, "__iter__"):
-        shared = AsyncShared(aiter(source), buffer, 0)
+        shared = AsyncShared(aiter(source), buffer, 0, "ops.tee")
         return tuple([shared.stream() for _ in range(n)])
     one = Shared(iter(source), buffer, 0, waits=on_full == "wait")
     return tuple([Side(one) for _ in range(n)])
@@ -74,7 +74,7 @@ def replay(source: Any, n: int, *, buffer: int = 512) -> Any:
     checked_number("n", n, 0)
     checked_number("buffer", buffer, 1)
     if not hasattr(source, "__iter__"):
-        return AsyncHub(AsyncShared(aiter(source), buffer, n))
+        return AsyncHub(AsyncShared(aiter(source), buffer, n, "ops.replay"))
     return Hub(Shared(iter(source), buffer, n, waits=False))
 
 

@@ -57,7 +57,7 @@ class timeout(Passing[Item]):  # noqa: N801 - the field's word, used as ops.time
         self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
     ) -> AsyncIterator[Any]:
         return async_closing_iterator(
-            AsyncInTime(source, self._watch(), None), owned, partial(note_source, self)
+            AsyncInTime(source, self._watch(), None, self), owned, partial(note_source, self)
         )
 
     def _link(
@@ -86,6 +86,6 @@ class timeout(Passing[Item]):  # noqa: N801 - the field's word, used as ops.time
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         take_no_more(self, kwargs)
-        limited = AsyncInTime(input, self._watch(), None)
+        limited = AsyncInTime(input, self._watch(), None, self)
         owned.append(limited)
         return limited

@@ -66,7 +66,7 @@ class throttle(Passing[Any]):  # noqa: N801 - the field's word, used as ops.thro
         pace = Pace(self)
         while True:
             if (seconds := pace.seconds()) > 0:
-                await clock.asleep(seconds)
+                await clock.asleep(seconds, self)
             item = await anext(source, NOTHING)
             if item is NOTHING:
                 return

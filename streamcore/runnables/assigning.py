@@ -189,7 +189,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        turns = AsyncTurns(input, buffer_size(config), partial(note_source, self), first_goes_on=True)
+        turns = AsyncTurns(input, buffer_size(config), self, partial(note_source, self), first_goes_on=True)
         whole = partial(self._whole, fold or partial(fold_input, self))
         for stage, given in ((self._kept, {}), (self.mapper, kwargs)):
             branch = turns.add(None, waits=stage._written.waits)

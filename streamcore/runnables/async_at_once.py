@@ -21,12 +21,12 @@ class AsyncSharedInput:
     """A source, which its last side closes, and the sides of its branches."""
 
     def __init__(
-        self, source: AsyncIterator[Any], capacity: int, note: Callable[[BaseException], None]
+        self, source: AsyncIterator[Any], capacity: int, note: Callable[[BaseException], None], of: object
     ) -> None:
         from ..ops.async_sharing import AsyncShared
 
         watched: Any = async_closing_iterator(source, (source,), note)
-        self.shared: AsyncShared = AsyncShared(watched, capacity, 0)
+        self.shared: AsyncShared = AsyncShared(watched, capacity, 0, of)
 
     def side(self) -> AsyncIterator[Any]:
         return self.shared.stream()
@@ -37,9 +37,12 @@ class AsyncSharedInput:
 
 
 def async_at_once(
-    streams: Iterable[tuple[str, AsyncIterator[Any]]], input: AsyncSharedInput | None, capacity: int
+    streams: Iterable[tuple[str, AsyncIterator[Any]]],
+    input: AsyncSharedInput | None,
+    capacity: int,
+    of: object,
 ) -> tuple[AsyncIterator[Any], AsyncIterator[Any]]:
-    """What closes the ``streams`` of the branches, and the stream of their chunks, which is closed before."""
+    """What closes the ``streams`` of the branches of ``of``, and the stream of their chunks, which is closed before."""
     from ..ops.merge_tasks import merged_in_tasks
 
     failed: list[BaseException] = []
@@ -47,7 +50,7 @@ def async_at_once(
     for key, stream in streams:
         given = _given(key, stream, input, failed)
         parts.append(async_closing_iterator(given, (stream, given)))
-    merged = merged_in_tasks(parts, capacity)
+    merged = merged_in_tasks(parts, capacity, None, of)
     return merged, _chunks(merged, failed)
 
 

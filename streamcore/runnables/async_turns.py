@@ -13,6 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from .addable import AddableDict
+from .bridge.home import CANCELLED, Home
 
 __all__ = ["AsyncBranch", "AsyncSide", "AsyncTurns"]
 
@@ -92,6 +93,7 @@ class AsyncTurns:
         self,
         source: AsyncIterator[Any] | None,
         capacity: int,
+        of: object,
         note: Callable[[BaseException], None] | None = None,
         *,
         first_goes_on: bool = False,
@@ -99,6 +101,7 @@ class AsyncTurns:
         self.branches: list[AsyncBranch] = []
         self.ended = source is None
         self.error: Exception | None = None  # of the source
+        self._home = Home(of)
         self._source = source
         self._note = note  # says of an error that it is the source's
         self._capacity = capacity
@@ -118,6 +121,7 @@ class AsyncTurns:
 
     async def chunks(self) -> AsyncIterator[AddableDict[str, Any]]:
         """What the branches give, in turn."""
+        self._home.found()
         try:
             while any(not branch.over for branch in self.branches):
                 for branch in self.branches:
@@ -145,6 +149,7 @@ class AsyncTurns:
 
     async def _go(self, branch: AsyncBranch) -> AsyncBranch | None:
         """One step on the turn of ``branch``; gives the branch whose pull came to its end, if one did."""
+        self._home.check()
         side = branch.side
         if side is not None and branch.waits and not self.ended and side.open:
             stands = True
@@ -162,7 +167,8 @@ class AsyncTurns:
 
     async def _run(self, branch: AsyncBranch) -> bool:
         """Let ``branch`` go on until its pull ends, or it asks for input; whether it ended."""
-        loop = asyncio.get_running_loop()
+        loop = self._home.loop
+        assert loop is not None
         if branch.pull is None:
             branch.pull = loop.create_task(_pulled(branch.stream), context=copy_context())
             branch.pull.add_done_callback(self.turn)
@@ -179,6 +185,8 @@ class AsyncTurns:
         assert branch.pull is not None
         pull, branch.pull = branch.pull, None
         try:
+            if pull.cancelled() and pull.cancelling():
+                raise RuntimeError(CANCELLED)
             chunk = pull.result()
         except BaseException as error:
             self._over(branch)
@@ -222,6 +230,12 @@ class AsyncTurns:
     async def _stop(self) -> None:
         """Cancel the pulls under way, and wait until they have ended."""
         pulls = [branch.pull for branch in self.branches if branch.pull is not None]
+        if self._home.is_abroad():
+            loop = self._home.loop
+            if loop is not None and not loop.is_closed():
+                for pull in pulls:
+                    loop.call_soon_threadsafe(pull.cancel)
+            return
         for pull in pulls:
             pull.cancel()
         cancelled = None

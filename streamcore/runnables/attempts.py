@@ -87,6 +87,14 @@ class Attempting(Runnable[Input, Output, Chunk]):
         """Seconds to wait after that many failed attempts."""
         return 0.0
 
+    async def _apause(self, errors: list[Exception]) -> None:
+        """Wait as ``_pause`` says."""
+        if (seconds := self._pause(len(errors))) > 0:
+            try:
+                await clock.asleep(seconds, self)
+            except RuntimeError as error:
+                raise error from errors[-1]
+
     def _final(self, errors: list[Exception]) -> Exception:
         """The error to raise, after the attempts that gave ``errors``, with its notes."""
         raise NotImplementedError
@@ -238,7 +246,7 @@ class Attempting(Runnable[Input, Output, Chunk]):
                     errors.append(error)
                 if (final := self._judge(errors)) is not None:
                     raise final
-                await clock.asleep(self._pause(len(errors)))
+                await self._apause(errors)
         finally:
             errors.clear()
             del final
@@ -326,7 +334,7 @@ class Attempting(Runnable[Input, Output, Chunk]):
                 told = course.tell()
                 if inspect.isawaitable(told):
                     await told
-                await clock.asleep(self._pause(len(course.errors)))
+                await self._apause(course.errors)
         finally:
             course.errors.clear()
             del final

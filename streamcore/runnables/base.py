@@ -317,6 +317,9 @@ class Runnable(Composing[Input, Output, Chunk]):
                     return await afolded(self.acollect, self.astream(input, config, **kwargs))
             if not self._written.is_sync:
                 raise _nothing_written(self)
+            from .bridge.home import needed_loop
+
+            needed_loop(self)
             return await run_in_executor(None, self.invoke, input, config, **kwargs)
 
     def astream(

@@ -36,11 +36,14 @@ def sleep(seconds: float) -> None:
         time.sleep(min(left, SLICE))
 
 
-async def asleep(seconds: float) -> None:
-    """Wait on the running event loop; a cancellation ends it at once."""
+async def asleep(seconds: float, of: object = "waiting") -> None:
+    """Wait, for ``of``, on the running event loop; a cancellation ends it at once."""
     if seconds > 0:
         import asyncio
 
+        from .bridge.home import needed_loop
+
+        needed_loop(of)
         await asyncio.sleep(seconds)
 
 

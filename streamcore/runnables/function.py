@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._shared.notes import STOPPED
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
+from .bridge.home import needed_loop
 from .config import DEFAULT_RECURSION_LIMIT, checked, handed, inside, is_limited, run_in_executor
 from .declared import empty_of_function
 from .folding import checked_fold, fold_as
@@ -238,6 +239,7 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
     ) -> Any:
         """What the function gives, without running it where that is a Runnable."""
         assert self.func is not None
+        needed_loop(self)
         return await run_in_executor(None, self._call, self.func, input, config, kwargs)
 
     def _call(

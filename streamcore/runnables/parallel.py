@@ -15,6 +15,7 @@ from .base import Runnable
 from .batching.in_tasks import abatch
 from .batching.in_threads import batch
 from .bridge.ahead import buffer_size
+from .bridge.home import needed_loop
 from .config import child_config, is_limited
 from .folding import fold_input
 from .function import coerce_to_runnable
@@ -125,6 +126,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
+        needed_loop(self)
         call = _Call(input, kwargs)
         outputs = await abatch(call, list(self.branches.values()), child_config(config))
         return AddableDict(zip(self.branches, outputs, strict=True))
@@ -223,9 +225,11 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
                 async_closing_iterator(owned[-1], owned)
             raise
         if not self.ordered:
-            merged, output = async_at_once(zip(self.branches, owned, strict=True), None, buffer_size(config))
+            merged, output = async_at_once(
+                zip(self.branches, owned, strict=True), None, buffer_size(config), self
+            )
             return async_closing_iterator(output, (merged, output))
-        turns = AsyncTurns(None, 1)
+        turns = AsyncTurns(None, 1, self)
         for key, stream in zip(self.branches, owned, strict=True):
             turns.add(key, waits=False).stream = stream
         output = turns.chunks()
@@ -252,7 +256,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         fold = fold or partial(fold_input, self)
         if not self.ordered:
             return self._alink_at_once(input, owned, config, fold, kwargs)
-        turns = AsyncTurns(input, buffer_size(config), partial(note_source, self))
+        turns = AsyncTurns(input, buffer_size(config), self, partial(note_source, self))
         for key, each in self.branches.items():
             stages = _stages(each)
             branch = turns.add(key, waits=stages[0]._written.waits)
@@ -272,11 +276,13 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         kwargs: dict[str, Any],
     ) -> AsyncIterator[Any]:
         capacity, before = buffer_size(config), len(owned)
-        owned[-1] = shared = AsyncSharedInput(source, capacity, partial(note_source, self))
+        owned[-1] = shared = AsyncSharedInput(source, capacity, partial(note_source, self), self)
         for each in self.branches.values():
             stages = _stages(each)
             owned.append(_achained(shared.side(), stages, 0, len(stages), config, kwargs, fold=fold))
-        owned[before:] = async_at_once(zip(self.branches, owned[before:], strict=True), shared, capacity)
+        owned[before:] = async_at_once(
+            zip(self.branches, owned[before:], strict=True), shared, capacity, self
+        )
         return owned[-1]  # type: ignore[no-any-return]
 
 

@@ -339,7 +339,8 @@ def _astreamed(
         return _streamed(input, stages, start, end, config, kwargs)
 
     ahead = ahead_of(config)
-    return _achained(in_thread(make, None, config, ahead), stages, end, stop, config, {}, ahead)
+    stream = in_thread(make, None, config, _sync(stages[start:end]), ahead)
+    return _achained(stream, stages, end, stop, config, {}, ahead)
 
 
 def _achained(
@@ -384,7 +385,7 @@ def _achained(
                     fold=fold,
                 )
                 ahead = ahead or ahead_of(config)
-                iterator = in_thread(make, iterator, config, ahead)
+                iterator = in_thread(make, iterator, config, _sync(stages[at:end]), ahead)
                 owned[-1] = iterator
             elif stage._written.waits:
                 iterator = fold_then_astream(
@@ -417,6 +418,11 @@ def _achained(
 def _fold_before(stages: Stages, at: int, fold: FoldFunction | None = None) -> FoldFunction:
     """How the input of ``stages[at]`` is folded: by what made it, if that is a stage; ``fold`` is that of all input."""
     return _collector(stages, 0, at, fold) if at else fold or partial(fold_input, stages[0])
+
+
+def _sync(stages: Stages) -> Runnable[Any, Any]:
+    """The first one that has sync methods only."""
+    return next(stage for stage in stages if not stage._written.is_async)
 
 
 def _runs(stages: Stages, start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -219,7 +219,7 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         output = self.bound._alink(input, owned, config, fold, **kwargs)
         if watch is None:
             return output
-        limited = AsyncInTime(output, watch, None)
+        limited = AsyncInTime(output, watch, None, self.bound)
         owned.append(limited)
         return limited
 

@@ -20,7 +20,7 @@ from streamcore.testing import check_laws
 def slept(monkeypatch):
     waits = []
 
-    async def asleep(seconds):
+    async def asleep(seconds, of=None):
         waits.append(seconds)
         await asyncio.sleep(0)
 

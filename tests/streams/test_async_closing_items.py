@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from paused_sources import Paused, collected, pause, run
+from recorder import AsyncSource
 
 
 async def each(items):
@@ -123,3 +126,29 @@ def test_what_is_no_step_is_refused(backend):
         source = Paused([1])
         with pytest.raises(TypeError, match="^expected a step, got tuple$"):
             make(source, (source,), steps=[("map", str, "s")])
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+def test_items_at_hand_are_those_of_the_loop_that_they_came_on(backend, stepped, nested):
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+
+    async def pull(stream):
+        return await stream.__anext__()
+
+    for pulls in (1, 2):
+        source = AsyncSource([[1, 2, 4, 5], [7]])
+        stream = backend.async_closing_iterator(source, (source,), blocks=True)
+        if nested:
+            stream = backend.async_closing_iterator(stream, (stream,))
+        if stepped:
+            stream = backend.async_closing_iterator(stream, (stream,), steps=[backend.TapStep(id, "id")])
+        assert [first.run_until_complete(pull(stream)) for _ in range(pulls)] == [1, 2][:pulls]
+        with pytest.raises(RuntimeError, match="^the stream belongs to another event loop, which pulled it"):
+            second.run_until_complete(pull(stream))
+        assert source.closes == 1
+        with pytest.raises(StopAsyncIteration):
+            first.run_until_complete(pull(stream))
+    for loop in first, second:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -346,6 +346,8 @@ def test_a_loop_that_ends_between_pulls(backend, stream):
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert source.closes == 1
     loop.close()
+    with pytest.raises(RuntimeError, match="belongs to another event loop, which closed it when it ended"):
+        asyncio.run(as_it_is(anext(pulled)))
     with pytest.raises(StopAsyncIteration):
         asyncio.run(as_it_is(anext(pulled)))
 

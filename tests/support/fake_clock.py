@@ -35,7 +35,7 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += max(seconds, 0)
 
-    async def asleep(self, seconds):
+    async def asleep(self, seconds, of=None):
         self.sleep(seconds)
         await asyncio.sleep(0)
 

@@ -18,7 +18,9 @@ from streamcore._native.streams.steps cimport applied, dropped, satisfied, steps
 from streamcore._native.streams.surroundings cimport streamcore_leave
 
 from streamcore._shared.async_ends import (
+    ABROAD,
     CLOSED,
+    LEFT,
     PULLED,
     aclose_all,
     close_without_loop,
@@ -26,6 +28,7 @@ from streamcore._shared.async_ends import (
     end,
     guard_of,
     nothing,
+    running_loop,
 )
 from streamcore._shared.surroundings import SURROUNDING
 from streamcore._shared.surroundings import leave as leave_config
@@ -45,6 +48,7 @@ cdef extern from "streams/awaiting.h":
     PySendResult PyIter_Send(object iterator, object value, PyObject** result) noexcept
     PyObject* streamcore_stop(PyObject* value) noexcept
     int streamcore_raised() except -1
+    PyObject* streamcore_hook() noexcept
 
 # What a pull is doing.
 cdef enum:
@@ -74,6 +78,8 @@ cdef class async_closing_iterator:
     cdef bint given_up
     cdef bint blocks
     cdef list held  # of a block, the last item first
+    cdef object home  # the loop that the block came on
+    cdef object hook  # by which that closes what is dropped, while it runs: the same one, the same loop
     cdef list steps  # or None
     cdef object config  # around the code that the stream runs, or None
     cdef object __weakref__
@@ -131,6 +137,19 @@ cdef class async_closing_iterator:
         """Whether the end has begun, or the loop has closed all that there was."""
         return self.iterator is None or (self.owns and not PyList_GET_SIZE(self.owned))
 
+    cdef int hold(self, block) except -1:
+        """Keep the items of a block, which has come on the loop that runs."""
+        cdef PyObject* hook = streamcore_hook()
+        self.held = list(block)[::-1]
+        if hook == NULL or hook != <PyObject*>self.hook:
+            self.hook = None if hook == NULL else <object>hook
+            self.home = running_loop()
+        return 0
+
+    cdef bint at_home(self) except -1:
+        """Whether the loop runs on which the held items have come."""
+        return streamcore_hook() == <PyObject*>self.hook or running_loop() is self.home
+
     cdef bint at_hand(self, PyObject** result) except -1:
         """Take the next item if it is here, or in a stream of blocks below, without a pull."""
         cdef async_closing_iterator below = self
@@ -140,6 +159,8 @@ cdef class async_closing_iterator:
             below = <async_closing_iterator>self.iterator
             if below.busy is not None or below.steps is not None or not PyList_GET_SIZE(below.held):
                 return False
+        if not below.at_home():
+            raise RuntimeError(ABROAD)
         result[0] = popped(below.held)
         return True
 
@@ -289,6 +310,9 @@ cdef class Pull:
             self.state = DONE
             if stream.busy is not None:
                 raise RuntimeError(stream.busy)
+            if stream.iterator is not None:
+                stream.iterator = None
+                raise RuntimeError(LEFT)
             raise StopAsyncIteration
         streamcore_check_stack(STREAMCORE_FOR_AWAIT)
         stream.busy = PULLED
@@ -337,6 +361,7 @@ cdef PySendResult pull_send(object self, object value, PyObject** result) except
             and stream.busy is None
             and PyList_GET_SIZE(stream.held)
             and not stream.is_over()
+            and stream.at_home()
         ):
             pull.state = DONE
             result[0] = popped(stream.held)
@@ -443,7 +468,7 @@ cdef PySendResult pull_item(Pull pull, object value, PyObject** result, bint ret
                 return PYGEN_RETURN
             block = taken(result[0])
             result[0] = NULL
-            stream.held = list(block)[::-1]
+            stream.hold(block)
         if pull.awaited is None and stream.at_hand(result):
             return PYGEN_RETURN
         sent = pull_step(pull, value, result)

@@ -107,4 +107,11 @@ static void streamcore_set_steps(PyObject *kind, sendfunc send, iternextfunc nex
     PyType_Modified(type);
 }
 
+/* The hook by which the loop that runs in this thread closes what is dropped; each run of a loop sets one of its own.
+ * Borrowed; NULL where there is none. */
+static PyObject *streamcore_hook(void)
+{
+    return PyThreadState_Get()->async_gen_finalizer;
+}
+
 #endif

@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from ..._shared.async_ends import (
+    ABROAD,
     CLOSED,
+    LEFT,
     PULLED,
     Annotate,
     aclose_all,
@@ -22,6 +24,7 @@ from ..._shared.async_ends import (
     dismiss,
     end,
     guard_of,
+    running_loop,
 )
 from ..._shared.steps import DROPPED
 from ..._shared.surroundings import SURROUNDING, leave
@@ -61,6 +64,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         self._steps = steps_of(steps, in_async=True)
         self._apply = one_by_one(self._steps)
         self._held: list[T] = []  # of a block, the last item first
+        self._home: Any = None  # the loop that the block came on
         self._busy: str | None = None
         self._given_up = False
         self._guard = guard_of(self._owned)
@@ -87,8 +91,11 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
     async def _next(self) -> T:
         if self._busy is not None:
             raise RuntimeError(self._busy)
-        if self._iterator is None or (self._owns and not self._owned):  # the loop has closed it
+        if self._iterator is None:
             raise StopAsyncIteration
+        if self._owns and not self._owned:
+            self._iterator = None
+            raise RuntimeError(LEFT)
         self._busy = PULLED
         try:
             if self._guard is None:
@@ -109,8 +116,11 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         assert self._iterator is not None
         if not self._blocks:
             return await self._iterator.__anext__()  # type: ignore[no-any-return]
+        if self._held and self._home is not running_loop():
+            raise RuntimeError(ABROAD)
         while not self._held:
             self._held = list(await self._iterator.__anext__())[::-1]
+            self._home = running_loop()
         return self._held.pop()
 
     async def _step(self) -> T:

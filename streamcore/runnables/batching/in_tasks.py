@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..._backend import async_closing_iterator
 from ..._shared.notes import note_failure
 from ..._shared.surroundings import SURROUNDING
+from ..bridge.home import Home
 from ..config import child_config, is_limited
 from .job import Call, Done, Inputs, Job, Supply, is_inside
 
@@ -26,7 +27,8 @@ UNSIZED_LIMIT = 128
 class Tasks:
     """The calls in flight, a task each."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, of: object) -> None:
+        self._home = Home(of)
         self._job = job
         self._call = job.ainvoke
         self._flying: dict[asyncio.Task[Any], int] = {}
@@ -38,6 +40,7 @@ class Tasks:
 
     def begin(self, call: Call, then: Callable[[asyncio.Task[Any]], None]) -> asyncio.Task[Any]:
         """Begin a call of which the job says that it may run."""
+        loop = self._home.loop or self._home.found()
         at, input, config = call
         context = self._job.context()
         if config is not None:
@@ -48,7 +51,7 @@ class Tasks:
             coroutine = _failing(error)
         if type(coroutine) is not CoroutineType:
             coroutine = _as_coroutine(coroutine)
-        task = asyncio.get_running_loop().create_task(coroutine, context=context)
+        task = loop.create_task(coroutine, context=context)
         self._flying[task] = at
         task.add_done_callback(then, context=self._context)
         return task
@@ -90,6 +93,7 @@ class Tasks:
 
     async def go_on(self, supply: Supply) -> None:
         """Begin what may begin, and wait until something has ended that is not given out, if there will be any."""
+        self._home.check()
         while (call := supply.take()) is not None:
             try:
                 self.begin(call, self._has_ended)
@@ -120,9 +124,13 @@ class Tasks:
 
     def cancel(self) -> list[tuple[int, asyncio.Task[Any]]]:
         """Cancel the calls in flight, and give them."""
+        abroad = self._home.is_abroad()
         flying = [(at, task) for task, at in self._flying.items()]
         for _, task in flying:
-            task.cancel()
+            if not abroad:
+                task.cancel()
+            elif not self._home.is_gone():
+                task.get_loop().call_soon_threadsafe(task.cancel)
         return flying
 
     async def aclose(self) -> None:
@@ -131,8 +139,8 @@ class Tasks:
         A cancellation meanwhile is put off until then.
         """
         cancelled = self.cancel()
-        if is_inside(self._job):
-            return  # a call closes its own batch
+        if is_inside(self._job) or self._home.is_abroad():
+            return  # a call closes its own batch; tasks of another loop end there
         raised: BaseException | None = None
         while self._flying:
             try:
@@ -199,7 +207,7 @@ async def abatch(
     source = Inputs(inputs, config)
     job = _job(runnable, source, return_exceptions, kwargs)
     calls = source.all()
-    tasks = Tasks(job)
+    tasks = Tasks(job, runnable)
     try:
         return await (tasks.together(calls) if job.is_free else tasks.in_turn(Supply(job, calls)))
     except BaseException as error:
@@ -219,7 +227,7 @@ def abatch_as_completed(
     """See ``Runnable.abatch_as_completed``."""
     source = Inputs(inputs, config)
     job = _job(runnable, source, return_exceptions, kwargs)
-    tasks = Tasks(job)
+    tasks = Tasks(job, runnable)
     pairs = _as_completed(job, Supply(job, source), tasks)
     return async_closing_iterator(pairs, (source, tasks, pairs))
 

@@ -11,6 +11,7 @@ from ..._backend import Channel
 from ...errors import ChannelClosed
 from ..config import DEFAULT_BUFFER_BYTES
 from .ahead import Ahead
+from .home import CANCELLED
 from .worker import new_channel, raise_first
 
 __all__ = ["AsyncFeed", "feed_from_async"]
@@ -77,6 +78,9 @@ class AsyncFeed(Generic[T]):
         """``close``, and return when the source is closed; raises what its closing raised."""
         self._channel.close(FeedClosed("the stream was closed"))
         cancelled: asyncio.CancelledError | None = None
+        if asyncio._get_running_loop() is not self._loop and self._started:  # its task closes the source
+            self.close()
+            return
         self._cancel()
         while self._task is not None and not self._task.done():
             try:
@@ -112,6 +116,8 @@ class AsyncFeed(Generic[T]):
             channel.close(ChannelClosed("the event loop that feeds this stream was closed"))
             raise
         except BaseException as error:  # noqa: BLE001 - handed to the consumer
+            if isinstance(error, asyncio.CancelledError) and not self._closing and _is_cancelled():
+                error = RuntimeError(CANCELLED)
             channel.close(error)
         self._closing = False
         await self._close_source()
@@ -129,3 +135,9 @@ class AsyncFeed(Generic[T]):
                 await aclose()
         except BaseException as failure:  # noqa: BLE001 - raised by aclose(), or after the last item
             self._failure = failure
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the task that runs here."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

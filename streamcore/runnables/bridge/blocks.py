@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from .home import Home
+
 if TYPE_CHECKING:
     from ..._backend import Channel
 
@@ -23,10 +25,12 @@ def most_in_hand(items: int) -> int:
 class Blocks:
     """The items of a channel as lists, for ``async_closing_iterator``: one turn of the loop for all that are there.
 
-    The work that fills the channel begins with the first pull, and ends, once, with ``aclose()``.
+    The work that fills the channel begins with the first pull, on the loop of that, for the stage ``of``; it ends,
+    once, with ``aclose()``.
     """
 
-    def __init__(self, items: int) -> None:
+    def __init__(self, items: int, of: object) -> None:
+        self.home = Home(of)
         self._most = 1 + most_in_hand(items)
         self._channel: Channel[Any] | None = None
         self._waits: AsyncIterator[Any]
@@ -40,8 +44,11 @@ class Blocks:
             raise StopAsyncIteration
         channel = self._channel
         if channel is None:
+            self.home.found()
             channel, self._waits = self._begin()
             self._channel = channel
+        else:
+            self.home.check()
         if channel:
             return channel.get_many(self._most)
         return [await anext(self._waits)]

@@ -25,29 +25,30 @@ def stream_in_thread(
     stage: Runnable[Any, Any], input: Any, config: RunnableConfig | None, /, **kwargs: Any
 ) -> AsyncIterator[Any]:
     """``stage.stream`` as an async iterator."""
-    return in_thread(lambda: stage.stream(input, config, **kwargs), None, config)
+    return in_thread(lambda: stage.stream(input, config, **kwargs), None, config, stage)
 
 
 def transform_in_thread(
     stage: Runnable[Any, Any], input: AsyncIterable[Any], config: RunnableConfig | None, /, **kwargs: Any
 ) -> AsyncIterator[Any]:
     """``stage.transform`` as an async iterator; ``input`` is pulled on the loop and closed with the stream."""
-    return in_thread(lambda chunks: stage.transform(chunks, config, **kwargs), aiter(input), config)
+    return in_thread(lambda chunks: stage.transform(chunks, config, **kwargs), aiter(input), config, stage)
 
 
 def in_thread(
     make: Callable[..., Iterable[Any]],
     input: AsyncIterator[Any] | None,
     config: RunnableConfig | None,
+    of: object,
     ahead: Ahead | None = None,
 ) -> AsyncIterator[Any]:
-    """Iterate in a worker thread over ``make()``, or ``make(chunks)`` where there is an async ``input``.
+    """Iterate in a worker thread, for ``of``, over ``make()``, or ``make(chunks)`` where there is an async ``input``.
 
     Thread and input together are at most ``config["buffer_size"]`` chunks and ``config["buffer_bytes"]`` bytes ahead,
     or within ``ahead``, which is for several changes of thread in a row; the first to be given it pulls the source.
     ``aclose()`` returns after the iterator has been closed, in its thread, and ``input`` too, and the thread has ended.
     """
-    blocks = _ThreadBlocks(make, input, ahead_of(config) if ahead is None else ahead)
+    blocks = _ThreadBlocks(make, input, of, ahead_of(config) if ahead is None else ahead)
     return async_closing_iterator(blocks, (blocks,), blocks=True)
 
 
@@ -55,9 +56,13 @@ class _ThreadBlocks(Blocks):
     """The chunks of an iterator in a thread, which a block costs 1 us, and a change of threads 30."""
 
     def __init__(
-        self, make: Callable[..., Iterable[Any]], input: AsyncIterator[Any] | None, ahead: Ahead
+        self,
+        make: Callable[..., Iterable[Any]],
+        input: AsyncIterator[Any] | None,
+        of: object,
+        ahead: Ahead,
     ) -> None:
-        super().__init__(ahead.items)
+        super().__init__(ahead.items, of)
         self._make = make
         self._input = input
         self._ahead = ahead

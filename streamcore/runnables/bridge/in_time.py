@@ -233,9 +233,12 @@ def _stack_of(thread: threading.Thread | None) -> TracebackType | None:
 
 
 class AsyncInTime:
-    """The chunks of ``stream``; whoever has it closes that."""
+    """The chunks of ``stream``; whoever has it closes that. ``of`` is what the limit is part of."""
 
-    def __init__(self, stream: AsyncIterator[Any], watch: Watch, stage: object | None) -> None:
+    def __init__(
+        self, stream: AsyncIterator[Any], watch: Watch, stage: object | None, of: object | None = None
+    ) -> None:
+        self._of = stage if of is None else of
         self._stream = stream
         self._watch = watch
         self._stage = stage
@@ -244,19 +247,21 @@ class AsyncInTime:
         return self
 
     async def __anext__(self) -> Any:
-        chunk = await within(self._watch, self._stage, self._stream.__anext__)
+        chunk = await within(self._watch, self._stage, self._stream.__anext__, self._of)
         self._watch.chunk_given()
         return chunk
 
 
-async def within(watch: Watch, stage: object | None, call: Callable[[], Awaitable[Any]]) -> Any:
+async def within(
+    watch: Watch, stage: object | None, call: Callable[[], Awaitable[Any]], of: object | None = None
+) -> Any:
     """What ``call()`` gives, cancelled when the time is over: then a ``StreamTimeout``."""
     left, seconds, kind = watch.left()
     if left is None:
         return await call()
     slow: BaseException | None = None
     if left > 0:
-        alarm = Alarm(left, stage)
+        alarm = Alarm(left, stage if of is None else of)
         try:
             result = await call()
         except GeneratorExit:

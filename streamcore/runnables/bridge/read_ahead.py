@@ -16,6 +16,7 @@ from ..._backend import Channel, async_closing_iterator, closing_iterator
 from ..._shared.notes import note_failure
 from .ahead import Ahead
 from .blocks import Blocks, most_in_hand
+from .home import CANCELLED, Home
 from .inbox import LoopInbox, ThreadInbox
 from .worker import new_channel, raise_first, start_worker
 
@@ -95,35 +96,35 @@ class _Reader:
         thread.join()
 
 
-def aread_ahead(source: AsyncIterator[Any], ahead: Ahead) -> AsyncIterator[Any]:
-    """``read_ahead`` of an async source by a task of the running asyncio loop.
+def aread_ahead(source: AsyncIterator[Any], ahead: Ahead, of: object) -> AsyncIterator[Any]:
+    """``read_ahead`` of an async source, for the stage ``of``, by a task of the running asyncio loop.
 
     ``aclose()`` cancels a pull that is under way, and returns after the task has closed ``source`` and ended.
     """
-    reader = _AsyncReader(source, new_channel(ahead.items, ahead.bytes, ahead, True), ahead.items)
+    reader = _AsyncReader(source, new_channel(ahead.items, ahead.bytes, ahead, True), ahead.items, of)
     return async_closing_iterator(reader, (reader,), blocks=True)
 
 
-def aread_into(source: AsyncIterator[Any], kept: Kept, note: Note) -> AsyncIterator[Any]:
+def aread_into(source: AsyncIterator[Any], kept: Kept, note: Note, of: object) -> AsyncIterator[Any]:
     """Async ``read_into``, by a task, as ``aread_ahead``."""
-    reader = _AsyncReader(source, LoopInbox(kept), 1)
+    reader = _AsyncReader(source, LoopInbox(kept), 1, of)
     return async_closing_iterator(reader, (reader,), note, blocks=True)
 
 
-def reader_into(source: AsyncIterator[Any], inbox: LoopInbox) -> AsyncIterator[list[Any]]:
+def reader_into(source: AsyncIterator[Any], inbox: LoopInbox, of: object) -> Blocks:
     """Reads ``source`` into ``inbox`` by a task; gives what that gives, in lists of one, and closes ``source``."""
-    return _AsyncReader(source, inbox, 1)
+    return _AsyncReader(source, inbox, 1, of)
 
 
 class _AsyncReader(Blocks):
-    def __init__(self, source: AsyncIterator[Any], filled: Any, items: int) -> None:
-        super().__init__(items)
+    def __init__(self, source: AsyncIterator[Any], filled: Any, items: int, of: object) -> None:
+        super().__init__(items, of)
         self._source = source
         self._filled = filled
         self._reading: _Reading | None = None
 
     def _begin(self) -> tuple[Channel[Any], AsyncIterator[Any]]:
-        self._reading = _Reading(self._source, self._filled)
+        self._reading = _Reading(self._source, self._filled, self.home)
         return self._filled, self._filled
 
     async def _end(self) -> None:
@@ -137,8 +138,11 @@ class _AsyncReader(Blocks):
 class _Reading:
     """The task that reads; it knows the source and the channel, so that a consumer may be dropped."""
 
-    def __init__(self, source: AsyncIterator[Any], channel: Any) -> None:
+    def __init__(self, source: AsyncIterator[Any], channel: Any, home: Home) -> None:
         import asyncio
+
+        assert home.loop is not None
+        self._home = home
 
         self._wait = asyncio.wait
         self._cancelled = asyncio.CancelledError
@@ -146,7 +150,7 @@ class _Reading:
         self._failure: BaseException | None = None
         self._source = source
         self._channel = channel
-        self._task = asyncio.get_running_loop().create_task(self._read())
+        self._task = home.loop.create_task(self._read())
 
     async def _read(self) -> None:
         self._begun = True
@@ -164,6 +168,8 @@ class _Reading:
             raise
         except BaseException as caught:  # noqa: BLE001 - handed to the consumer
             error = caught
+            if isinstance(error, self._cancelled) and self._task.cancelling() and not self._closing:
+                error = RuntimeError(CANCELLED)
         self._closing = True
         try:
             await _aclose(source)
@@ -176,13 +182,22 @@ class _Reading:
                 note_failure(error, f"closing {type(source).__name__}", failure)
         channel.close(error)
 
-    async def stop(self) -> None:
+    def _stop(self) -> None:
         self._channel.close()
         if self._begun and not self._closing:
             self._closing = True
             self._task.cancel()
+
+    async def stop(self) -> None:
         cancelled: BaseException | None = None
-        while not self._task.done():
+        abroad = self._home.is_abroad()
+        if abroad and not self._home.is_gone():  # the task closes the source, when its loop runs
+            assert self._home.loop is not None
+            self._home.loop.call_soon_threadsafe(self._stop)
+            return
+        if not abroad:
+            self._stop()
+        while not abroad and not self._task.done():
             try:
                 await self._wait([self._task])
             except self._cancelled as error:  # put off until the source is closed

@@ -88,7 +88,7 @@ class Switching:
         self._name = name
         self._newest = Newest()
         self._inbox = Inbox(self._newest)
-        self.reader = reader_into(source, self._inbox)
+        self.reader = reader_into(source, self._inbox, name)
         """To be closed after the items: closes the source."""
 
     async def items(self, inner: Any) -> AsyncIterator[Any]:
@@ -110,6 +110,7 @@ class Switching:
             inner.entries.append(made)
             while newest.due() is None and not self._inbox.failed:
                 try:
+                    self.reader.home.check()
                     if is_async:
                         got = await newest.unless_newer(anext(made, NOTHING))
                     else:
