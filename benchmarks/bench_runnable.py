@@ -1,4 +1,4 @@
-"""S1, S2, S3, S6: what composing costs, beside the same generators composed by hand, langchain-core and plain calls."""
+"""S1, S2, S3, S6, R15: what composing costs, beside generators composed by hand, langchain-core and plain calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamcore import Lines, Runnable, RunnableGenerator, RunnableLambda, ops
+from streamcore import Lines, Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, ops
 
 CHUNKS = 100_000
 
@@ -67,6 +67,22 @@ def test_three_python_stages(measure: Any, way: str) -> None:
     count = CHUNKS // 10 if way == "langchain-core" else CHUNKS
     group = f"S1, S2: three Python stages, time per {CHUNKS} chunks (langchain-core: a tenth of them)"
     measure(group, lambda: drain(transform(iter(range(count)))), 8 * count)
+
+
+@pytest.mark.parametrize("way", ["in turn", "as they come", "langchain-core"])
+def test_two_branches(measure: Any, way: str) -> None:
+    """R15: a generator before two branches."""
+    kinds: Any = (RunnableGenerator, RunnableParallel)
+    options = {"ordered": False} if way == "as they come" else {}
+    if way == "langchain-core":
+        runnables = pytest.importorskip("langchain_core.runnables")
+        kinds = runnables.RunnableGenerator, runnables.RunnableParallel
+    generator, parallel = kinds
+    chain = generator(one) | parallel(a=generator(two), b=generator(three), **options)
+    assert [chunk["b"] for chunk in chain.transform(iter(range(100))) if "b" in chunk] == list(range(100))
+    count = 500 if way == "langchain-core" else 10_000
+    group = "R15: two branches, time per 20000 chunks (langchain-core: 1000)"
+    measure(group, lambda: drain(chain.transform(iter(range(count)))), 16 * count)
 
 
 def drain(stream: Iterable[Any]) -> int:

@@ -223,6 +223,29 @@ def test_an_endless_source_with_a_branch_that_takes_all():
     run(main())
 
 
+def test_memory_is_flat():
+    import tracemalloc
+
+    at_once_stage = at_once(a=Shout, b=Passed)
+    assigning = Passed.assign(
+        loud=RunnableGenerator(lambda chunks: (chunk["text"].upper() for chunk in chunks))
+    )
+    for stage, chunk in ((at_once_stage, str), (assigning, lambda number: {"text": str(number)})):
+        stream = stage.transform(map(chunk, count()), {"buffer_size": 8})
+        tracemalloc.start()
+        try:
+            for _ in range(500):
+                next(stream)
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            for _ in range(5000):
+                next(stream)
+            assert tracemalloc.get_traced_memory()[1] - before < 1 << 16
+        finally:
+            tracemalloc.stop()
+            stream.close()
+
+
 def test_branches_that_end_early_let_go_of_the_input():
     source = Source(map(str, count()))
     stage = at_once(a=ops.take(2), b=ops.take(5))
