@@ -26,6 +26,7 @@ FILES = sorted(path for path in HERE.glob("*.py") if path.name != Path(__file__)
 PACKAGE = Path(streamcore.__file__).parents[1]
 # what examples use of other packages need not be there, nor have types
 MYPY = "[mypy]\nstrict = true\n[mypy-pyarrow.*]\nignore_missing_imports = true\n"
+MYPY += "[mypy-langchain_core.*]\nfollow_imports = skip\nignore_missing_imports = true\n"
 Report = dict[tuple[str, int], list[str]]
 
 
