@@ -21,6 +21,7 @@ from .folding import fold_input
 from .function import coerce_to_runnable
 from .notes import note_source, note_stage, watched_source
 from .sequence import RunnableSequence, _achained, _astreamed, _chained, _collector, _streamed
+from .surrounding import asurrounded, surrounded
 from .turns import Turns
 from .written import ASYNC, METHODS, SYNC, Written
 
@@ -139,6 +140,9 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         if config is not None and is_limited(config):
             return self._in_time().stream(input, config, **kwargs)
         config = child_config(config)
+        return surrounded(config, self._streamed, input, config, kwargs)
+
+    def _streamed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Iterator[Any]:
         owned: list[Any] = []
         try:
             for each in self.branches.values():
@@ -215,6 +219,11 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         if config is not None and is_limited(config):
             return self._in_time().astream(input, config, **kwargs)
         config = child_config(config)
+        return asurrounded(config, self._astreamed, input, config, kwargs)
+
+    def _astreamed(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
         owned: list[Any] = []
         try:
             for each in self.branches.values():

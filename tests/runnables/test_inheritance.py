@@ -12,6 +12,7 @@ from streamcore import (
     RunnableBranch,
     RunnableGenerator,
     RunnableLambda,
+    RunnableParallel,
     RunnablePassthrough,
     ops,
 )
@@ -102,6 +103,19 @@ def in_all_forms(seen, runnable, value, calls, form="both"):
 
 def test_in_a_function(seen):
     in_all_forms(seen, RunnableLambda(lambda x: seen.runnable.invoke(x)), "x", 1)
+
+
+def test_in_branches(seen):
+    def called(chunks):
+        for chunk in chunks:
+            seen.runnable.invoke(chunk)
+            yield chunk
+        seen.runnable.invoke(1)
+
+    both = {"a": lambda x: seen.runnable.invoke(x), "b": called}
+    for ordered in (True, False):
+        in_all_forms(seen, RunnableParallel(both, ordered=ordered), "x", 3)
+        in_all_forms(seen, RunnablePassthrough.assign(**both, ordered=ordered), {"k": 1}, 3)
 
 
 def test_in_a_function_of_a_chain(seen):
