@@ -41,3 +41,13 @@ def test_readme_has_examples_and_its_links_lead_somewhere() -> None:
     assert BLOCK.search(text)
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_each_operator_has_a_picture() -> None:
+    page = ROOT / "docs" / "operators.md"
+    if not page.is_file():
+        pytest.skip("the tests run without the rest of the checkout")
+    pictures = "".join(re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S))
+    from streamcore import ops
+
+    assert [name for name in ops.__all__ if f"ops.{name}(" not in pictures] == []
