@@ -92,6 +92,9 @@ def flattening(backend: Any, box: Box) -> Any:
     return backend.flat_iterator(source, [source], "flat")
 
 
+SURROUND = special("surround", lambda stream: stream.surround({"tags": ["a"]}))
+
+
 class AsyncValues(Values):
     """The same as an async iterator whose steps never wait."""
 
@@ -138,6 +141,7 @@ ASYNC_STREAM = (
     special("__anext__: closed before it began", lambda stream: anext(stream).close()),
     special("__anext__: all", lambda stream: [stepped(anext(stream)) for _ in range(4)]),
     special("aclose", lambda stream: stepped(stream.aclose())),
+    SURROUND,
 )
 
 
@@ -168,7 +172,7 @@ CLASSES: list[Native] = [
         "closing_iterator",
         "closing_iterator with steps",
         stepping,
-        STREAM,
+        (*STREAM, SURROUND),
         look=lambda stream: None,
         rest=stream_rest,
         callbacks=("fn", "source.__next__", "source.close", "source.__del__"),
@@ -177,7 +181,7 @@ CLASSES: list[Native] = [
         "closing_iterator",
         "closing_iterator",
         closing,
-        STREAM,
+        (*STREAM, SURROUND),
         lambda stream: None,
         stream_rest,
         callbacks=(
