@@ -125,7 +125,7 @@ cdef class async_closing_iterator:
     def _begin_close(self):
         if self.busy is not None:
             raise RuntimeError(self.busy)
-        self.iterator = None
+        self.iterator = self.annotate = None
         self.held = []
         self.busy = CLOSED
         return self.owned, self.given_up
@@ -337,8 +337,9 @@ cdef class Pull:
             raise error
         self.state = ENDING
         stream.iterator = None
+        annotate, stream.annotate = stream.annotate, None  # which knows frames that know the stream
         try:
-            self.awaited = end(stream.owned, error, stream.annotate, stream.given_up)
+            self.awaited = end(stream.owned, error, annotate, stream.given_up)
             return pull_advance(self, None, result, False)
         except BaseException:
             self.leave()

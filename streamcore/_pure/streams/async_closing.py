@@ -107,8 +107,9 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             self._given_up = True
             raise
         except BaseException as error:  # noqa: BLE001 - raised by end()
-            self._iterator = None
-            await end(self._owned, error, self._annotate, self._given_up)
+            annotate = self._annotate
+            self._iterator = self._annotate = None  # which knows frames that know the stream
+            await end(self._owned, error, annotate, self._given_up)
         finally:
             self._end_close()
 
@@ -146,7 +147,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         """Let nothing else begin; gives what to close, the stream's until it is, and whether a pull was given up."""
         if self._busy is not None:
             raise RuntimeError(self._busy)
-        self._iterator = None
+        self._iterator = self._annotate = None
         self._held = []
         self._busy = CLOSED
         return self._owned, self._given_up
