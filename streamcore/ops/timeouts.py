@@ -56,9 +56,8 @@ class timeout(Passing[Item]):  # noqa: N801 - the field's word, used as ops.time
     def _over(
         self, source: AsyncIterator[Any], owned: tuple[object, ...], config: RunnableConfig | None
     ) -> AsyncIterator[Any]:
-        return async_closing_iterator(
-            AsyncInTime(source, self._watch(), None, self), owned, partial(note_source, self)
-        )
+        limited = AsyncInTime(source, self._watch(), None, self)
+        return async_closing_iterator(limited, (*owned, limited), partial(note_source, self))
 
     def _link(
         self,

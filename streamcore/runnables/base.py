@@ -93,6 +93,11 @@ class Runnable(Composing[Input, Output, Chunk]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._written = Written.below(Runnable, cls)
+        for method, link in (("transform", "_link"), ("atransform", "_alink")):
+            if method in cls.__dict__:  # then what the class below has for a chain is about another method
+                for name in (link, "_step", "_closes_input", "_notes_source"):
+                    if name not in cls.__dict__:
+                        setattr(cls, name, getattr(Runnable, name))
 
     if not TYPE_CHECKING:
 
@@ -130,6 +135,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> Iterator[Any]:
         """``transform`` behind ``input``, the last entry of ``owned``."""
         output = iter(self.transform(input, config, **kwargs))
+        if output is input:  # which stands there already
+            return output
         if self._closes_input:
             owned.pop()
         owned.append(output)
@@ -146,6 +153,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> AsyncIterator[Any]:
         """``atransform`` behind ``input``, the last entry of ``owned``."""
         output = aiter(self.atransform(input, config, **kwargs))
+        if output is input:  # which stands there already
+            return output
         if self._closes_input:
             owned.pop()
         owned.append(output)

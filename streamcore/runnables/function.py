@@ -345,7 +345,8 @@ class RunnableGenerator(OfFunction[Input, Output, Chunk]):
         if self._sync is None:
             return super()._link(input, owned, config, fold, **kwargs)
         output: Iterator[Any] = iter(self._call(self._sync, input, config, kwargs))
-        owned.append(output)
+        if output is not input:  # else it would be closed twice
+            owned.append(output)
         return output
 
     def transform(
@@ -367,7 +368,8 @@ class RunnableGenerator(OfFunction[Input, Output, Chunk]):
         if self._async is None:
             return super()._alink(input, owned, config, fold, **kwargs)
         output: AsyncIterator[Any] = aiter(self._call(self._async, input, config, kwargs))
-        owned.append(output)
+        if output is not input:
+            owned.append(output)
         return output
 
     def atransform(

@@ -203,7 +203,8 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         if watch is None:
             return stream
         stream = aiter(stream)
-        return async_closing_iterator(AsyncInTime(stream, watch, self.bound), (stream,))
+        limited = AsyncInTime(stream, watch, self.bound)
+        return async_closing_iterator(limited, (stream, limited))
 
     def _alink(
         self,

@@ -713,6 +713,7 @@ def test_an_outer_cancellation_is_no_limit(clock):
         task.cancel()
         if at_once:
             for timer in list(clock.timers):
+                timer.cancel()  # as a loop forgets it that calls it
                 timer.call()
         if done:
             assert await task == list("ABCDEF")
@@ -742,6 +743,7 @@ def test_a_limit_at_each_turn(clock):
         await turns(count)
         rang = bool(clock.timers)
         for timer in list(clock.timers):
+            timer.cancel()  # as a loop forgets it that calls it
             timer.call()
         if rang:
             with pytest.raises(StreamTimeout):
@@ -1025,6 +1027,60 @@ def test_what_a_timeout_held_is_let_go_of(clock):
         assert run(on_a_loop())() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("ended", ["ended", "closed", "failed"])
+def test_one_timer_serves_all_chunks_of_a_stream(clock, monkeypatch, ended):
+    """A loop keeps a cancelled timer until it turns: a source that never waits would fill it."""
+
+    async def source():
+        for number in range(1000):
+            yield number
+        if ended == "failed":
+            raise KeyError(1000)
+
+    made = []
+
+    def call_later(seconds, call):
+        made.append(clock.call_later(seconds, call))
+        return made[-1]
+
+    monkeypatch.setattr(clock_module, "call_later", call_later)
+
+    async def main(stage):
+        made.clear()
+        stream = stage.atransform(source())
+        with contextlib.suppress(KeyError):
+            async for number in stream:
+                if ended == "closed" and number == 500:
+                    break
+        await stream.aclose()
+        assert len(made) == 1
+        assert clock.timers == []
+
+    for stage in (passing().with_timeout(None, chunk_timeout=5), ops.timeout(5)):
+        run(main(stage))
+        run(main(passing() | stage | passing()))
+
+
+def test_a_limit_that_is_put_off_is_kept(clock):
+    async def main():
+        source = AsyncFed()
+        stream = passing().with_timeout(chunk_timeout=5).atransform(source)
+        for number in range(4):  # each within its five seconds, all of them beyond
+            pull = asyncio.create_task(anext(stream))
+            await clock.aadvance(3)
+            source.put(number)
+            assert await pull == number
+            await clock.aadvance(1)  # the consumer's own time counts for nothing
+        pull = asyncio.create_task(anext(stream))
+        await clock.aadvance(4)
+        assert not pull.done()
+        await clock.aadvance(1)
+        with pytest.raises(StreamTimeout):
+            await pull
+
+    run(main())
 
 
 def test_laws():

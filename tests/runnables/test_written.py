@@ -8,8 +8,18 @@ import pickle
 
 import pytest
 from foreign_stages import AsyncForeign, Foreign
+from recorder import AsyncSource, Source
 
-from streamcore import Lines, Runnable, RunnableGenerator, RunnableLambda, ops
+from streamcore import (
+    Lines,
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnablePassthrough,
+    RunnablePick,
+    RunnableSequence,
+    ops,
+)
 from streamcore.runnables.function import coerce_to_runnable
 from streamcore.runnables.written import METHODS, Written
 
@@ -102,3 +112,53 @@ def generated_from(numbers):
 def test_what_follows_from_the_names(names, facts):
     written = Written(names)
     assert (written.is_sync, written.is_async, written.waits, written.gives_chunks) == facts
+
+
+def twice(chunks):
+    for chunk in chunks:
+        yield chunk * 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda: type("Own", (RunnableGenerator,), {"transform": by_hand, "atransform": aby_hand})(twice),
+        lambda: type("Own", (ops.map,), {"transform": by_hand, "atransform": aby_hand})(str),
+        lambda: type("Own", (ops.take,), {"transform": by_hand, "atransform": aby_hand})(1),
+        lambda: type("Own", (RunnablePassthrough,), {"transform": by_hand, "atransform": aby_hand})(),
+        lambda: type("Own", (RunnablePick,), {"transform": by_hand, "atransform": aby_hand})("a"),
+        lambda: type("Own", (Lines,), {"transform": by_hand, "atransform": aby_hand})(),
+    ],
+    ids=["RunnableGenerator", "map", "take", "RunnablePassthrough", "RunnablePick", "Lines"],
+)
+def test_what_a_subclass_writes_is_what_a_chain_runs(kind):
+    """Not what the class below it had for a chain, which is about the method that it replaces."""
+    for others in ((), (RunnableGenerator(lambda chunks: chunks),)):
+        stage = kind()
+        for before, after in ((others, ()), ((), others), (others, others)):
+            chain = RunnableSequence(*before, stage, *after)
+            source = Source("ab")
+            assert list(chain.transform(source)) == ["own a", "own b"]
+            assert source.closes == 1
+            source = Source("ab")
+            stream = chain.transform(source)
+            next(stream)
+            stream.close()
+            assert source.closes == 1
+
+            async def main():
+                source = AsyncSource("ab")
+                assert [chunk async for chunk in chain.atransform(source)] == ["own a", "own b"]  # noqa: B023
+                assert source.closes == 1
+
+            asyncio.run(main())
+
+
+def by_hand(self, input, config=None):
+    for chunk in input:
+        yield f"own {chunk}"
+
+
+async def aby_hand(self, input, config=None):
+    async for chunk in input:
+        yield f"own {chunk}"

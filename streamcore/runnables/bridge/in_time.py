@@ -242,26 +242,40 @@ class AsyncInTime:
         self._stream = stream
         self._watch = watch
         self._stage = stage
+        self._alarm = Alarm(self._of)
 
     def __aiter__(self) -> AsyncInTime:
         return self
 
     async def __anext__(self) -> Any:
-        chunk = await within(self._watch, self._stage, self._stream.__anext__, self._of)
+        try:
+            chunk = await within(self._watch, self._stage, self._stream.__anext__, self._alarm)
+        except BaseException:
+            self._alarm.close()
+            raise
         self._watch.chunk_given()
         return chunk
 
+    def close(self) -> None:
+        self._alarm.close()
+
 
 async def within(
-    watch: Watch, stage: object | None, call: Callable[[], Awaitable[Any]], of: object | None = None
+    watch: Watch, stage: object | None, call: Callable[[], Awaitable[Any]], alarm: Alarm | None = None
 ) -> Any:
     """What ``call()`` gives, cancelled when the time is over: then a ``StreamTimeout``."""
+    if alarm is None:
+        alarm = Alarm(stage)
+        try:
+            return await within(watch, stage, call, alarm)
+        finally:
+            alarm.close()
     left, seconds, kind = watch.left()
     if left is None:
         return await call()
     slow: BaseException | None = None
     if left > 0:
-        alarm = Alarm(left, stage if of is None else of)
+        alarm.start(left)
         try:
             result = await call()
         except GeneratorExit:
@@ -285,11 +299,23 @@ async def within(
 
 
 class Alarm:
-    """Cancels the task that makes it after so many seconds, until it is stopped."""
+    """Cancels the task that starts it after so many seconds, until it is stopped; whoever has it closes it.
 
-    def __init__(self, seconds: float, stage: object | None) -> None:
+    One timer serves all starts: it stays where it is when the alarm is stopped, and looks when it comes whether it is
+    time. A loop keeps a cancelled timer until it turns, which it may not do between a thousand pulls.
+    """
+
+    def __init__(self, stage: object | None) -> None:
+        self._stage = stage
+        self._task: Any = None
+        self._timer: Any = None
+        self._comes = self._ends = 0.0  # when the timer comes, and when the time is over
+        self._waits = self._rang = False
+
+    def start(self, seconds: float) -> None:
         import asyncio
 
+        stage = self._stage
         try:
             task = asyncio.current_task()
         except RuntimeError:
@@ -300,22 +326,43 @@ class Alarm:
         self._task = task
         self._cancelled = asyncio.CancelledError
         self._before = task.cancelling()
-        self._rang = False
+        self._waits, self._rang = True, False
+        self._ends = clock.now() + seconds
+        if self._timer is None or self._comes > self._ends:
+            self._arm(seconds)
+
+    def _arm(self, seconds: float) -> None:
+        self.close()
+        self._comes = self._ends
         self._timer = clock.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
+        self._timer = None
+        if not self._waits:
+            return
+        left = self._ends - clock.now()
+        if self._comes < self._ends and left > 0:
+            self._arm(left)
+            return
         self._rang = True
         self._task.cancel(LIMIT)
 
     def stop(self) -> None:
-        self._timer.cancel()
+        self._waits = False
+        self._task = None
+
+    def close(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def has_ended_it(self, error: BaseException | None) -> bool:
         """Whether what ended, by ``error`` if it was one, ended because of this alarm and of no other cancellation."""
+        task = self._task
         self.stop()
         if not self._rang:
             return False
-        cancelled_elsewhere = self._task.uncancel() > self._before
+        cancelled_elsewhere = task.uncancel() > self._before
         if error is None or isinstance(error, Exception):
             return not cancelled_elsewhere
         return isinstance(error, self._cancelled) and not cancelled_elsewhere
