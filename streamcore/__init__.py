@@ -54,6 +54,7 @@ _HOME = {
     "RunnableLambda": "runnables.function",
     "RunnableRetry": "runnables.retrying",
     "RunnableSequence": "runnables.sequence",
+    "RunnableListening": "runnables.listening",
     "RunnableTimeout": "runnables.timeouts",
     "RunnableWithFallbacks": "runnables.fallbacks",
     "coerce_to_runnable": "runnables.function",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from .runnables.function import chain as chain
     from .runnables.function import coerce_to_runnable as coerce_to_runnable
     from .runnables.function import runnable as runnable
+    from .runnables.listening import RunnableListening as RunnableListening
     from .runnables.parallel import RunnableMap as RunnableMap
     from .runnables.parallel import RunnableParallel as RunnableParallel
     from .runnables.passthrough import RunnablePassthrough as RunnablePassthrough

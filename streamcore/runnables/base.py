@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .describing import Part
     from .each import RunnableEach
     from .fallbacks import RunnableWithFallbacks
+    from .listening import Listener, RunnableListening
     from .retrying import RunnableRetry
     from .sequence import RunnableSequence
     from .timeouts import RunnableTimeout
@@ -519,6 +520,24 @@ class Runnable(Composing[Input, Output, Chunk]):
         return RunnableTimeout(
             self, timeout, first_chunk_timeout=first_chunk_timeout, chunk_timeout=chunk_timeout
         )
+
+    def with_listeners(
+        self,
+        *,
+        on_start: Listener | None = None,
+        on_first_chunk: Listener | None = None,
+        on_end: Listener | None = None,
+        on_error: Listener | None = None,
+    ) -> RunnableListening[Input, Output, Chunk]:
+        """This one, whose calls are told to these functions of a ``Run``; see ``RunnableListening``."""
+        from .listening import RunnableListening
+
+        return RunnableListening(
+            self, on_start=on_start, on_first_chunk=on_first_chunk, on_end=on_end, on_error=on_error
+        )
+
+    with_alisteners = with_listeners
+    """LangChain's name for those that are coroutine functions, which the former takes as well."""
 
     def _in_time(self) -> RunnableTimeout[Input, Output, Chunk]:
         """This one, where the config of the call has a limit in time."""

@@ -1,0 +1,407 @@
+"""``RunnableListening``: a Runnable whose calls are told to functions: their start, first chunk, and end or error."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID, uuid4
+
+from . import clock
+from .base import Chunk, Input, Output, Runnable
+from .blocking import closed_after
+from .config import checked, handed, inside, is_limited
+from .surrounding import asurrounded, surrounded
+
+if TYPE_CHECKING:
+    from .composing import FoldFunction
+    from .config import RunnableConfig
+    from .describing import Part
+
+__all__ = ["Listener", "Run", "RunnableListening"]
+
+Listener = Callable[..., object]
+EVENTS = ("on_start", "on_first_chunk", "on_end", "on_error")
+
+
+class Run:
+    """What is known of one call; listeners see it grow. Times are in seconds, from the start on."""
+
+    id: UUID
+    name: str
+    """The ``run_name`` of the config, else the name of the Runnable."""
+    config: RunnableConfig
+    inputs: Any
+    """The input; None for a stream of chunks, of which nothing is kept."""
+    output: Any
+    """What ``invoke`` returned; None for a stream, and before that."""
+    error: BaseException | None
+    seconds: float
+    """How long it took, once it has ended."""
+    first_chunk_seconds: float | None
+    """When the first chunk came."""
+    items: int
+    """Chunks given out; the result of ``invoke`` is one."""
+    bytes: int
+    """Bytes of those that are text, in UTF-8, or bytes-like."""
+    waited: float
+    """How long its consumer waited for it."""
+    closed: bool
+    """Whether it was closed before its end."""
+
+    def __init__(self, name: str, config: RunnableConfig | None, inputs: Any) -> None:
+        self.id = uuid4()
+        self.name = cast("str", (config or {}).get("run_name")) or name
+        self.config = handed(config)
+        self.inputs = inputs
+        self.output = self.error = self.first_chunk_seconds = None
+        self.seconds = self.waited = 0.0
+        self.items = self.bytes = 0
+        self.closed = False
+        self._began = clock.now()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "failed" if self.error is not None else f"{self.items} chunks"
+        return f"<Run {self.name}: {state}, {self.seconds:.3f} s>"
+
+    def _pulled(self, since: float) -> None:
+        self.waited += clock.now() - since
+
+    def _gave(self, chunk: Any) -> bool:
+        """Count a chunk; whether it is the first one."""
+        self.items += 1
+        if isinstance(chunk, str):
+            self.bytes += len(chunk) if chunk.isascii() else len(chunk.encode("utf-8", "surrogatepass"))
+        else:
+            self.bytes += getattr(chunk, "nbytes", len(chunk) if isinstance(chunk, (bytes, bytearray)) else 0)
+        if self.items > 1:
+            return False
+        self.first_chunk_seconds = clock.now() - self._began
+        return True
+
+    def _ended(self, error: BaseException | None) -> str:
+        """Note how it ended; which event that is."""
+        self.seconds = clock.now() - self._began
+        if isinstance(error, GeneratorExit):
+            self.closed = True
+        elif error is not None:
+            self.error = error
+            return "on_error"
+        return "on_end"
+
+
+class RunnableListening(Runnable[Input, Output, Chunk]):
+    """``bound``, whose calls are told to functions of their ``Run``; ``x.with_listeners`` makes it.
+
+    ``on_start``, then ``on_first_chunk`` unless there is none, then either ``on_end`` or ``on_error``. A stream starts
+    with its first pull; to be closed early is an end. A function may take the config as its second argument. Coroutine
+    functions are awaited in async calls, and make a sync one a ``TypeError``. What a listener raises goes to
+    ``sys.unraisablehook``.
+    """
+
+    def __init__(
+        self,
+        bound: Any,
+        *,
+        on_start: Listener | None = None,
+        on_first_chunk: Listener | None = None,
+        on_end: Listener | None = None,
+        on_error: Listener | None = None,
+        name: str | None = None,
+    ) -> None:
+        from .function import coerce_to_runnable
+
+        self.bound: Runnable[Any, Any, Any] = coerce_to_runnable(bound)
+        self.on_start, self.on_first_chunk, self.on_end, self.on_error = (
+            _checked(event, given)
+            for event, given in zip(EVENTS, (on_start, on_first_chunk, on_end, on_error), strict=True)
+        )
+        self.name = name
+        self._awaits = any(map(_is_coroutine, (on_start, on_first_chunk, on_end, on_error)))
+        self._two = {event for event in EVENTS if _takes_config(getattr(self, event))}
+        self._written = self.bound._written
+        self._hops = self._awaits  # type: ignore[misc] # a worker thread cannot await
+        self._takes_fold = self.bound._takes_fold  # type: ignore[misc]
+        self._chunks_are = self.bound._chunks_are  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        listeners = ((event, getattr(self, event)) for event in EVENTS)
+        shown = [
+            f"{event}={getattr(each, '__name__', None) or repr(each)}"
+            for event, each in listeners
+            if each is not None
+        ]
+        return f"RunnableListening({', '.join([repr(self.bound), *shown])})"
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        return self.bound.get_name(suffix, name=name or self.name)
+
+    def _parts(self, head: bool) -> list[Part]:
+        return [("bound", self.bound, head)]
+
+    def collect(self, chunks: Iterable[Any]) -> Output:
+        return cast("Output", self.bound.collect(chunks))
+
+    def _collector(self, before: FoldFunction | None) -> FoldFunction:
+        return self.bound._collector(before)
+
+    def _empty(self) -> Any:
+        return self.bound._empty()
+
+    # -- telling
+
+    def _begun(self, input: Any, config: RunnableConfig | None) -> Run:
+        return Run(self.get_name(), config, input)
+
+    def _called(self, event: str, run: Run) -> Any:
+        """What the listener of ``event`` gives.
+
+        The config is around it, without listeners, which would hear themselves.
+        """
+        listener = getattr(self, event)
+        if listener is None:
+            return None
+        around = {key: value for key, value in run.config.items() if key != "listeners"}
+        try:
+            with inside(checked(cast("RunnableConfig", around)) if around else None):
+                return listener(run, handed(run.config)) if event in self._two else listener(run)
+        except Exception as error:  # noqa: BLE001 - told: the call goes on
+            _unraisable(error, listener)
+            return None
+
+    def _tell(self, event: str, run: Run) -> None:
+        self._called(event, run)
+
+    async def _atell(self, event: str, run: Run) -> None:
+        result = self._called(event, run)
+        if not inspect.isawaitable(result):
+            return
+        try:
+            await cast("Awaitable[object]", result)
+        except Exception as error:  # noqa: BLE001 - told: the call goes on
+            _unraisable(error, getattr(self, event))
+
+    def _refuse_coroutines(self) -> None:
+        if self._awaits:
+            raise TypeError(f"{self!r} has coroutine functions as listeners: use the async methods")
+
+    # -- sync
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None and is_limited(config):
+            return self._in_time().invoke(input, config, **kwargs)
+        self._refuse_coroutines()
+        if not self._written.is_sync:
+            return super().invoke(input, config, **kwargs)
+        config = checked(config)
+        run = self._begun(input, config)
+        try:
+            self._tell("on_start", run)
+            output = self.bound.invoke(input, config, **kwargs)
+        except BaseException as error:
+            run._pulled(run._began)
+            self._tell(run._ended(error), run)
+            raise
+        run._pulled(run._began)
+        run.output = output
+        if run._gave(output):
+            self._tell("on_first_chunk", run)
+        self._tell(run._ended(None), run)
+        return cast("Output", output)
+
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
+        if config is not None and is_limited(config):
+            return self._in_time().stream(input, config, **kwargs)
+        self._refuse_coroutines()
+        if not self._written.is_sync:
+            return super().stream(input, config, **kwargs)
+        config = checked(config)
+        return surrounded(config, self._streamed, input, config, kwargs)
+
+    def _streamed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Iterator[Any]:
+        return self._heard(lambda: self.bound.stream(input, config, **kwargs), input, config, owns=True)
+
+    def _heard(
+        self, make: Callable[[], Iterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
+    ) -> Iterator[Any]:
+        """The chunks of ``make()``, told; closed in the end if it ``owns`` them."""
+        run = self._begun(input, config)
+        stream: Any = None
+        try:
+            self._tell("on_start", run)
+            since = clock.now()
+            stream = iter(make())
+            while True:
+                try:
+                    chunk = next(stream)
+                except StopIteration:
+                    break
+                finally:
+                    run._pulled(since)
+                if run._gave(chunk):
+                    self._tell("on_first_chunk", run)
+                yield chunk
+                since = clock.now()
+        except BaseException as error:
+            try:
+                if owns:
+                    _close(stream)
+            finally:
+                self._tell(run._ended(error), run)
+            raise
+        self._tell(run._ended(None), run)
+
+    def transform(
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Chunk]:
+        self._refuse_coroutines()
+        if not self._written.is_sync:
+            return super().transform(input, config, **kwargs)
+        return self._transformed(input, config, **kwargs)
+
+    def _link(
+        self,
+        input: Iterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        self._refuse_coroutines()
+        output = self.bound._link(input, owned, config, fold, **kwargs)
+        owned.append(self._heard(lambda: output, None, config, owns=False))
+        return owned[-1]  # type: ignore[no-any-return]
+
+    # -- async
+
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        if config is not None and is_limited(config):
+            return await self._in_time().ainvoke(input, config, **kwargs)
+        config = checked(config)
+        run = self._begun(input, config)
+        try:
+            await self._atell("on_start", run)
+            output = await self.bound.ainvoke(input, config, **kwargs)
+        except BaseException as error:
+            run._pulled(run._began)
+            await self._atell(run._ended(error), run)
+            raise
+        run._pulled(run._began)
+        run.output = output
+        if run._gave(output):
+            await self._atell("on_first_chunk", run)
+        await self._atell(run._ended(None), run)
+        return cast("Output", output)
+
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        if config is not None and is_limited(config):
+            return self._in_time().astream(input, config, **kwargs)
+        config = checked(config)
+        return asurrounded(config, self._astreamed, input, config, kwargs)
+
+    def _astreamed(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        return self._aheard(lambda: self.bound.astream(input, config, **kwargs), input, config, owns=True)
+
+    async def _aheard(
+        self, make: Callable[[], AsyncIterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
+    ) -> AsyncIterator[Any]:
+        run = self._begun(input, config)
+        try:
+            await self._atell("on_start", run)
+            since = clock.now()
+            if owns:
+                async with closed_after(make()) as stream:
+                    async for chunk in stream:
+                        run._pulled(since)
+                        if run._gave(chunk):
+                            await self._atell("on_first_chunk", run)
+                        yield chunk
+                        since = clock.now()
+            else:
+                async for chunk in make():
+                    run._pulled(since)
+                    if run._gave(chunk):
+                        await self._atell("on_first_chunk", run)
+                    yield chunk
+                    since = clock.now()
+            run._pulled(since)
+        except BaseException as error:
+            await self._atell(run._ended(error), run)
+            raise
+        await self._atell(run._ended(None), run)
+
+    def atransform(
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
+        return self._atransformed(input, config, **kwargs)
+
+    def _alink(
+        self,
+        input: AsyncIterator[Any],
+        owned: list[Any],
+        config: RunnableConfig | None = None,
+        fold: FoldFunction | None = None,
+        /,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        output = self.bound._alink(input, owned, config, fold, **kwargs)
+        owned.append(self._aheard(lambda: output, None, config, owns=False))
+        return owned[-1]  # type: ignore[no-any-return]
+
+
+def _checked(event: str, listener: Any) -> Any:
+    if listener is not None and not callable(listener):
+        raise TypeError(f"{event} must be callable, got {type(listener).__name__}")
+    return listener
+
+
+def _is_coroutine(listener: Any) -> bool:
+    called = listener if inspect.isroutine(listener) else getattr(type(listener), "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(called)
+
+
+def _takes_config(listener: Any) -> bool:
+    """Whether it takes a second argument."""
+    if listener is None:
+        return False
+    try:
+        inspect.signature(listener).bind(None, None)
+    except (TypeError, ValueError):  # one, or a builtin without a signature
+        return False
+    return True
+
+
+def _close(stream: Any) -> None:
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()
+
+
+class _Raising:
+    """Raises what ``listener`` did, as a callback of a weak reference, of which ``sys.unraisablehook`` is told."""
+
+    def __init__(self, error: Exception, listener: object) -> None:
+        self.error, self.listener = error, listener
+
+    def __call__(self, reference: object) -> None:
+        raise self.error
+
+    def __repr__(self) -> str:
+        return f"the listener {self.listener!r}"
+
+
+class _Target:
+    __slots__ = ("__weakref__",)
+
+
+def _unraisable(error: Exception, listener: object) -> None:
+    target = _Target()
+    reference = weakref.ref(target, _Raising(error, listener))
+    del target
+    del reference
