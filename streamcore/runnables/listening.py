@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
+from .._backend import View
 from . import clock
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
@@ -65,20 +67,10 @@ class Run:
         state = "closed" if self.closed else "failed" if self.error is not None else f"{self.items} chunks"
         return f"<Run {self.name}: {state}, {self.seconds:.3f} s>"
 
-    def _pulled(self, since: float) -> None:
-        self.waited += clock.now() - since
-
-    def _gave(self, chunk: Any) -> bool:
-        """Count a chunk; whether it is the first one."""
-        self.items += 1
-        if isinstance(chunk, str):
-            self.bytes += len(chunk) if chunk.isascii() else len(chunk.encode("utf-8", "surrogatepass"))
-        else:
-            self.bytes += getattr(chunk, "nbytes", len(chunk) if isinstance(chunk, (bytes, bytearray)) else 0)
-        if self.items > 1:
-            return False
-        self.first_chunk_seconds = clock.now() - self._began
-        return True
+    def _counts(self, items: int, bytes: int, waited: float) -> None:
+        self.items, self.bytes, self.waited = items, bytes, waited
+        if items and self.first_chunk_seconds is None:
+            self.first_chunk_seconds = clock.now() - self._began
 
     def _ended(self, error: BaseException | None) -> str:
         """Note how it ended; which event that is."""
@@ -200,13 +192,12 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
             self._tell("on_start", run)
             output = self.bound.invoke(input, config, **kwargs)
         except BaseException as error:
-            run._pulled(run._began)
+            run._counts(0, 0, clock.now() - run._began)
             self._tell(run._ended(error), run)
             raise
-        run._pulled(run._began)
+        run._counts(1, _size(output), clock.now() - run._began)
         run.output = output
-        if run._gave(output):
-            self._tell("on_first_chunk", run)
+        self._tell("on_first_chunk", run)
         self._tell(run._ended(None), run)
         return cast("Output", output)
 
@@ -228,22 +219,25 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
         """The chunks of ``make()``, told; closed in the end if it ``owns`` them."""
         run = self._begun(input, config)
         stream: Any = None
+        items, size, waited, now = 0, 0, 0.0, clock.now
+        since: float | None = None  # None while the consumer has its turn
         try:
             self._tell("on_start", run)
-            since = clock.now()
+            since = now()
             stream = iter(make())
-            while True:
-                try:
-                    chunk = next(stream)
-                except StopIteration:
-                    break
-                finally:
-                    run._pulled(since)
-                if run._gave(chunk):
+            for chunk in stream:
+                waited += now() - since
+                since = None
+                items += 1
+                size += len(chunk) if type(chunk) is bytes else _size(chunk)
+                if items == 1:
+                    run._counts(items, size, waited)
                     self._tell("on_first_chunk", run)
                 yield chunk
-                since = clock.now()
+                since = now()
+            run._counts(items, size, waited + now() - since)
         except BaseException as error:
+            run._counts(items, size, waited if since is None else waited + now() - since)
             try:
                 if owns:
                     _close(stream)
@@ -285,13 +279,12 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
             await self._atell("on_start", run)
             output = await self.bound.ainvoke(input, config, **kwargs)
         except BaseException as error:
-            run._pulled(run._began)
+            run._counts(0, 0, clock.now() - run._began)
             await self._atell(run._ended(error), run)
             raise
-        run._pulled(run._began)
+        run._counts(1, _size(output), clock.now() - run._began)
         run.output = output
-        if run._gave(output):
-            await self._atell("on_first_chunk", run)
+        await self._atell("on_first_chunk", run)
         await self._atell(run._ended(None), run)
         return cast("Output", output)
 
@@ -312,26 +305,26 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
         self, make: Callable[[], AsyncIterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
     ) -> AsyncIterator[Any]:
         run = self._begun(input, config)
+        items, size, waited, now = 0, 0, 0.0, clock.now
+        since: float | None = None  # None while the consumer has its turn
         try:
             await self._atell("on_start", run)
-            since = clock.now()
-            if owns:
-                async with closed_after(make()) as stream:
-                    async for chunk in stream:
-                        run._pulled(since)
-                        if run._gave(chunk):
-                            await self._atell("on_first_chunk", run)
-                        yield chunk
-                        since = clock.now()
-            else:
-                async for chunk in make():
-                    run._pulled(since)
-                    if run._gave(chunk):
+            since = now()
+            stream = make()
+            async with closed_after(stream) if owns else nullcontext(stream) as chunks:
+                async for chunk in chunks:
+                    waited += now() - since
+                    since = None
+                    items += 1
+                    size += len(chunk) if type(chunk) is bytes else _size(chunk)
+                    if items == 1:
+                        run._counts(items, size, waited)
                         await self._atell("on_first_chunk", run)
                     yield chunk
-                    since = clock.now()
-            run._pulled(since)
+                    since = now()
+                run._counts(items, size, waited + now() - since)
         except BaseException as error:
+            run._counts(items, size, waited if since is None else waited + now() - since)
             await self._atell(run._ended(error), run)
             raise
         await self._atell(run._ended(None), run)
@@ -375,6 +368,14 @@ def _takes_config(listener: Any) -> bool:
     except (TypeError, ValueError):  # one, or a builtin without a signature
         return False
     return True
+
+
+def _size(chunk: Any) -> int:
+    if isinstance(chunk, str):
+        return len(chunk) if chunk.isascii() else len(chunk.encode("utf-8", "surrogatepass"))
+    if isinstance(chunk, (memoryview, View)):
+        return chunk.nbytes
+    return len(chunk) if isinstance(chunk, (bytes, bytearray)) else 0
 
 
 def _close(stream: Any) -> None:
