@@ -1,4 +1,4 @@
-"""R6, R9 to R14: operators against what the standard library has, and against generators written by hand."""
+"""R6, R8 to R14, R16: operators against the standard library and generators by hand; configs and listeners."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from streamcore import ops
+from streamcore import Runnable, RunnableGenerator, ops
 
 ITEMS = 100_000
 NUMBERS = range(1, ITEMS + 1)
@@ -176,6 +176,59 @@ def four_threads() -> int:
     return number
 
 
+def one_thread() -> int:
+    """A thread that reads ahead through a queue, by hand."""
+    items: queue.Queue[Any] = queue.Queue(64)
+    end = object()
+
+    def put_all() -> None:
+        for item in NUMBERS:
+            items.put(item)
+        items.put(end)
+
+    thread = threading.Thread(target=put_all)
+    thread.start()
+    number = sum(1 for _ in iter(items.get, end))
+    thread.join()
+    return number
+
+
+async def one_task() -> int:
+    items: asyncio.Queue[Any] = asyncio.Queue(64)
+    end = object()
+
+    async def put_all() -> None:
+        async for item in source(NUMBERS):
+            await items.put(item)
+        await items.put(end)
+
+    task = asyncio.create_task(put_all())
+    number = 0
+    while await items.get() is not end:
+        number += 1
+    await task
+    return number
+
+
+def passed(chunks: Iterable[Any]) -> Iterator[Any]:
+    for chunk in chunks:  # noqa: UP028 - what a stage does
+        yield chunk
+
+
+async def apassed(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+def three(*, listening: bool = False) -> Runnable[Any, Any]:
+    stage: Runnable[Any, Any] = RunnableGenerator(passed, apassed)
+    if listening:
+        stage = stage.with_listeners(on_end=id)
+    return stage | stage | stage
+
+
+CONFIG: Any = {"tags": ["a"]}
+
 # of each group the first side is what the others are held against
 SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "R6: map": {
@@ -197,6 +250,25 @@ SIDES: dict[str, dict[str, Callable[[], int]]] = {
     "enumerate": {
         "enumerate": lambda: drain(enumerate(NUMBERS)),
         "ops.enumerate": lambda: drain(ops.enumerate().stream(NUMBERS)),
+    },
+    "R8: read-ahead": {
+        "a thread and queue.Queue(64)": one_thread,
+        "ops.buffer(64)": lambda: drain(ops.buffer(64).stream(NUMBERS)),
+        "ops.buffer(512)": lambda: drain(ops.buffer(512).stream(NUMBERS)),
+    },
+    "R8: read-ahead, async": {
+        "a task and asyncio.Queue(64)": lambda: asyncio.run(one_task()),
+        "ops.buffer(64)": lambda: asyncio.run(adrain(ops.buffer(64).astream(source(NUMBERS)))),
+    },
+    "R16: three stages": {
+        "as they are": lambda: drain(three().transform(NUMBERS)),
+        "with a config": lambda: drain(three().transform(NUMBERS, CONFIG)),
+        "with listeners": lambda: drain(three(listening=True).transform(NUMBERS)),
+    },
+    "R16: three stages, async": {
+        "as they are": lambda: asyncio.run(adrain(three().atransform(source(NUMBERS)))),
+        "with a config": lambda: asyncio.run(adrain(three().atransform(source(NUMBERS), CONFIG))),
+        "with listeners": lambda: asyncio.run(adrain(three(listening=True).atransform(source(NUMBERS)))),
     },
     "R9: merge of 4, async": {
         "four tasks and a queue": lambda: asyncio.run(four_tasks()),

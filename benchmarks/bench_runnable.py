@@ -1,4 +1,4 @@
-"""S1, S2, S3, S6, R15: what composing costs, beside generators composed by hand, langchain-core and plain calls."""
+"""S1, S2, S3, S6, R3, R15: what composing costs, beside generators composed by hand, langchain-core and plain calls."""
 
 from __future__ import annotations
 
@@ -67,6 +67,26 @@ def test_three_python_stages(measure: Any, way: str) -> None:
     count = CHUNKS // 10 if way == "langchain-core" else CHUNKS
     group = f"S1, S2: three Python stages, time per {CHUNKS} chunks (langchain-core: a tenth of them)"
     measure(group, lambda: drain(transform(iter(range(count)))), 8 * count)
+
+
+@pytest.mark.parametrize("chunks", [1000, 10_000])
+@pytest.mark.parametrize("way", ["RunnableGenerator", "langchain-core"])
+def test_stages_of_text(measure: Any, way: str, chunks: int) -> None:
+    """R3: three stages that pass text on; langchain-core also adds up all of it, for its tracers."""
+    kind: Any = RunnableGenerator
+    if way == "langchain-core":
+        kind = pytest.importorskip("langchain_core.runnables").RunnableGenerator
+    chain = kind(upper) | kind(upper) | kind(upper)
+    words = ["word "] * chunks
+    assert list(chain.transform(iter(words))) == ["WORD "] * chunks
+    measure(
+        f"R3: three stages, {chunks} chunks of text", lambda: drain(chain.transform(iter(words))), 5 * chunks
+    )
+
+
+def upper(chunks: Iterable[str]) -> Iterator[str]:
+    for chunk in chunks:
+        yield chunk.upper()
 
 
 @pytest.mark.parametrize("way", ["in turn", "as they come", "langchain-core"])
