@@ -94,11 +94,25 @@ class Runnable(Composing[Input, Output, Chunk]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._written = Written.below(Runnable, cls)
-        for method, link in (("transform", "_link"), ("atransform", "_alink")):
-            if method in cls.__dict__:  # then what the class below has for a chain is about another method
-                for name in (link, "_step", "_closes_input", "_notes_source"):
-                    if name not in cls.__dict__:
-                        setattr(cls, name, getattr(Runnable, name))
+        if "transform" in cls.__dict__ or "atransform" in cls.__dict__:
+            cls._forget_links()
+
+    @classmethod
+    def _forget_links(cls) -> None:
+        """Drop what the class below says to a chain of the method that this one replaces."""
+        own = cls.__dict__
+        if "_closes_input" not in own:
+            closed, cls._closes_input = cls._closes_input, False
+            for method, link in (("transform", "_link"), ("atransform", "_alink")):
+                inherited = getattr(cls, link) is getattr(Runnable, link)
+                if method not in own and closed and inherited:
+                    setattr(cls, link, getattr(Runnable, f"{link}_closing"))
+        for name, method in (("_link", "transform"), ("_alink", "atransform")):
+            if method in own and name not in own:
+                setattr(cls, name, getattr(Runnable, name))
+        for name in ("_step", "_notes_source"):
+            if name not in own:
+                setattr(cls, name, getattr(Runnable, name))
 
     if not TYPE_CHECKING:
 
@@ -141,6 +155,23 @@ class Runnable(Composing[Input, Output, Chunk]):
         if self._closes_input:
             owned.pop()
         owned.append(output)
+        return output
+
+    def _link_closing(
+        self, input: Iterator[Any], owned: list[Any], *rest: Any, **kwargs: Any
+    ) -> Iterator[Any]:
+        """``_link`` of a class whose ``transform`` closes its input, though its ``atransform`` does not."""
+        output = Runnable._link(self, input, owned, *rest, **kwargs)
+        if output is not input:
+            del owned[-2]
+        return output
+
+    def _alink_closing(
+        self, input: AsyncIterator[Any], owned: list[Any], *rest: Any, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        output = Runnable._alink(self, input, owned, *rest, **kwargs)
+        if output is not input:
+            del owned[-2]
         return output
 
     def _alink(

@@ -154,6 +154,33 @@ def test_what_a_subclass_writes_is_what_a_chain_runs(kind):
             asyncio.run(main())
 
 
+@pytest.mark.parametrize("base", [lambda kind: kind(str), lambda kind: type("Below", (kind,), {})(str)])
+@pytest.mark.parametrize("written", ["transform", "atransform"])
+def test_a_subclass_that_writes_one_form_has_the_other_one_of_the_class_below(written, base):
+    stage = base(type("Own", (ops.map,), {written: by_hand if written == "transform" else aby_hand}))
+    own, inherited = ["own 1", "own 2"], ["1", "2"]
+    for before, after in (((), ()), ((RunnablePassthrough(),), ()), ((), (RunnablePassthrough(),))):
+        chain = RunnableSequence(*before, stage, *after)
+        for count in (2, 1):
+            source = Source([1, 2])
+            stream = chain.transform(source)
+            assert [next(stream) for _ in range(count)] == (own if written == "transform" else inherited)[
+                :count
+            ]
+            stream.close()
+            assert source.closes == 1
+
+            async def main(count=count):
+                source = AsyncSource([1, 2])
+                stream = chain.atransform(source)  # noqa: B023
+                got = [await anext(stream) for _ in range(count)]
+                assert got == (own if written == "atransform" else inherited)[:count]
+                await stream.aclose()
+                assert source.closes == 1
+
+            asyncio.run(main())
+
+
 def by_hand(self, input, config=None):
     for chunk in input:
         yield f"own {chunk}"

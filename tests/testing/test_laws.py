@@ -113,7 +113,9 @@ def test_a_stage_that_runs_in_a_thread_under_a_loop_is_eager_enough():
 
 
 def test_a_source_left_open_is_found():
-    class Leaves(ops.map):  # which promises to close it
+    class Leaves(ops.map):
+        _closes_input = True  # a promise
+
         def transform(self, input, config=None):
             yield from input
 

@@ -75,11 +75,15 @@ class ReordersAsync(Splitter):
 class LeaksOperator(ops.map):
     """It inherits the promise that it closes its source."""
 
+    _closes_input = True
+
     def transform(self, input, config=None):
         yield from list(input)
 
 
 class LeaksOperatorAsync(ops.map):
+    _closes_input = True
+
     async def atransform(self, input, config=None):
         async for item in input:
             yield item
