@@ -131,6 +131,7 @@ def test_what_is_no_step_is_refused(backend):
 @pytest.mark.parametrize("stepped", [False, True])
 @pytest.mark.parametrize("nested", [False, True])
 def test_items_at_hand_are_those_of_the_loop_that_they_came_on(backend, stepped, nested):
+    closing = backend.async_closing_iterator  # before the loops: it may skip the test
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
 
     async def pull(stream):
@@ -138,11 +139,11 @@ def test_items_at_hand_are_those_of_the_loop_that_they_came_on(backend, stepped,
 
     for pulls in (1, 2):
         source = AsyncSource([[1, 2, 4, 5], [7]])
-        stream = backend.async_closing_iterator(source, (source,), blocks=True)
+        stream = closing(source, (source,), blocks=True)
         if nested:
-            stream = backend.async_closing_iterator(stream, (stream,))
+            stream = closing(stream, (stream,))
         if stepped:
-            stream = backend.async_closing_iterator(stream, (stream,), steps=[backend.TapStep(id, "id")])
+            stream = closing(stream, (stream,), steps=[backend.TapStep(id, "id")])
         assert [first.run_until_complete(pull(stream)) for _ in range(pulls)] == [1, 2][:pulls]
         with pytest.raises(RuntimeError, match="^the stream belongs to another event loop, which pulled it"):
             second.run_until_complete(pull(stream))
