@@ -137,6 +137,8 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> Iterator[Any]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().transform(input, config, **kwargs)
         return self._transformed(input, child_config(config), **kwargs)
 
     def _link(
@@ -178,6 +180,8 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> AsyncIterator[Any]:
         if not self._written.is_async:
             return super().atransform(input, config, **kwargs)
+        if config is not None and is_limited(config):
+            return self._in_time().atransform(input, config, **kwargs)
         return self._atransformed(input, child_config(config), **kwargs)
 
     def _alink(

@@ -18,6 +18,7 @@ from recorder import AsyncSource, Source, listed
 from streamcore import (
     Lines,
     Runnable,
+    RunnableAssign,
     RunnableBranch,
     RunnableGenerator,
     RunnableLambda,
@@ -1135,3 +1136,50 @@ def test_bad_arguments(key):
                 RunnableLambda(len).invoke("a", {key: value})
     with pytest.raises(TypeError, match=key):
         RunnableLambda(len).with_timeout(**{key: True})
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        RunnableAssign({"b": RunnableLambda(len)}),
+        RunnableParallel(a=RunnableLambda(len)),
+        RunnableParallel(a=RunnableLambda(len), ordered=False),
+        RunnableLambda(len).with_retry(),
+        RunnableLambda(len).with_fallbacks([str]),
+        RunnableLambda(len).with_listeners(on_end=id),
+        RunnablePassthrough(),
+        ops.map(str),
+        ops.merge(RunnablePassthrough(), RunnablePassthrough()),
+    ],
+    ids=repr,
+)
+def test_a_source_that_does_not_come_is_limited_by_the_config_of_any_class(clock, stage):
+    """A chain of each class in its stream form asks the config for limits before anything else drops them."""
+
+    async def main():
+        source = AsyncFed()
+        pull = asyncio.create_task(anext(stage.atransform(source, {"timeout": 5})))
+        await clock.aadvance(5)
+        with pytest.raises(StreamTimeout):
+            await pull
+
+    run(main())
+    source = Fed()
+    stream = stage.transform(source, {"timeout": 5})
+    caught = []
+
+    def pull():
+        try:
+            next(stream)
+        except StreamTimeout as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=pull)
+    thread.start()
+    waiting(clock)
+    source.settled()
+    clock.advance(5)
+    thread.join(LONG)
+    source.end()
+    all_ended()
+    assert len(caught) == 1
