@@ -17,8 +17,8 @@ headers=$(cd "$here/../../streamcore/_native" && pwd)
 quick=${QUICK:-}
 cases=${1:-${quick:+1500}}
 cases=${cases:-11352}
-compiler=${CC:-cc}
-command -v "${compiler%% *}" >/dev/null || { echo "skipped: no $compiler here"; exit 77; }
+read -ra compiler <<<"${CC:-cc}" # with arguments, or a wrapper before it
+command -v "${compiler[0]}" >/dev/null || { echo "skipped: no ${compiler[0]} here"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 FLAGS=(-std=c11 -D_DEFAULT_SOURCE -g -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter)
@@ -128,13 +128,13 @@ cross() { # NAME KERNELS MACHINE COMPILER FLAGS...
     fi
 }
 
-machine=$("$compiler" -dumpmachine)
-start target native "" "" "$compiler" "$optimize"
+machine=$("${compiler[@]}" -dumpmachine)
+start target native "" "" "${compiler[@]}" "$optimize"
 echo 'int main(void) { return 0; }' >"$work/probe.c"
-if "$compiler" -fsanitize=address,undefined -o "$work/probe" "$work/probe.c" 2>/dev/null && "$work/probe" 2>/dev/null; then
-    start target sanitized "" "" "$compiler" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+if "${compiler[@]}" -fsanitize=address,undefined -o "$work/probe" "$work/probe.c" 2>/dev/null && "$work/probe" 2>/dev/null; then
+    start target sanitized "" "" "${compiler[@]}" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 else
-    skip sanitized "$compiler cannot build or run with -fsanitize=address,undefined"
+    skip sanitized "${compiler[*]} cannot build or run with -fsanitize=address,undefined"
 fi
 for clang in clang clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 none; do ! have "$clang" || break; done
 if [ "$clang" = none ]; then
@@ -143,7 +143,7 @@ else
     [ -n "$quick" ] || start target clang "" "" "$clang" -O2
 fi
 if [ -z "$quick" ]; then
-    start target native-scalar scalar "" "$compiler" -O2 -DCPU_SCALAR_ONLY
+    start target native-scalar scalar "" "${compiler[@]}" -O2 -DCPU_SCALAR_ONLY
 fi
 i386=(i686-linux-gnu-gcc)
 have i686-linux-gnu-gcc || i386=(gcc -m32)
@@ -156,10 +156,10 @@ if [[ "$machine" == x86_64* ]]; then
     qemu=qemu-x86_64-static
     have $qemu || qemu=qemu-x86_64
     if have $qemu; then
-        [ -n "$quick" ] || start target x86_64-v2 "scalar sse2" "$qemu -cpu Westmere" "$compiler" -static -O2
-        [ -n "$quick" ] || start target x86_64-slow-pext "scalar sse2 avx2" "$qemu -cpu EPYC-Rome" "$compiler" -static -O2
+        [ -n "$quick" ] || start target x86_64-v2 "scalar sse2" "$qemu -cpu Westmere" "${compiler[@]}" -static -O2
+        [ -n "$quick" ] || start target x86_64-slow-pext "scalar sse2 avx2" "$qemu -cpu EPYC-Rome" "${compiler[@]}" -static -O2
         # qemu runs LZCNT there as BSR, as processors do
-        start target x86_64-without-lzcnt "scalar sse2" "$qemu -cpu Haswell-noTSX,-abm" "$compiler" -static "$optimize"
+        start target x86_64-without-lzcnt "scalar sse2" "$qemu -cpu Haswell-noTSX,-abm" "${compiler[@]}" -static "$optimize"
     else
         skip x86_64-v2 "no qemu-x86_64"
         skip x86_64-slow-pext "no qemu-x86_64"
@@ -194,20 +194,20 @@ fi
 # ---- mutants --------------------------------------------------------------------------------------------------------
 
 if [[ "$machine" == x86_64* || "$machine" == aarch64* || "$machine" == arm64* ]]; then
-    start mutant mutant-words text/words.h 's/before = spaces >> 63;/before = 0;/' scan "" "$compiler" -O1
+    start mutant mutant-words text/words.h 's/before = spaces >> 63;/before = 0;/' scan "" "${compiler[@]}" -O1
 fi
 if [[ -z "$quick" && ("$machine" == x86_64* || "$machine" == aarch64* || "$machine" == arm64*) ]]; then
-    start mutant mutant-line-ends kernels/scan_body.h 's/(cr << 1) | before/(cr << 1)/' scan "" "$compiler" -O1
-    start mutant mutant-scanner bpe/scan_body.h 's/certain = within >> 3/certain = within >> 1/' bpe "" "$compiler" -O1
+    start mutant mutant-line-ends kernels/scan_body.h 's/(cr << 1) | before/(cr << 1)/' scan "" "${compiler[@]}" -O1
+    start mutant mutant-scanner bpe/scan_body.h 's/certain = within >> 3/certain = within >> 1/' bpe "" "${compiler[@]}" -O1
 fi
 if [[ -z "$quick" && "$machine" == x86_64* ]]; then
-    start mutant mutant-utf8 kernels/utf8_avx2.h 's/W_FILL(0xF0 - 0x80)/W_FILL(0xF1 - 0x80)/' utf8 "" "$compiler" -O1
-    start mutant mutant-utf8-char kernels/utf8_char.h 's/lead == 0xF4 && p.i + 1. >= 0x90/lead == 0xF4 \&\& p[i + 1] >= 0xA0/' utf8 "" "$compiler" -O1
-    start mutant mutant-merge bpe/merge.h 's/_mm_min_epi32(a, _mm_shuffle_epi32(a, 0xB1))/a/' bpe "" "$compiler" -O1
+    start mutant mutant-utf8 kernels/utf8_avx2.h 's/W_FILL(0xF0 - 0x80)/W_FILL(0xF1 - 0x80)/' utf8 "" "${compiler[@]}" -O1
+    start mutant mutant-utf8-char kernels/utf8_char.h 's/lead == 0xF4 && p.i + 1. >= 0x90/lead == 0xF4 \&\& p[i + 1] >= 0xA0/' utf8 "" "${compiler[@]}" -O1
+    start mutant mutant-merge bpe/merge.h 's/_mm_min_epi32(a, _mm_shuffle_epi32(a, 0xB1))/a/' bpe "" "${compiler[@]}" -O1
 fi
 if [[ "$machine" == x86_64* ]]; then
-    start mutant mutant-osxsave kernels/cpu.h 's/ | UINT32_C(1) << 27 / /' scan "" "$compiler" -O1
-    start mutant mutant-lzcnt kernels/cpu.h 's/if (!(extended\[2\] >> 5 & 1)) return 0;//' scan "" "$compiler" -O1
+    start mutant mutant-osxsave kernels/cpu.h 's/ | UINT32_C(1) << 27 / /' scan "" "${compiler[@]}" -O1
+    start mutant mutant-lzcnt kernels/cpu.h 's/if (!(extended\[2\] >> 5 & 1)) return 0;//' scan "" "${compiler[@]}" -O1
 fi
 if [ -n "$quick" ]; then
     :

@@ -5,19 +5,19 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-compiler=${CC:-cc}
-command -v "$compiler" >/dev/null || { echo "skipped: no $compiler here"; exit 77; }
+read -ra compiler <<<"${CC:-cc}" # with arguments, or a wrapper before it
+command -v "${compiler[0]}" >/dev/null || { echo "skipped: no ${compiler[0]} here"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 build() { # NAME FLAGS...
-    "$compiler" -std=c11 -D_DEFAULT_SOURCE -O2 -g -Wall -Wextra -Wno-unused-function -Wno-unused-parameter "${@:2}" \
+    "${compiler[@]}" -std=c11 -D_DEFAULT_SOURCE -O2 -g -Wall -Wextra -Wno-unused-function -Wno-unused-parameter "${@:2}" \
         -I"$here/../../streamcore/_native" -o "$work/$1" "$here/stress.c" -pthread
 }
 
 echo 'int main(void) { return 0; }' >"$work/probe.c"
-if ! "$compiler" -fsanitize=thread -o "$work/probe" "$work/probe.c" 2>/dev/null || ! "$work/probe" 2>/dev/null; then
-    echo "skipped: $compiler cannot build or run with -fsanitize=thread here"
+if ! "${compiler[@]}" -fsanitize=thread -o "$work/probe" "$work/probe.c" 2>/dev/null || ! "$work/probe" 2>/dev/null; then
+    echo "skipped: ${compiler[*]} cannot build or run with -fsanitize=thread here"
     exit 77
 fi
 export TSAN_OPTIONS="halt_on_error=1 exitcode=66"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import pickle
 import threading
 from itertools import count
 from types import MappingProxyType
 
 import pytest
+from closing import aleave, leave
 from recorder import AsyncSource, Source, listed
 
 from streamcore import (
@@ -218,36 +218,11 @@ STAGES = [
 
 def test_closed_or_dropped_anywhere():
     threads = threading.active_count()
-
-    async def main(stage, taken, closing):
-        source = AsyncSource(texts("abcdef"))
-        stream = stage.atransform(source, {"buffer_size": 2})
-        for _ in range(taken):
-            await anext(stream, None)
-        if closing:
-            await stream.aclose()
-        else:
-            del stream
-            gc.collect()
-            for _ in range(30):
-                await asyncio.sleep(0)
-        assert source.closes == source.closed == 1
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
     for stage in STAGES:
         for taken in (0, 1, 3, 7, 12):
             for closing in (False, True):
-                source = Source(texts("abcdef"))
-                stream = stage.transform(source, {"buffer_size": 2})
-                for _ in range(taken):
-                    next(stream, None)
-                if closing:
-                    stream.close()
-                    assert source.closes == 1
-                del stream
-                gc.collect()
-                assert source.closes == source.closed == 1
-                asyncio.run(main(stage, taken, closing))
+                leave(stage, Source(texts("abcdef")), taken, closing)
+                asyncio.run(aleave(stage, AsyncSource(texts("abcdef")), taken, closing))
     assert threading.active_count() == threads
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import pickle
 import threading
 from contextvars import ContextVar
 from itertools import count
 
 import pytest
+from closing import aleave, leave
 from loops import in_thread, run
 from recorder import AsyncSource, Source, listed
 
@@ -301,37 +301,12 @@ STAGES = [
 
 def test_closed_or_dropped_anywhere():
     threads = threading.active_count()
-
-    async def main(stage, taken, closing):
-        source = AsyncSource("abcdef")
-        stream = stage.atransform(source, {"buffer_size": 2})
-        for _ in range(taken):
-            await anext(stream, None)
-        if closing:
-            await stream.aclose()
-        else:
-            del stream
-            gc.collect()
-            for _ in range(60):
-                await asyncio.sleep(0)
-        assert source.closes == source.closed == 1
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
     for stage in STAGES:
         for taken in (0, 1, 3, 30):
             for closing in (False, True):
-                source = Source("abcdef")
-                stream = stage.transform(source, {"buffer_size": 2})
-                for _ in range(taken):
-                    next(stream, None)
-                if closing:
-                    stream.close()
-                    assert source.closes == 1
-                del stream
-                gc.collect()
-                assert source.closes == source.closed == 1
+                leave(stage, Source("abcdef"), taken, closing)
                 assert threading.active_count() == threads
-                run(main(stage, taken, closing))
+                run(aleave(stage, AsyncSource("abcdef"), taken, closing))
 
 
 def test_cancelled_anywhere():

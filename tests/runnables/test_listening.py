@@ -10,6 +10,7 @@ import sys
 import pytest
 from fake_clock import FakeClock
 from loops import run, turns
+from passing import apassed, passed
 from recorder import AsyncSource, Source
 
 from streamcore import (
@@ -68,15 +69,7 @@ def log():
 
 
 def passing():
-    def sync(chunks):
-        for chunk in chunks:  # noqa: UP028 - yield from would close the source
-            yield chunk
-
-    async def async_(chunks):
-        async for chunk in chunks:
-            yield chunk
-
-    return RunnableGenerator(sync, async_)
+    return RunnableGenerator(passed, apassed)
 
 
 def failing(at):

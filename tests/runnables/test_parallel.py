@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import pickle
 import threading
 from itertools import count
 
 import pytest
+from closing import aleave, leave
 from recorder import AsyncSource, Source, listed
 
 from streamcore import (
@@ -318,35 +318,9 @@ STAGES = [
 @pytest.mark.parametrize("stage", STAGES, ids=range(len(STAGES)))
 @pytest.mark.parametrize("taken", range(8))
 def test_closed_or_dropped_anywhere(stage, taken):
-    for drop in (False, True):
-        source = Source("abcdef")
-        stream = stage.transform(source, {"buffer_size": 2})
-        for _ in range(taken):
-            next(stream, None)
-        if not drop:
-            stream.close()
-            assert source.closes == 1
-        del stream
-        gc.collect()
-        assert source.closes == source.closed == 1
-
-    async def main(closing):
-        source = AsyncSource("abcdef")
-        stream = stage.atransform(source, {"buffer_size": 2})
-        for _ in range(taken):
-            await anext(stream, None)
-        if closing:
-            await stream.aclose()
-        else:
-            del stream
-            gc.collect()
-            for _ in range(30):
-                await asyncio.sleep(0)
-        assert source.closes == source.closed == 1
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(main(True))
-    asyncio.run(main(False))
+    for closing in (True, False):
+        leave(stage, Source("abcdef"), taken, closing)
+        asyncio.run(aleave(stage, AsyncSource("abcdef"), taken, closing))
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=range(len(STAGES)))
