@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
-from ..runnables.bridge.home import CANCELLED, Home
+from ..runnables.bridge.home import CANCELLED, Home, ended
 from ..runnables.bridge.worker import raise_first
 from .operator import as_async
 
@@ -159,11 +159,7 @@ class AsyncShared:
                 self.home.loop.call_soon_threadsafe(self._cancel)
         elif self._task is not None and self._task is not asyncio.current_task():
             self._cancel()
-            while not self._task.done():
-                try:
-                    await asyncio.wait((self._task,))
-                except asyncio.CancelledError as error:  # put off until the source is closed
-                    cancelled = error
+            cancelled = await ended((self._task,))
         if not self._reading:  # not begun, or cancelled before its first step
             self._reading = True
             try:

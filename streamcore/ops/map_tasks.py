@@ -16,7 +16,7 @@ from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
 from .._shared.notes import raise_noted
 from ..runnables import clock
-from ..runnables.bridge.home import CANCELLED, Home
+from ..runnables.bridge.home import CANCELLED, Home, ended
 from ..runnables.bridge.worker import raise_first
 from .map_threads import Slot
 
@@ -127,10 +127,8 @@ class AsyncCalls:
 
     def _end(self) -> None:
         error, self._error = self._error, None
-        if error is None:
-            raise StopAsyncIteration
         try:
-            raise error
+            raise StopAsyncIteration if error is None else error
         finally:
             del error  # its traceback holds this frame
 
@@ -143,7 +141,6 @@ class AsyncCalls:
             self._ask.closed.set()
         self._error = None
         self._given.clear()
-        cancelled: BaseException | None = None
         tasks: set[asyncio.Task[None]] = set()
         abroad = self._home.is_abroad()
         if not abroad and self._feeder is not None:
@@ -151,11 +148,7 @@ class AsyncCalls:
             tasks = {*self._workers, self._feeder} - {asyncio.current_task()}
         elif abroad and not self._loop.is_closed():  # its tasks close the source themselves
             self._loop.call_soon_threadsafe(self._stop)
-        while any(not task.done() for task in tasks):
-            try:
-                await asyncio.wait(tasks)
-            except asyncio.CancelledError as error:  # put off until all have ended
-                cancelled = error
+        cancelled = await ended(tasks)
         if isinstance(self._ask, Crew):
             self._ask.close(wait=not abroad)
         failure, self._failure = self._failure, None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._backend import async_closing_iterator
 from .._shared.async_ends import aclose_all
 from ..runnables.bridge.blocks import most_in_hand
-from ..runnables.bridge.home import CANCELLED, Home
+from ..runnables.bridge.home import CANCELLED, Home, ended
 from ..runnables.bridge.worker import raise_first
 from .operator import as_async
 
@@ -100,10 +100,8 @@ class AsyncArrivals:
 
     def _end(self) -> None:
         error, self.error = self.error, None
-        if error is None:
-            raise StopAsyncIteration
         try:
-            raise error
+            raise StopAsyncIteration if error is None else error
         finally:
             del error  # its traceback holds this frame
 
@@ -145,7 +143,6 @@ class AsyncArrivals:
         self.runs.clear()
         self.error = None
         raised: list[BaseException] = []
-        cancelled: BaseException | None = None
         tasks: list[asyncio.Task[None]] = []
         if self.home.is_abroad():  # the tasks of another loop close their parts themselves
             if not self.loop.is_closed():
@@ -154,11 +151,7 @@ class AsyncArrivals:
             self.stop()
             own = asyncio.current_task()
             tasks = [part.task for part in self.begun if part.task is not None and part.task is not own]
-        while any(not task.done() for task in tasks):
-            try:
-                await asyncio.wait(tasks)
-            except asyncio.CancelledError as error:  # put off until all are closed
-                cancelled = error
+        cancelled = await ended(tasks)
         for part in (*self.begun, *self.waiting):
             if not part.read:  # not begun, or cancelled before its first step
                 try:

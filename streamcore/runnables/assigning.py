@@ -137,9 +137,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> Iterator[Any]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
-        return self._transformed(input, child_config(config), **kwargs)
+        return self._transformed(input, config, **kwargs)
 
     def _link(
         self,
@@ -153,6 +151,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
         source = watched_source(self, input)
         if source is not input:
             owned[-1] = source
+        config = child_config(config)
         turns = Turns(source, buffer_size(config), first_goes_on=True)
         whole = partial(self._whole, fold or partial(fold_input, self))
         for stage, given in ((self._kept, {}), (self.mapper, kwargs)):
@@ -180,9 +179,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> AsyncIterator[Any]:
         if not self._written.is_async:
             return super().atransform(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
-        return self._atransformed(input, child_config(config), **kwargs)
+        return self._atransformed(input, config, **kwargs)
 
     def _alink(
         self,
@@ -193,6 +190,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
+        config = child_config(config)
         turns = AsyncTurns(input, buffer_size(config), self, partial(note_source, self), first_goes_on=True)
         whole = partial(self._whole, fold or partial(fold_input, self))
         for stage, given in ((self._kept, {}), (self.mapper, kwargs)):

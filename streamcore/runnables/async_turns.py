@@ -13,7 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from .addable import AddableDict
-from .bridge.home import CANCELLED, Home
+from .bridge.home import CANCELLED, Home, ended
 
 __all__ = ["AsyncBranch", "AsyncSide", "AsyncTurns"]
 
@@ -238,12 +238,7 @@ class AsyncTurns:
             return
         for pull in pulls:
             pull.cancel()
-        cancelled = None
-        while any(not pull.done() for pull in pulls):
-            try:
-                await asyncio.wait(pulls)
-            except asyncio.CancelledError as again:  # once all have ended
-                cancelled = again
+        cancelled = await ended(pulls)
         for pull in pulls:
             if not pull.cancelled():
                 pull.exception()  # seen

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from threading import Condition, RLock
 from typing import Any
 
 from .._backend import closing_iterator
 from .addable import AddableDict
+from .bridge.changes import Changes
 
 __all__ = ["SharedInput", "at_once"]
 
@@ -48,9 +48,7 @@ class SharedInput:
         self._source = source
         self._capacity = capacity
         self._sides: list[Side] = []
-        self._lock = RLock()
-        self._changed = Condition(self._lock)
-        self._waiting = 0  # threads
+        self._changes = Changes()
         self._fetching = False
         self._ended = False
 
@@ -61,32 +59,21 @@ class SharedInput:
     def take(self, side: Side) -> Any:
         """The next chunk of the input for ``side``."""
         while True:
-            with self._lock:
+            with self._changes.lock:
                 while not side.held and side.open and not self._ended:
                     if not self._fetching and self._has_room():
                         self._fetching = True
                         break
-                    self._wait()
+                    self._changes.wait()
                 else:
                     return self._held(side)
             self._fetch()
-
-    def _wait(self) -> None:
-        self._waiting += 1
-        try:
-            self._changed.wait()
-        finally:
-            self._waiting -= 1
-
-    def _tell(self) -> None:
-        if self._waiting:
-            self._changed.notify_all()
 
     def _held(self, side: Side) -> Any:
         if side.held:
             chunk = side.held.popleft()
             if len(side.held) == self._capacity - 1:
-                self._tell()
+                self._changes.tell()
             return chunk
         if side.open and self.error is not None:
             raise self.error
@@ -105,7 +92,7 @@ class SharedInput:
             pass
         except BaseException as failure:  # noqa: BLE001 - reaches each branch at its place
             error = failure
-        with self._lock:
+        with self._changes.lock:
             self._fetching = False
             if not given:
                 self._ended = True
@@ -113,24 +100,24 @@ class SharedInput:
             for side in self._sides:
                 if side.open:
                     side.held.extend(given)
-            self._tell()
+            self._changes.tell()
 
     def leave(self, side: Side) -> None:
         """``side`` counts no more."""
-        with self._lock:
+        with self._changes.lock:
             side.open = False
             side.held.clear()
-            self._tell()
+            self._changes.tell()
 
     def stop(self) -> None:
         """Nobody wants more: the input of each branch ends."""
-        with self._lock:
+        with self._changes.lock:
             self._ended = True
             self.error = None  # no cycle through its traceback
             for side in self._sides:
                 side.open = False
                 side.held.clear()
-            self._tell()
+            self._changes.tell()
 
 
 def at_once(

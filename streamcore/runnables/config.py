@@ -36,7 +36,8 @@ __all__ = [
 T = TypeVar("T")
 
 DEFAULT_RECURSION_LIMIT = 25
-OWN = ("run_name", "timeout", "first_chunk_timeout")  # keys that are about one call, not about those in it
+LIMITS = ("timeout", "first_chunk_timeout")
+OWN = ("run_name", *LIMITS)  # keys that are about one call, not about those in it
 DEFAULT_BUFFER_BYTES = 8 << 20  # 2048 chunks of 4 KiB: chunks of a usual size are bounded by their number
 DEFAULT_BUFFER_SIZE = 512  # a change of threads costs 40 us: 0.1 us a chunk, 0.2 with 256, 0.7 with 64
 
@@ -268,18 +269,15 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
 }
 
 
-LIMITS = ("timeout", "first_chunk_timeout")
-
-
 def is_limited(config: Mapping[str, Any] | None) -> bool:
     """Whether a limit in time is set for the call; what is no mapping is somebody else's to refuse."""
     get = getattr(config, "get", None)
     return get is not None and (get("timeout") is not None or get("first_chunk_timeout") is not None)
 
 
-def unlimited(config: RunnableConfig | None) -> RunnableConfig | None:
+def unlimited(config: RunnableConfig | None) -> RunnableConfig:
     """``config`` without the limits in time, which are those of one call."""
-    return cast(RunnableConfig, Checked((k, v) for k, v in (config or {}).items() if k not in LIMITS))
+    return _without(LIMITS, config or {})
 
 
 def child_config(config: RunnableConfig | None) -> RunnableConfig | None:
@@ -287,7 +285,11 @@ def child_config(config: RunnableConfig | None) -> RunnableConfig | None:
     config = checked(config)
     if config is None or config.keys().isdisjoint(OWN):
         return config
-    return cast(RunnableConfig, Checked((key, value) for key, value in config.items() if key not in OWN))
+    return _without(OWN, config)
+
+
+def _without(keys: tuple[str, ...], config: RunnableConfig) -> RunnableConfig:
+    return cast(RunnableConfig, Checked((key, value) for key, value in config.items() if key not in keys))
 
 
 class inside:  # noqa: N801 - as a function that is a context manager

@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 
 from .._backend import View
 from . import clock
-from .base import Chunk, Input, Output, Runnable
+from .base import Chunk, Input, Output
 from .blocking import closed_after
 from .config import checked, handed, inside, is_limited
 from .surrounding import asurrounded, surrounded
+from .wrapping import Wrapping
 
 if TYPE_CHECKING:
     from .composing import FoldFunction
@@ -83,7 +84,7 @@ class Run:
         return "on_end"
 
 
-class RunnableListening(Runnable[Input, Output, Chunk]):
+class RunnableListening(Wrapping[Input, Output, Chunk]):
     """``bound``, whose calls are told to functions of their ``Run``; ``x.with_listeners`` makes it.
 
     ``on_start``, then ``on_first_chunk`` unless there is none, then either ``on_end`` or ``on_error``. A stream starts
@@ -102,20 +103,14 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
         on_error: Listener | None = None,
         name: str | None = None,
     ) -> None:
-        from .function import coerce_to_runnable
-
-        self.bound: Runnable[Any, Any, Any] = coerce_to_runnable(bound)
+        super().__init__(bound, name)
         self.on_start, self.on_first_chunk, self.on_end, self.on_error = (
             _checked(event, given)
             for event, given in zip(EVENTS, (on_start, on_first_chunk, on_end, on_error), strict=True)
         )
-        self.name = name
         self._awaits = any(map(_is_coroutine, (on_start, on_first_chunk, on_end, on_error)))
         self._two = {event for event in EVENTS if _takes_config(getattr(self, event))}
-        self._written = self.bound._written
         self._hops = self._awaits  # type: ignore[misc] # a worker thread cannot await
-        self._takes_fold = self.bound._takes_fold  # type: ignore[misc]
-        self._chunks_are = self.bound._chunks_are  # type: ignore[misc]
 
     def __repr__(self) -> str:
         listeners = ((event, getattr(self, event)) for event in EVENTS)
@@ -126,20 +121,8 @@ class RunnableListening(Runnable[Input, Output, Chunk]):
         ]
         return f"RunnableListening({', '.join([repr(self.bound), *shown])})"
 
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        return self.bound.get_name(suffix, name=name or self.name)
-
     def _parts(self, head: bool) -> list[Part]:
         return [("bound", self.bound, head)]
-
-    def collect(self, chunks: Iterable[Any]) -> Output:
-        return cast("Output", self.bound.collect(chunks))
-
-    def _collector(self, before: FoldFunction | None) -> FoldFunction:
-        return self.bound._collector(before)
-
-    def _empty(self) -> Any:
-        return self.bound._empty()
 
     # -- telling
 

@@ -165,9 +165,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     ) -> Iterator[Any]:
         if not self._written.is_sync or self._written.waits:
             return super().transform(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
-        return self._transformed(input, child_config(config), **kwargs)
+        return self._transformed(input, config, **kwargs)
 
     def _link(
         self,
@@ -181,7 +179,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         source = watched_source(self, input)
         if source is not input:
             owned[-1] = source
-        fold = fold or partial(fold_input, self)
+        config, fold = child_config(config), fold or partial(fold_input, self)
         if not self.ordered:
             return self._link_at_once(source, owned, config, fold, kwargs)
         turns = Turns(source, buffer_size(config))
@@ -249,9 +247,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
     ) -> AsyncIterator[Any]:
         if not self._written.is_async or self._written.waits:
             return super().atransform(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
-        return self._atransformed(input, child_config(config), **kwargs)
+        return self._atransformed(input, config, **kwargs)
 
     def _alink(
         self,
@@ -262,7 +258,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        fold = fold or partial(fold_input, self)
+        config, fold = child_config(config), fold or partial(fold_input, self)
         if not self.ordered:
             return self._alink_at_once(input, owned, config, fold, kwargs)
         turns = AsyncTurns(input, buffer_size(config), self, partial(note_source, self))

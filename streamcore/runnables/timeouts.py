@@ -16,6 +16,7 @@ from .base import Chunk, Input, Output, Runnable
 from .bridge.in_time import AsyncInTime, InTime, Watch, within
 from .config import checked, is_limited, seconds_or_none, unlimited
 from .folding import afolded, folded
+from .wrapping import Wrapping
 
 if TYPE_CHECKING:
     from .composing import FoldFunction
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["RunnableTimeout"]
 
 
-class RunnableTimeout(Runnable[Input, Output, Chunk]):
+class RunnableTimeout(Wrapping[Input, Output, Chunk]):
     """``bound``, whose calls raise ``StreamTimeout`` when a limit, in seconds, is over; ``x.with_timeout`` makes it.
 
     ``timeout`` runs from the call on. ``first_chunk_timeout`` and ``chunk_timeout`` run while the consumer waits for
@@ -46,17 +47,11 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         chunk_timeout: float | None = None,
         name: str | None = None,
     ) -> None:
-        from .function import coerce_to_runnable
-
-        self.bound: Runnable[Any, Any, Any] = coerce_to_runnable(bound)
+        super().__init__(bound, name)
         self.timeout = seconds_or_none("timeout", timeout)
         self.first_chunk_timeout = seconds_or_none("first_chunk_timeout", first_chunk_timeout)
         self.chunk_timeout = seconds_or_none("chunk_timeout", chunk_timeout)
-        self.name = name
         self._since: float | None = None  # when the call began, if that was before the limits are asked for
-        self._written = self.bound._written
-        self._takes_fold = self.bound._takes_fold  # type: ignore[misc]
-        self._chunks_are = self.bound._chunks_are  # type: ignore[misc]
 
     def __repr__(self) -> str:
         shown = [repr(self.bound)]
@@ -66,9 +61,6 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         shown += [f"{key}={getattr(self, key)!r}" for key in keys if getattr(self, key) is not None]
         return f"RunnableTimeout({', '.join(shown)})"
 
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        return super().get_name(suffix, name=name or self.name or self.bound.get_name())
-
     def _parts(self, head: bool) -> list[Part]:
         return [("within", self.bound, head)]
 
@@ -76,15 +68,6 @@ class RunnableTimeout(Runnable[Input, Output, Chunk]):
         keys = ("timeout", "first_chunk_timeout", "chunk_timeout")
         limits = [f"{key} {getattr(self, key)!r} s" for key in keys if getattr(self, key) is not None]
         return [*limits, "in sync calls in a thread"]
-
-    def collect(self, chunks: Iterable[Any]) -> Output:
-        return cast("Output", self.bound.collect(chunks))
-
-    def _collector(self, before: FoldFunction | None) -> FoldFunction:
-        return self.bound._collector(before)
-
-    def _empty(self) -> Any:
-        return self.bound._empty()
 
     # -- the limits of a call
 

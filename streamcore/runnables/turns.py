@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from threading import Condition, RLock
 from typing import Any
 
 from .addable import AddableDict
+from .bridge.changes import Changes
 
 __all__ = ["Branch", "Side", "Turns"]
 
@@ -65,10 +65,10 @@ class Side:
 
     def close(self) -> None:
         """It counts no more."""
-        with self.turns.lock:
+        with self.turns.changes.lock:
             self.open = False
             self.held.clear()
-            self.turns.tell()
+            self.turns.changes.tell()
 
 
 class Turns:
@@ -76,9 +76,7 @@ class Turns:
 
     def __init__(self, source: Iterator[Any] | None, capacity: int, *, first_goes_on: bool = False) -> None:
         self.branches: list[Branch] = []
-        self.lock = RLock()
-        self._changed = Condition(self.lock)
-        self._waiting = 0  # threads
+        self.changes = Changes()
         self._source = source
         self._capacity = capacity
         self._first_goes_on = first_goes_on
@@ -93,19 +91,6 @@ class Turns:
         side = None if self._source is None else Side(self)
         self.branches.append(Branch(key, side, waits and side is not None))
         return self.branches[-1]
-
-    def _wait(self) -> None:
-        """Until something has changed; under the lock, as ``tell``."""
-        self._waiting += 1
-        try:
-            self._changed.wait()
-        finally:
-            self._waiting -= 1
-
-    def tell(self) -> None:
-        """Something has changed."""
-        if self._waiting:
-            self._changed.notify_all()
 
     # -- the consumer's side
 
@@ -137,13 +122,13 @@ class Turns:
             self._end()
 
     def _end(self) -> None:
-        with self.lock:
+        with self.changes.lock:
             self._ended = True
             for branch in self.branches:
                 if branch.side is not None:
                     branch.side.open = False
                     branch.side.held.clear()
-            self.tell()
+            self.changes.tell()
 
     def _go(self, branch: Branch) -> bool:
         """One step on the turn of ``branch``; whether it has had its turn."""
@@ -151,9 +136,9 @@ class Turns:
             assert branch.side is not None
             if not branch.side.open:
                 return self._advance(branch)
-            with self.lock:
+            with self.changes.lock:
                 while self._fetching:
-                    self._wait()
+                    self.changes.wait()
                 full = self._first_full(branch.side)
             if full is None:
                 self._fetch(branch.side)
@@ -164,9 +149,9 @@ class Turns:
 
     def _advance(self, branch: Branch) -> bool:
         """Pull one chunk of ``branch``; errors are kept for the consumer."""
-        with self.lock:
+        with self.changes.lock:
             while branch.busy:
-                self._wait()
+                self.changes.wait()
             if branch.over:
                 return True
             branch.busy = True
@@ -182,14 +167,14 @@ class Turns:
             if error is not self._error and self._failed is None:
                 self._failed = error
         finally:
-            with self.lock:
+            with self.changes.lock:
                 branch.busy = False
                 if over:
                     branch.over = True
                     if branch.side is not None:
                         branch.side.open = False
                         branch.side.held.clear()
-                self.tell()
+                self.changes.tell()
         return True
 
     # -- the branches' side
@@ -197,23 +182,23 @@ class Turns:
     def take(self, side: Side) -> Any:
         """The next chunk of the input for ``side``."""
         while True:
-            with self.lock:
+            with self.changes.lock:
                 if side.held:
                     chunk = side.held.popleft()
-                    self.tell()
+                    self.changes.tell()
                     return chunk
                 if self._failed is not None:  # it has been pulled from within this one
                     raise self._failed
                 if self._ended or not side.open:
                     break
                 if self._fetching:
-                    self._wait()
+                    self.changes.wait()
                     continue
                 full = self._first_full(side)
                 if full is None:
                     self._fetching = True
                 elif full.busy:
-                    self._wait()
+                    self.changes.wait()
                     continue
                 else:
                     side.advancing = True
@@ -239,7 +224,7 @@ class Turns:
         return None
 
     def _fetch(self, side: Side) -> None:
-        with self.lock:
+        with self.changes.lock:
             self._fetching = True
         self._pull(side)
 
@@ -256,7 +241,7 @@ class Turns:
         except Exception as failure:  # noqa: BLE001 - reaches each branch at its place
             error = failure
         finally:
-            with self.lock:
+            with self.changes.lock:
                 self._fetching = False
                 if not came:
                     self._ended = True
@@ -265,4 +250,4 @@ class Turns:
                     for branch in self.branches:
                         if branch.side is not None and branch.side.open:
                             branch.side.held.append(chunk)
-                self.tell()
+                self.changes.tell()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 from ..._shared.async_ends import ABROAD
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
 
-__all__ = ["CANCELLED", "Home", "needed_loop"]
+__all__ = ["CANCELLED", "Home", "ended", "needed_loop"]
 
 CANCELLED = "a task of the stream was cancelled, and not by the stream"
 
@@ -22,6 +23,22 @@ def needed_loop(of: object) -> AbstractEventLoop:
     if loop is None:
         raise RuntimeError(f"{of if isinstance(of, str) else repr(of)} needs a running asyncio event loop")
     return loop
+
+
+async def ended(tasks: Collection[Task[Any]]) -> BaseException | None:
+    """Wait until all ``tasks`` have ended; gives the cancellation that came meanwhile, which is put off until then."""
+    import asyncio
+
+    cancelled: BaseException | None = None
+    while any(not task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    try:
+        return cancelled
+    finally:
+        del cancelled  # its traceback holds this frame
 
 
 class Home:

@@ -16,7 +16,7 @@ from ..._backend import Channel, async_closing_iterator, closing_iterator
 from ..._shared.notes import note_failure
 from .ahead import Ahead
 from .blocks import Blocks, most_in_hand
-from .home import CANCELLED, Home
+from .home import CANCELLED, Home, ended
 from .inbox import LoopInbox, ThreadInbox
 from .worker import new_channel, raise_first, start_worker
 
@@ -143,8 +143,6 @@ class _Reading:
 
         assert home.loop is not None
         self._home = home
-
-        self._wait = asyncio.wait
         self._cancelled = asyncio.CancelledError
         self._begun = self._closing = False
         self._failure: BaseException | None = None
@@ -189,19 +187,15 @@ class _Reading:
             self._task.cancel()
 
     async def stop(self) -> None:
-        cancelled: BaseException | None = None
         abroad = self._home.is_abroad()
         if abroad and not self._home.is_gone():  # the task closes the source, when its loop runs
             assert self._home.loop is not None
             self._home.loop.call_soon_threadsafe(self._stop)
             return
+        cancelled: BaseException | None = None
         if not abroad:
             self._stop()
-        while not abroad and not self._task.done():
-            try:
-                await self._wait([self._task])
-            except self._cancelled as error:  # put off until the source is closed
-                cancelled = error
+            cancelled = await ended((self._task,))
         if not self._begun:  # cancelled before its first step, by the end of the loop
             self._begun = True
             await _aclose(self._source)

@@ -103,8 +103,11 @@ def raise_first(*errors: BaseException | None) -> None:
     there = [error for error in errors if error is not None]
     for other in there[1:]:
         note_failure(there[0], "closing the stream", other)
-    if there:
-        raise there[0]
+    try:
+        if there:
+            raise there[0]
+    finally:
+        del errors, there  # the traceback of the error holds this frame
 
 
 def _close_sync(iterator: object) -> BaseException | None:
