@@ -9,6 +9,7 @@ from .._backend import async_closing_iterator, closing_iterator, surrounding
 from .base import Chunk, Input, Output, Runnable
 from .config import NOTHING, Checked, checked, child_config, is_limited, merge_configs
 from .folding import afolded, checked_fold, fold_as, folded
+from .wrapping import Wrapping
 
 if TYPE_CHECKING:
     from .._backend import Step
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RunnableBinding"]
 
 
-class RunnableBinding(Runnable[Input, Output, Chunk]):
+class RunnableBinding(Wrapping[Input, Output, Chunk]):
     """``bound``, called with ``kwargs`` and ``config``, its chunks folded by ``fold``.
 
     Keyword arguments of a call win over ``kwargs``, its config is merged over ``config``. A binding of a binding is one
@@ -45,16 +46,14 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
             fold = bound.fold if fold is None else fold
             name = bound.name if name is None else name
             bound = bound.bound
-        self.bound: Runnable[Any, Any, Any] = bound
+        super().__init__(bound, name)
         self.kwargs: dict[str, Any] = kwargs
         self.config: RunnableConfig = config
         self.fold: Fold | None = fold
-        self.name = name
-        self._written = bound._written
         self._closes_input = bound._closes_input  # type: ignore[misc]
         self._notes_source = bound._notes_source  # type: ignore[misc]
-        self._takes_fold = bound._takes_fold  # type: ignore[misc]
-        self._chunks_are = bound._chunks_are if fold is None else "items"  # type: ignore[misc]
+        if fold is not None:
+            self._chunks_are = "items"  # type: ignore[misc]
         if is_limited(config):  # then it is a RunnableTimeout
             self._hops = self._notes_source = True  # type: ignore[misc]
             self._closes_input = False  # type: ignore[misc]
@@ -79,9 +78,6 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         shown = [f"{key}={getattr(self, key)!r}" for key in ("kwargs", "config") if getattr(self, key)]
         return [*shown, "in sync calls in a thread"] if limited else shown
 
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        return super().get_name(suffix, name=name or self.name or self.bound.get_name())
-
     def _config(self, config: RunnableConfig | None) -> RunnableConfig | None:
         if not self.config:
             return config
@@ -95,9 +91,6 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
 
     def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {**self.kwargs, **kwargs} if self.kwargs else kwargs
-
-    def _empty(self) -> Any:
-        return self.bound._empty()
 
     def _step(self, **kwargs: Any) -> Step | None:
         step = None if self._hops else self.bound._step(**self._kwargs(kwargs))
@@ -138,11 +131,11 @@ class RunnableBinding(Runnable[Input, Output, Chunk]):
         return owned[-1]  # type: ignore[no-any-return]
 
     def _collector(self, before: Callable[[Iterable[Any]], Any] | None) -> Callable[[Iterable[Any]], Any]:
-        return self.bound._collector(before) if self.fold is None else self.collect
+        return super()._collector(before) if self.fold is None else self.collect
 
     def collect(self, chunks: Iterable[Any]) -> Output:
         if self.fold is None:
-            return cast("Output", self.bound.collect(chunks))
+            return super().collect(chunks)
         return cast("Output", fold_as(self.fold, chunks, self.__repr__, self._empty))
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:

@@ -11,7 +11,7 @@ from ..._backend import Channel
 from ...errors import ChannelClosed
 from ..config import DEFAULT_BUFFER_BYTES
 from .ahead import Ahead
-from .home import CANCELLED
+from .home import CANCELLED, ended
 from .worker import new_channel, raise_first
 
 __all__ = ["AsyncFeed", "feed_from_async"]
@@ -77,16 +77,11 @@ class AsyncFeed(Generic[T]):
     async def aclose(self) -> None:
         """``close``, and return when the source is closed; raises what its closing raised."""
         self._channel.close(FeedClosed("the stream was closed"))
-        cancelled: asyncio.CancelledError | None = None
         if asyncio._get_running_loop() is not self._loop and self._started:  # its task closes the source
             self.close()
             return
         self._cancel()
-        while self._task is not None and not self._task.done():
-            try:
-                await asyncio.wait([self._task])
-            except asyncio.CancelledError as error:
-                cancelled = error
+        cancelled = None if self._task is None else await ended((self._task,))
         if not self._pulling:  # no task, or one that was cancelled before its first step
             await self._close_source()
         failure, self._failure = self._failure, None
