@@ -145,7 +145,10 @@ class AsyncTurns:
         finally:
             self.error = None  # no cycle through its traceback
             self.ended = True
-            await self._stop()
+            try:
+                await self._stop()
+            finally:
+                self.branches = []  # they know this, by their sides
 
     async def _go(self, branch: AsyncBranch) -> AsyncBranch | None:
         """One step on the turn of ``branch``; gives the branch whose pull came to its end, if one did."""

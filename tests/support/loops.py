@@ -55,13 +55,13 @@ def in_thread(function, *args):
     return result
 
 
-def run_script(script, backend):
+def run_script(script, backend, seconds=LONG):
     assert backend.View  # skips where the extensions are not built, before the script would fail
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=LONG,
+        timeout=seconds,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "STREAMCORE_BACKEND": backend.name},
     )

@@ -15,7 +15,7 @@ cdef class Budget:
     cdef size_t items  # in the channels, and in the hands of those who took them last
     cdef size_t bytes  # the same
     cdef bint armed  # the producer that draws for all waits
-    cdef object source  # its channel, once that has joined
+    cdef object source  # a weak reference to its channel, once that has joined: that one holds the budget
 
     cdef void add(self, size_t items, size_t bytes) noexcept
     cdef bint give(self, size_t items, size_t bytes) noexcept

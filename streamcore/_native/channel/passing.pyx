@@ -8,6 +8,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
+from weakref import ref
+
 from streamcore._native.cpython cimport Py_SET_SIZE
 from streamcore._native.channel.bounds cimport Budget, plain_weight, weight_of
 from streamcore._native.channel.waiting cimport (
@@ -112,10 +114,10 @@ cdef class Passing(Waiting):
 
         ``gated``: the producer here draws nothing more while the budget is spent.
         """
+        if gated:
+            budget.source = ref(self)
         self.budget = budget
         self.gated = gated
-        if gated:
-            budget.source = self
 
     cdef int _take_back(self) except -1:
         """Count no longer what the last get took: its taker comes for more."""
@@ -126,9 +128,10 @@ cdef class Passing(Waiting):
         bytes = self.lent_bytes
         self.lent_items = self.lent_bytes = 0
         SIDE_UNLOCK(&self.getters.lock)
-        if self.budget.give(items, bytes):
-            source = self.budget.source
-            source._ring(source.putters)
+        if self.budget.give(items, bytes) and self.budget.source is not None:
+            source = self.budget.source()
+            if source is not None:
+                source._ring(source.putters)
         return 0
 
     async def _wait_for_room(self):

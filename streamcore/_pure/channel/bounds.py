@@ -7,6 +7,8 @@ from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weakref import ref
+
     from .waiting import Waiting
 
 __all__ = ["Budget", "max_weight_of", "weight_of"]
@@ -69,7 +71,9 @@ class Budget:
         self._bytes = 0  # the same
         self._armed = False  # the producer that draws for all waits
         self._lock = threading.Lock()
-        self.source: Waiting[Any] | None = None  # its channel, once that has joined
+        self.source: ref[Waiting[Any]] | None = (
+            None  # its channel, once that has joined: that holds the budget
+        )
 
     def add(self, items: int, size: int) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import ref
 
 from .bounds import Budget, weight_of
 from .waiting import Waiting, forks
@@ -87,17 +88,19 @@ class Passing(Waiting[T]):
 
         ``gated``: the producer here draws nothing more while the budget is spent.
         """
+        if gated:
+            budget.source = ref(self)
         self._shared = budget
         self._gated = gated
-        if gated:
-            budget.source = self
 
     def _take_back(self, budget: Budget) -> None:
         """Count no longer what the last get took: its taker comes for more."""
         items, size = self._lent_items, self._lent_bytes
         self._lent_items = self._lent_bytes = 0
         if budget.give(items, size) and budget.source is not None:
-            budget.source._ring(budget.source._putters)
+            source = budget.source()
+            if source is not None:
+                source._ring(source._putters)
 
     async def _wait_for_room(self) -> None:
         """Until the next item may be drawn, for the bridge; raises on a closed channel."""

@@ -178,7 +178,10 @@ class _Reading:
                 error = failure
             else:
                 note_failure(error, f"closing {type(source).__name__}", failure)
-        channel.close(error)
+        try:
+            channel.close(error)
+        finally:
+            error = None  # its traceback holds this frame
 
     def _stop(self) -> None:
         self._channel.close()
