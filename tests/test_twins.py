@@ -347,6 +347,23 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(1, 2),
         ),
     ),
+    "SharedSource": Row(
+        lambda backend: (iter([1, 2]), 4, 0, False),
+        (
+            lambda made, backend: made(),
+            lambda made, backend: made(1, 4, 0, False),
+            lambda made, backend: made([1], 4, 0, False),
+            lambda made, backend: made(iter([1]), "4", 0, False),
+        ),
+    ),
+    "SharedStream": Row(
+        lambda backend: (backend.SharedSource(iter([1, 2]), 4, 0, False),),
+        (
+            lambda made, backend: made(),
+            lambda made, backend: made(None),
+            lambda made, backend: made(iter([1])),
+        ),
+    ),
     "surrounding": row(bad=(lambda made, backend: made(1), lambda made, backend: made(1, 2))),
     "flat_iterator": Row(
         lambda backend: (iter([[1], [2]]), [nothing()]),

@@ -14,7 +14,7 @@ from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from .._backend import Stream, async_closing_iterator, closing_iterator
+from .._backend import SharedStream, Stream, async_closing_iterator, closing_iterator
 from .._shared.limits import is_limit
 from .._shared.notes import PREFIX, is_placed, place
 
@@ -35,6 +35,11 @@ NOTHING: tuple[Iterable[Any], ...] = ((), [], "", "\u0100", b"", bytearray(), ra
 SAFE = frozenset(type(iter(nothing)) for nothing in NOTHING)
 
 
+def _speaks(iterator: object) -> bool:
+    """Whether what it raises has been noted in there."""
+    return isinstance(iterator, (Stream, async_closing_iterator)) and not isinstance(iterator, SharedStream)
+
+
 class Link:
     """What a stage gave, by which its frames are told from those of the others.
 
@@ -48,7 +53,7 @@ class Link:
         self.whose = id(iterator)
         self.frame: FrameType | None = None
         self.code: CodeType | None = None
-        self.speaks = speaks or isinstance(iterator, (Stream, async_closing_iterator))
+        self.speaks = speaks or _speaks(iterator)
         """Whether the stage's own errors bear notes of it when they come out."""
         for kind in ("gi", "ag"):
             code = getattr(iterator, f"{kind}_code", None)
@@ -180,6 +185,6 @@ def note_source(stage: object, error: BaseException) -> None:
 
 def watched_source(stage: object, source: Iterator[Any]) -> Iterator[Any]:
     """``source``, whose errors are noted as such."""
-    if type(source) in SAFE or isinstance(source, Stream):  # what is in a stream has been noted in there
+    if type(source) in SAFE or _speaks(source):
         return source
     return closing_iterator(source, (source,), partial(note_source, stage))

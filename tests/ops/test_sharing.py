@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from loops import LONG, in_thread, run, turns
 from recorder import AsyncSource, Source, listed
 
-from streamcore import ops
+from streamcore import RunnableGenerator, ops
 
 END = object()
 SIDES = {"sync": Source, "async": AsyncSource}
@@ -81,6 +81,14 @@ def test_one_that_is_too_far_ahead_gets_an_error_and_may_pull_again():
         assert next(fast) == buffer
         slow.close()
         assert [next(fast) for _ in range(100)] == list(range(buffer + 1, buffer + 101))
+
+
+def test_an_error_of_the_source_is_not_blamed_on_the_stage_that_reads_a_stream():
+    for stage in RunnableGenerator(lambda chunks: (chunk for chunk in chunks)), ops.map(abs), ops.group(2):
+        for chain in stage, stage | ops.take(3):
+            with pytest.raises(ValueError, match="invalid literal") as caught:
+                list(chain.transform(ops.tee(map(int, "1a"))[0]))
+            assert caught.value.__notes__ == [f"in the source of {stage!r}"]
 
 
 def test_in_threads_it_may_wait():

@@ -92,6 +92,12 @@ def flattening(backend: Any, box: Box) -> Any:
     return backend.flat_iterator(source, [source], "flat")
 
 
+def shared(backend: Any, box: Box, items: list[int]) -> Any:
+    source = backend.SharedSource(Values(box, items), 8, 1, False)
+    box.other = backend.SharedStream(source)  # open all the time
+    return source
+
+
 SURROUND = special("surround", lambda stream: stream.surround({"tags": ["a"]}))
 
 
@@ -209,11 +215,36 @@ CLASSES: list[Native] = [
             "second.__next__",
         ),
     ),
+    Native(
+        "SharedStream",
+        "SharedStream",
+        lambda backend, box: backend.SharedStream(shared(backend, box, [1, 2, 3])),
+        STREAM,
+        look=lambda stream: None,
+        rest=stream_rest,
+        callbacks=("source.__next__", "source.close", "source.__del__"),
+        inside=("close",),  # a pull from another thread waits for the one under way
+    ),
+    Native(
+        "SharedSource",
+        "SharedSource",
+        lambda backend, box: shared(backend, box, [1, 2, 3]),
+        (
+            method("keep"),
+            method("let_go"),
+            method("end"),
+            special("end: twice", lambda s: (s.end(), s.end())),
+        ),
+        look=lambda source: None,
+        rest=lambda source: source.end(),
+        callbacks=("source.close", "source.__del__"),
+    ),
     async_stream("async_closing_iterator", async_closing),
     async_stream("async_closing_iterator of blocks", async_blocks),
 ]
 
 PARTS = {
+    "Place": "SharedStream",
     "Level": "closing_iterator",
     "Stream": "closing_iterator",
     "Pull": "async_closing_iterator",

@@ -25,6 +25,7 @@ class Box:
     def __init__(self) -> None:
         self.backend: Any = None
         self.subject: Any = None
+        self.other: Any = None  # what lives as long
         self.running: Any = None  # the iterator that a call made and drives
         self.hooks: dict[str, Callable[[], None]] = {}
 
