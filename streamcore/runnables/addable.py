@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable
 from functools import reduce
 from operator import add as plus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = ["AddableDict", "aadd", "add"]
 
@@ -43,17 +43,17 @@ def _sum(first: dict[Any, Any], second: dict[Any, Any]) -> AddableDict[Any, Any]
     return total
 
 
-def add(chunks: Iterable[Any]) -> Any:
+def add(chunks: Iterable[Value]) -> Value | None:
     """The sum of ``chunks`` by ``+``, None if there are none; text and bytes in linear time."""
-    held = list(chunks)
+    held: list[Any] = list(chunks)
     if not held:
         return None
     for kind, nothing in ((str, ""), (bytes, b"")):
         if all(type(chunk) is kind for chunk in held):
-            return nothing.join(held)
-    return reduce(plus, held)
+            return cast("Value", nothing.join(held))
+    return cast("Value", reduce(plus, held))
 
 
-async def aadd(chunks: AsyncIterable[Any]) -> Any:
+async def aadd(chunks: AsyncIterable[Value]) -> Value | None:
     """``add`` for an async stream."""
     return add([chunk async for chunk in chunks])

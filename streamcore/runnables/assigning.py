@@ -107,21 +107,25 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
             note_stage(error, (self,), 0)
             raise
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         if config is not None and is_limited(config):
             return self._in_time().invoke(input, config, **kwargs)
         return AddableDict({**self._taken(input), **self.mapper.invoke(input, config, **kwargs)})
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
         return AddableDict({**self._taken(input), **await self.mapper.ainvoke(input, config, **kwargs)})
 
     # -- streams
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -134,7 +138,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
 
     def transform(
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
+    ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
         return self._transformed(input, config, **kwargs)
@@ -163,7 +167,9 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
         owned.append(output)
         return output
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -176,7 +182,7 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
 
     def atransform(
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async:
             return super().atransform(input, config, **kwargs)
         return self._atransformed(input, config, **kwargs)

@@ -46,11 +46,12 @@ from .folding import afolded, fold, fold_input, folded
 from .written import METHODS, Written
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Literal, Unpack, overload
 
     from .._backend import Step
+    from .addable import AddableDict
     from .binding import RunnableBinding
-    from .composing import Chunk, Composing, Fold, FoldFunction, Input, NoMore, Output
+    from .composing import Chunk, Composing, Fold, FoldFunction, Given, Input, Made, NoMore, Output
     from .config import RunnableConfig
     from .describing import Part
     from .each import RunnableEach
@@ -117,9 +118,10 @@ class Runnable(Composing[Input, Output, Chunk]):
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, parameters):
-            # the third parameter is the second where it is left out; TypeVar defaults need Python 3.13
-            if isinstance(parameters, tuple) and len(parameters) == 2 and len(cls.__parameters__) == 3:
-                parameters = (*parameters, parameters[1])
+            # a chunk is the whole where its type is left out; TypeVar defaults need Python 3.13
+            given = parameters if isinstance(parameters, tuple) else (parameters,)
+            if cls.__parameters__[-1:] == (Chunk,) and len(given) == len(cls.__parameters__) - 1:
+                parameters = (*given, given[-1])
             return super().__class_getitem__(parameters)
 
     # -- the name in errors, notes and describe()
@@ -326,6 +328,27 @@ class Runnable(Composing[Input, Output, Chunk]):
 
         return batch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def batch_as_completed(
+            self,
+            inputs: Iterable[Input],
+            config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+            *,
+            return_exceptions: Literal[False] = False,
+            **kwargs: Any,
+        ) -> Iterator[tuple[int, Output]]: ...
+        @overload
+        def batch_as_completed(
+            self,
+            inputs: Iterable[Input],
+            config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+            *,
+            return_exceptions: bool,
+            **kwargs: Any,
+        ) -> Iterator[tuple[int, Output | Exception]]: ...
+
     def batch_as_completed(
         self,
         inputs: Iterable[Input],
@@ -438,6 +461,27 @@ class Runnable(Composing[Input, Output, Chunk]):
         from .batching.in_tasks import abatch
 
         return await abatch(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def abatch_as_completed(
+            self,
+            inputs: Iterable[Input],
+            config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+            *,
+            return_exceptions: Literal[False] = False,
+            **kwargs: Any,
+        ) -> AsyncIterator[tuple[int, Output]]: ...
+        @overload
+        def abatch_as_completed(
+            self,
+            inputs: Iterable[Input],
+            config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+            *,
+            return_exceptions: bool,
+            **kwargs: Any,
+        ) -> AsyncIterator[tuple[int, Output | Exception]]: ...
 
     def abatch_as_completed(
         self,
@@ -576,6 +620,21 @@ class Runnable(Composing[Input, Output, Chunk]):
 
         return RunnableTimeout(self)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def with_types(
+            self, *, input_type: type[Given], output_type: type[Made]
+        ) -> Runnable[Given, Made, Chunk]: ...
+        @overload
+        def with_types(self, *, input_type: type[Given]) -> Runnable[Given, Output, Chunk]: ...
+        @overload
+        def with_types(self, *, output_type: type[Made]) -> Runnable[Input, Made, Chunk]: ...
+        @overload
+        def with_types(
+            self, *, input_type: Any = None, output_type: Any = None
+        ) -> Runnable[Any, Any, Any]: ...
+
     def with_types(self, *, input_type: Any = None, output_type: Any = None) -> Runnable[Any, Any, Any]:
         """This very one; for type checkers another."""
         return self
@@ -586,12 +645,21 @@ class Runnable(Composing[Input, Output, Chunk]):
 
         return RunnableEach(self)
 
-    def assign(self, **runnables: Any) -> RunnableSequence[Input, Any, Any]:
+    def assign(self, **runnables: Any) -> RunnableSequence[Input, dict[str, Any], AddableDict[str, Any]]:
         """The output, mappings, with keys that ``runnables`` make of it; see ``RunnableAssign``."""
         from .assigning import RunnableAssign
         from .parallel import RunnableParallel
 
         return self.pipe(RunnableAssign(RunnableParallel(**runnables)))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def pick(self, keys: str) -> RunnableSequence[Input, Any, Any]: ...
+        @overload
+        def pick(
+            self, keys: list[str] | tuple[str, ...]
+        ) -> RunnableSequence[Input, AddableDict[str, Any], AddableDict[str, Any]]: ...
 
     def pick(self, keys: Any) -> RunnableSequence[Input, Any, Any]:
         """The value of one key of the output, or a dict of those of a list of keys, as they stream."""

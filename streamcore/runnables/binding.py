@@ -13,7 +13,7 @@ from .wrapping import Wrapping
 
 if TYPE_CHECKING:
     from .._backend import Step
-    from .composing import Fold, FoldFunction
+    from .composing import Fold, FoldFunction, Stage
     from .config import RunnableConfig
     from .describing import Part
 
@@ -29,7 +29,7 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
 
     def __init__(
         self,
-        bound: Any,
+        bound: Stage[Input, Output, Chunk],
         kwargs: Mapping[str, Any] | None = None,
         config: RunnableConfig | None = None,
         *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .base import Runnable
+from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
 from .config import checked, is_limited
 from .function import coerce_to_runnable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["RouterRunnable", "RunnableBranch"]
 
 
-class Choosing(Runnable[Any, Any, Any]):
+class Choosing(Runnable[Input, Output, Chunk]):
     """Waits for its whole input, chooses by it, and is then what it chose."""
 
     _choices: tuple[Runnable[Any, Any], ...]
@@ -47,16 +47,16 @@ class Choosing(Runnable[Any, Any, Any]):
             return first.collect(chunks)
         return super().collect(chunks)
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
         if config is not None and is_limited(config):
             return self._in_time().invoke(input, config, **kwargs)
         chosen, input = self._choose(input, config)
-        return chosen.invoke(input, config, **kwargs)
+        return chosen.invoke(input, config, **kwargs)  # type: ignore[no-any-return]
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -67,16 +67,16 @@ class Choosing(Runnable[Any, Any, Any]):
         chosen, input = self._choose(input, config)
         yield from chosen.stream(input, config, **kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         config = checked(config)
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
         chosen, input = await self._achoose(input, config)
-        return await chosen.ainvoke(input, config, **kwargs)
+        return await chosen.ainvoke(input, config, **kwargs)  # type: ignore[no-any-return]
 
     async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]:
         config = checked(config)
         if is_limited(config):
             stream = self._in_time().astream(input, config, **kwargs)
@@ -88,7 +88,7 @@ class Choosing(Runnable[Any, Any, Any]):
                 yield chunk
 
 
-class RunnableBranch(Choosing):
+class RunnableBranch(Choosing[Input, Output, Chunk]):
     """``RunnableBranch((condition, a), ..., default)``: the first one whose condition is true, else ``default``.
 
     Conditions are called in order, each at most once, with the whole input; what is chosen streams.
@@ -133,7 +133,7 @@ class RunnableBranch(Choosing):
         return self.default, input
 
 
-class RouterRunnable(Choosing):
+class RouterRunnable(Choosing[Any, Output, Chunk]):
     """The Runnable of a key: takes ``{"key": ..., "input": ...}``. An unknown key is a ValueError, before any runs."""
 
     def __init__(self, runnables: Mapping[str, Any]) -> None:

@@ -5,7 +5,16 @@ Which of the two a class does, no annotation says: so a neighbour fits if it tak
 read this; there is no module of this name at run time.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Generic, Literal, Protocol, overload
 
 from typing_extensions import TypedDict, TypeVar
@@ -13,6 +22,7 @@ from typing_extensions import TypedDict, TypeVar
 from .addable import AddableDict
 from .base import Runnable
 from .config import RunnableConfig
+from .function import RunnableLambda
 from .sequence import RunnableSequence
 
 Input = TypeVar("Input", contravariant=True, default=Any)
@@ -20,7 +30,9 @@ Output = TypeVar("Output", covariant=True, default=Any)
 Chunk = TypeVar("Chunk", covariant=True, default=Output)
 # What a function is given: bound to Any, so that pyright takes the parameter of a lambda for Any and not for object.
 Given = TypeVar("Given", bound=Any)
-Made = TypeVar("Made")
+Same = TypeVar("Same", default=Any)
+"""What passes through."""
+Made = TypeVar("Made", default=Any)
 Part = TypeVar("Part")
 Folded = TypeVar("Folded")
 In = TypeVar("In", contravariant=True)
@@ -56,10 +68,39 @@ class Foreign(Protocol):
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Any: ...
     def transform(self, input: Any, config: Any = None, **kwargs: Any) -> Any: ...
 
+Stage = Runnable[Input, Output, Chunk] | Foreign | Callable[..., Any] | Mapping[str, Any]
+"""What ``coerce_to_runnable`` takes."""
+
 class Named(Foreign, Protocol):
     """One of LangChain. Without a method that ours have not, ``|`` would take every wrong neighbour for foreign."""
 
     def get_input_schema(self, config: Any = None) -> Any: ...
+
+class Decorator(Protocol):
+    """What ``runnable(name=...)`` gives."""
+
+    @overload
+    def __call__(
+        self,
+        func: Callable[[Given], Generator[Made, Any, Any]] | Callable[[Given], AsyncGenerator[Made, Any]],
+        /,
+    ) -> RunnableLambda[Given, Made, Made]: ...
+    @overload
+    def __call__(
+        self, func: Callable[[Given], Iterator[Any]] | Callable[[Given], AsyncIterator[Any]], /
+    ) -> RunnableLambda[Given, Any, Any]: ...
+    @overload
+    def __call__(
+        self, func: Callable[[Given], Runnable[Given, Made, Part]], /
+    ) -> RunnableLambda[Given, Made, Part]: ...
+    @overload
+    def __call__(
+        self, func: Callable[[Given], Coroutine[Any, Any, Made]], /
+    ) -> RunnableLambda[Given, Made, Made]: ...
+    @overload
+    def __call__(
+        self, func: Callable[[Given], Made] | Callable[[Given, RunnableConfig], Made], /
+    ) -> RunnableLambda[Given, Made, Made]: ...
 
 class Composing(Generic[Input, Output, Chunk]):
     """The part of ``Runnable`` that puts stages in a row."""

@@ -8,7 +8,7 @@ from .base import Runnable
 from .config import is_limited
 
 if TYPE_CHECKING:
-    from .composing import Given, Made
+    from .composing import Given, Made, Stage
     from .config import RunnableConfig
     from .describing import Part
 else:
@@ -20,10 +20,10 @@ else:
 __all__ = ["RunnableEach"]
 
 
-class RunnableEach(Runnable["list[Given]", "list[Made]", "list[Made]"]):
+class RunnableEach(Runnable[list[Given], list[Made], list[Made]]):
     """``bound`` for each input of a list, through its ``batch``: a list in, a list out. ``x.map()`` makes it."""
 
-    def __init__(self, bound: Any) -> None:
+    def __init__(self, bound: Stage[Given, Made, Any]) -> None:
         from .function import coerce_to_runnable
 
         self.bound: Runnable[Any, Any] = coerce_to_runnable(bound)

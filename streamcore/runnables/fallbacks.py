@@ -11,6 +11,7 @@ from .base import Chunk, Input, Output, Runnable
 from .batching.job import Call, Inputs
 
 if TYPE_CHECKING:
+    from .composing import Stage
     from .describing import Part
 
 __all__ = ["RunnableWithFallbacks"]
@@ -29,7 +30,7 @@ class RunnableWithFallbacks(Attempting[Input, Output, Chunk]):
 
     def __init__(
         self,
-        runnable: Any,
+        runnable: Stage[Input, Output, Chunk],
         fallbacks: Iterable[Any],
         *,
         exceptions_to_handle: Any = (Exception,),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
     from typing import Unpack, overload
 
-    from .composing import Fold, Folded, FoldFunction, Foreign, FunctionOptions, Given, Made, Part
+    from .composing import Decorator, Fold, Folded, FoldFunction, Foreign, FunctionOptions, Given, Made, Part
     from .config import RunnableConfig
     from .parallel import RunnableParallel
 
@@ -440,6 +440,32 @@ def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
         "expected a Runnable, a callable, a mapping or an object with invoke, stream and transform, "
         f"got {type(thing).__name__}"
     )
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def runnable(
+        func: Callable[[Given], Generator[Made, Any, Any]] | Callable[[Given], AsyncGenerator[Made, Any]], /
+    ) -> RunnableLambda[Given, Made, Made]: ...
+    @overload
+    def runnable(
+        func: Callable[[Given], Iterator[Any]] | Callable[[Given], AsyncIterator[Any]], /
+    ) -> RunnableLambda[Given, Any, Any]: ...
+    @overload
+    def runnable(
+        func: Callable[[Given], Runnable[Given, Made, Part]], /
+    ) -> RunnableLambda[Given, Made, Part]: ...
+    @overload
+    def runnable(
+        func: Callable[[Given], Coroutine[Any, Any, Made]], /
+    ) -> RunnableLambda[Given, Made, Made]: ...
+    @overload
+    def runnable(
+        func: Callable[[Given], Made] | Callable[[Given, RunnableConfig], Made], /
+    ) -> RunnableLambda[Given, Made, Made]: ...
+    @overload
+    def runnable(*, name: str | None = None, fold: Fold | None = None) -> Decorator: ...
 
 
 def runnable(func: Any = None, /, *, name: str | None = None, fold: Fold | None = None) -> Any:

@@ -18,7 +18,7 @@ from .surrounding import asurrounded, surrounded
 from .wrapping import Wrapping
 
 if TYPE_CHECKING:
-    from .composing import FoldFunction
+    from .composing import FoldFunction, Stage
     from .config import RunnableConfig
     from .describing import Part
 
@@ -95,7 +95,7 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
 
     def __init__(
         self,
-        bound: Any,
+        bound: Stage[Input, Output, Chunk],
         *,
         on_start: Listener | None = None,
         on_first_chunk: Listener | None = None,

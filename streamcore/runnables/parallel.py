@@ -11,7 +11,7 @@ from .addable import AddableDict
 from .async_at_once import AsyncSharedInput, async_at_once
 from .async_turns import AsyncTurns
 from .at_once import SharedInput, at_once
-from .base import Runnable
+from .base import Input, Runnable
 from .batching.in_tasks import abatch
 from .batching.in_threads import batch
 from .bridge.ahead import buffer_size
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["RunnableMap", "RunnableParallel"]
 
 
-class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
+class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"]):
     """Each branch on the same input: ``RunnableParallel(a=..., b=...)``, or of a mapping.
 
     ``invoke`` runs the branches at once, in threads or tasks, within ``max_concurrency``, and gives a dict of all keys.
@@ -115,7 +115,7 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
 
     # -- invoke
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -124,7 +124,9 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         outputs = batch(call, list(self.branches.values()), child_config(config))
         return AddableDict(zip(self.branches, outputs, strict=True))
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
         needed_loop(self)
@@ -134,7 +136,9 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
 
     # -- sync streams
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+    def stream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -161,8 +165,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         return closing_iterator(output, (*owned, output))
 
     def transform(
-        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
+        self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync or self._written.waits:
             return super().transform(input, config, **kwargs)
         return self._transformed(input, config, **kwargs)
@@ -211,7 +215,9 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
 
     # -- async streams
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
         if config is not None and is_limited(config):
@@ -243,8 +249,8 @@ class RunnableParallel(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"])
         return async_closing_iterator(output, (*owned, output))
 
     def atransform(
-        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+        self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async or self._written.waits:
             return super().atransform(input, config, **kwargs)
         return self._atransformed(input, config, **kwargs)

@@ -19,8 +19,12 @@ from .written import ASYNC, METHODS, Written
 if TYPE_CHECKING:
     from .._backend import Step
     from .assigning import RunnableAssign
-    from .composing import FoldFunction
+    from .composing import FoldFunction, Same
     from .config import RunnableConfig
+else:
+    from typing import TypeVar
+
+    Same = TypeVar("Same")
 
 __all__ = ["RunnablePassthrough", "RunnablePick"]
 
@@ -53,11 +57,11 @@ class _Assign:
     """``assign`` of the class gives the stage alone, that of an object, which may have a tap, a chain of both."""
 
     def __get__(
-        self, stage: RunnablePassthrough | None, owner: type[RunnablePassthrough]
+        self, stage: RunnablePassthrough[Any] | None, owner: type[RunnablePassthrough[Any]]
     ) -> Callable[..., Any]:
         return partial(self._of, stage)
 
-    def _of(self, stage: RunnablePassthrough | None, /, **runnables: Any) -> Any:
+    def _of(self, stage: RunnablePassthrough[Any] | None, /, **runnables: Any) -> Any:
         from .assigning import RunnableAssign
         from .parallel import RunnableParallel
 
@@ -65,7 +69,7 @@ class _Assign:
         return assigned if stage is None or stage._tap is None else stage.pipe(assigned)
 
 
-class RunnablePassthrough(Runnable[Any, Any, Any]):
+class RunnablePassthrough(Runnable[Same, Same, Same]):
     """The input as it is, each chunk at once.
 
     ``func``, or ``afunc`` in async calls, is called once with the folded input, after the last chunk; not if the stream
@@ -89,6 +93,7 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
 
     if TYPE_CHECKING:
 
+        def _passes(self, item: Same, /) -> None: ...
         @classmethod
         def assign(cls, **runnables: Any) -> RunnableAssign:  # type: ignore[override]
             """The input, mappings, with keys that ``runnables`` make of it; see ``RunnableAssign``."""
@@ -157,7 +162,7 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
     def collect(self, chunks: Iterable[Any]) -> Any:
         return fold_input(self, chunks)
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: Same, config: RunnableConfig | None = None, **kwargs: Any) -> Same:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
@@ -168,13 +173,13 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
         return input
 
     def transform(
-        self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
+        self, input: Iterable[Same], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Same]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
         return self._transformed(input, config, **kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(self, input: Same, config: RunnableConfig | None = None, **kwargs: Any) -> Same:
         config = checked(config)
         if config is not None and is_limited(config):
             return await self._in_time().ainvoke(input, config, **kwargs)
@@ -183,8 +188,8 @@ class RunnablePassthrough(Runnable[Any, Any, Any]):
         return input
 
     def atransform(
-        self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+        self, input: AsyncIterable[Same], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Same]:
         return self._atransformed(input, config, **kwargs)
 
 

@@ -12,6 +12,7 @@ from .base import Chunk, Input, Output, Runnable
 from .config import merge_configs
 
 if TYPE_CHECKING:
+    from .composing import Stage
     from .config import RunnableConfig
     from .describing import Part
 
@@ -32,7 +33,7 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
 
     def __init__(
         self,
-        bound: Any,
+        bound: Stage[Input, Output, Chunk],
         *,
         retry_if_exception_type: Any = (Exception,),
         wait_exponential_jitter: bool = True,

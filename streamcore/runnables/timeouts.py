@@ -19,7 +19,7 @@ from .folding import afolded, folded
 from .wrapping import Wrapping
 
 if TYPE_CHECKING:
-    from .composing import FoldFunction
+    from .composing import FoldFunction, Stage
     from .config import RunnableConfig
     from .describing import Part
 
@@ -40,7 +40,7 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
 
     def __init__(
         self,
-        bound: Any,
+        bound: Stage[Input, Output, Chunk],
         timeout: float | None = None,
         *,
         first_chunk_timeout: float | None = None,

@@ -135,7 +135,7 @@ reveal_type(Splitter() | Model() | shout | Fetcher())  # RunnableSequence[str, b
 reveal_type(str.upper | Splitter())  # RunnableSequence[str, str, str]
 reveal_type(shout | Splitter())  # RunnableSequence[str, str, str]
 reveal_type(Splitter().pipe(shout, len))  # RunnableSequence[str, Any, Any]
-reveal_type(Splitter().assign(size=len))  # RunnableSequence[str, Any, Any]
+reveal_type(Splitter().assign(size=len))  # RunnableSequence[str, dict[str, Any], AddableDict[str, Any]]
 reveal_type(RunnablePassthrough.assign(size=len))  # RunnableAssign
 _ = Fetcher() | Splitter()  # error
 _ = Fetcher() | RunnableLambda(str.upper)  # error
