@@ -82,6 +82,34 @@ def test_twins_give_each_chunk_at_the_same_fragment():
         assert native_engine.finish() == pure_engine.finish()
 
 
+WORDS = [
+    "a", " ", "\n", "\n\n", "word ", "\ud83d", "\ude00", "\ud800", "😀", "中文", "é", "'s", "  ", "123", "thing",
+    "\t", ".", "<|endoftext|>", "x" * 50,
+]  # fmt: skip
+
+
+def test_tokens_are_those_that_a_function_counts_however_the_text_is_cut():
+    """What is counted natively as text grows, is what counting each candidate anew gives; the twin does that."""
+    native = pytest.importorskip("streamcore._native.text.splitter")
+    from streamcore import BPE
+    from streamcore._pure.text import splitter as pure
+
+    bpe, rnd = BPE.gpt2(), random.Random(f"{SEED} tokens")
+    for _ in range(int(250 * SCALE)):
+        text = "".join(rnd.choices(WORDS, k=rnd.randrange(60)))
+        options = random_options(rnd) | {"overlap": 0}
+        cuts = random_cuts(rnd, text)
+        tokens = engine(native, options | {"length": bpe})
+        counted = engine(pure, options | {"length": lambda part: bpe.count(part, disallowed_special=())})
+        for _ in range(2):  # the second time after reset(), with another beginning
+            for fragment in cuts:
+                assert plain(tokens.feed(fragment)) == plain(counted.feed(fragment)), (cuts, options)
+            assert plain(tokens.finish()) == plain(counted.finish()), (cuts, options)
+            tokens.reset()
+            counted.reset()
+            cuts = cuts[1:]
+
+
 def test_a_chunk_comes_once_no_later_text_can_change_it(backend):
     """With a separator at the end of pieces, each character decides what it can."""
     rnd = random.Random(SEED)

@@ -1,5 +1,5 @@
-/* Pieces and chunks of TextSplitter, counted in characters or bytes of UTF-8, without overlap; the rules, and the words for
- * them, are those of _shared/splitting.py. All positions count code points from the start of the stream. */
+/* Pieces and chunks of TextSplitter, counted in characters, bytes of UTF-8 or tokens, without overlap; the rules, and the
+ * words for them, are those of _shared/splitting.py. All positions count code points from the start of the stream. */
 #ifndef STREAMCORE_SPLITTER_H
 #define STREAMCORE_SPLITTER_H
 
@@ -7,8 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "bpe/counter.h"
+
 enum { SPLIT_END, SPLIT_START, SPLIT_NONE };
 #define SPLIT_NOWHERE (INT64_C(1) << 62)
+#define SPLIT_PROBE 2 /* an open piece is measured when it has so many times `size` characters, and again at each doubling */
 
 typedef struct {
     const void *data;
@@ -26,12 +29,14 @@ typedef struct {
     int64_t start, scan, found;
     int64_t counted, count; /* the piece up to `counted` has so many bytes */
     int divided;
+    int probe; /* how often it was measured */
 } split_level;
 
 typedef struct {
     int64_t size;
     const split_rule *rules;
     int n_rules, keep, strip, bytes;
+    token_counter *counter; /* or NULL */
 } split_options;
 
 typedef struct {
@@ -154,6 +159,53 @@ static void split_close(const split_options *o, split_state *st, const split_tex
     }
 }
 
+static int64_t split_tokens(const split_options *o, const split_text *text, int64_t start, int64_t stop) {
+    return o->counter->measure(o->counter, text->data, text->width, text->base, start, stop);
+}
+
+/* Whether the open piece, which ends no earlier than `sure`, has `size` already (-1: no memory). Tokens do not grow evenly,
+ * so it is asked at few places. */
+static int split_reaches(const split_options *o, const split_text *text, split_level *level, int64_t sure) {
+    if (o->counter == NULL) return split_open_count(o, text, level, sure) >= o->size;
+    for (; level->probe < 62; level->probe++) {
+        int64_t far = o->size > (SPLIT_NOWHERE >> (level->probe + 1)) ? SPLIT_NOWHERE : SPLIT_PROBE * o->size << level->probe, n;
+        if (far > sure - level->start) return 0;
+        n = split_tokens(o, text, level->start, level->start + far);
+        if (n < 0) return -1;
+        if (n >= o->size) return 1;
+    }
+    return 0;
+}
+
+/* Whether the open piece has `size` if it ends at `stop` (-1: no memory); *fits: whether it goes into the chunk in work, if
+ * it is measured in tokens. */
+static int split_is_large(const split_options *o, const split_state *st, const split_text *text, split_level *level,
+                          int64_t stop, int *fits) {
+    int64_t n;
+    int large = split_reaches(o, text, level, stop);
+    *fits = 0;
+    if (o->counter == NULL || large) return large;
+    if (st->body) {
+        n = split_tokens(o, text, st->start, stop);
+        if (n < 0) return -1;
+        *fits = n <= o->size;
+        if (*fits) return 0;
+    }
+    n = split_tokens(o, text, level->start, stop);
+    return n < 0 ? -1 : n >= o->size;
+}
+
+/* A piece that fits as it was measured. */
+static void split_add_measured(const split_options *o, split_state *st, const split_text *text, int64_t start, int64_t stop,
+                               int fits) {
+    if (!fits) split_close(o, st, text);
+    if (!st->body) {
+        st->body = 1;
+        st->start = start;
+    }
+    st->end = stop;
+}
+
 static void split_add(const split_options *o, split_state *st, const split_text *text, int64_t start, int64_t stop) {
     int64_t more = st->body ? split_count(o, text, st->end, stop) : 0;
     if (st->body && st->count + more > o->size) split_close(o, st, text);
@@ -165,6 +217,26 @@ static void split_add(const split_options *o, split_state *st, const split_text 
     }
     st->count += more;
     st->end = stop;
+}
+
+/* Characters that may be divided anywhere, one by one, in tokens. -1: no memory. */
+static int split_measure_characters(const split_options *o, split_state *st, split_level *level, const split_text *text,
+                                    int64_t stop) {
+    int fits = 0;
+    while (level->start < stop) {
+        if (st->body) {
+            int64_t n = split_tokens(o, text, st->start, level->start + 1);
+            if (n < 0) return -1;
+            fits = n <= o->size;
+            if (!fits) {
+                split_close(o, st, text);
+                break;
+            }
+        }
+        split_add_measured(o, st, text, level->start, level->start + 1, fits);
+        level->start++;
+    }
+    return 0;
 }
 
 /* Characters that may be divided anywhere: as many as fit, at least one if none are there. */
@@ -250,25 +322,27 @@ static int split_skip(const split_options *o, split_state *st, split_level *leve
     return 1;
 }
 
-/* Go on until there is a chunk in the queue (1), or all that can be done without more text is done (0). */
+/* Go on until there is a chunk in the queue (1), or all that can be done without more text is done (0). -1: no memory for
+ * measuring; nothing is lost. */
 static int split_run(const split_options *o, split_state *st, split_level *levels, const split_text *text) {
     while (st->queued == 0) {
         split_level *level = levels + st->depth;
         const split_rule *rule = o->rules + st->depth;
-        int known, large, divided, matched = 0;
+        int known, large, divided, fits = 0, matched = 0;
         int64_t limit = split_limit(o, st, levels, text, &known), at, start, stop, size = rule->size;
         if (size == 0) {
             stop = limit < text->stop ? limit : text->stop;
             if (level->start < stop) {
-                split_add_characters(o, st, level, text, stop);
+                if (o->counter == NULL) split_add_characters(o, st, level, text, stop);
+                else if (split_measure_characters(o, st, level, text, stop) < 0) return -1;
                 continue;
             }
             st->sure = stop;
             if (known && split_leave(o, st, text)) continue;
             break;
         }
-        if (size == 1 && o->keep != SPLIT_NONE && !level->divided && (!o->bytes || text->ascii) &&
-            split_skip(o, st, level, rule, text, limit))
+        if (size == 1 && o->keep != SPLIT_NONE && !level->divided && o->counter == NULL &&
+            (!o->bytes || text->ascii) && split_skip(o, st, level, rule, text, limit))
             continue;
         at = split_find(level, rule, text);
         if (at >= 0 && at + size <= limit) {
@@ -290,16 +364,16 @@ static int split_run(const split_options *o, split_state *st, split_level *level
         } else {
             st->sure = o->keep == SPLIT_END || size < 0 ? text->stop : at >= 0 ? at : level->scan;
             if (limit < st->sure) st->sure = limit;
-            if (!level->divided && st->depth + 1 < o->n_rules &&
-                split_open_count(o, text, level, st->sure) >= o->size) {
-                split_enter(o, st, levels, text);
-                continue;
-            }
-            break;
+            large = level->divided || st->depth + 1 == o->n_rules ? 0 : split_reaches(o, text, level, st->sure);
+            if (large < 0) return -1;
+            if (!large) break;
+            split_enter(o, st, levels, text);
+            continue;
         }
         start = level->start;
         divided = level->divided;
-        large = !divided && split_open_count(o, text, level, stop) >= o->size;
+        large = divided ? 0 : split_is_large(o, st, text, level, stop, &fits);
+        if (large < 0) return -1;
         if (large && st->depth + 1 < o->n_rules) {
             split_enter(o, st, levels, text);
             continue;
@@ -310,17 +384,18 @@ static int split_run(const split_options *o, split_state *st, split_level *level
             level->scan = at + size;
             level->found = -1;
         }
-        level->divided = 0;
+        level->divided = level->probe = 0;
         level->counted = -1;
         if (divided) continue;
         if (large) split_close(o, st, text);
-        split_add(o, st, text, start, stop);
+        if (o->counter) split_add_measured(o, st, text, start, stop, fits);
+        else split_add(o, st, text, start, stop);
         if (large) split_close(o, st, text); /* nothing divides it */
     }
     if (st->queued) return 1;
     if (st->final)
         split_close(o, st, text);
-    else if (st->body && st->sure > levels[st->depth].start &&
+    else if (o->counter == NULL && st->body && st->sure > levels[st->depth].start &&
              st->count + split_count(o, text, st->end, st->sure) > o->size)
         split_close(o, st, text); /* the piece that is open does not fit, whatever comes */
     return st->queued != 0;

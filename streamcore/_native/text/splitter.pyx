@@ -5,12 +5,14 @@ Goals: each character is looked at once a level; a chunk inside a fragment costs
 unfinished lies in one buffer that grows.
 Plan: positions count code points from the start of the stream. While nothing is held, a fragment is worked on where it
 lies; else it is put behind what is held. ``state`` and ``levels`` are those after the last fragment whenever a fragment
-is opened or dropped. What is not counted in characters or bytes, and overlap, goes through ``_shared.splitting``.
+is opened or dropped. Tokens are counted by what ``bpe.counting`` gives. Overlap, and what a function counts, goes
+through ``_shared.splitting``.
 """
 
 cimport cython
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.unicode cimport (
     PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, PyUnicode_Substring,
 )
@@ -22,10 +24,14 @@ from streamcore._native.engine.span_engine cimport AS_STR, BATCH_ITEMS, Engine
 from streamcore._native.text.chunk_spans cimport ChunkSpans
 from streamcore._native.text.text_chunk cimport new_chunk
 
-from streamcore._shared.measures import chunk_option, measure_option, not_text
+from streamcore._shared.measures import Tokens, chunk_option, measure_option, not_text
 from streamcore._shared.splitting import SEPARATORS, Splitting, check_options
 from streamcore.batch import Batch
 from streamcore.chunk_batch import ChunkBatch
+
+cdef extern from "bpe/counter.h" nogil:
+    ctypedef struct token_counter:
+        void (*forget)(token_counter *counter, int64_t known) noexcept
 
 cdef extern from "text/splitter.h" nogil:
     ctypedef struct split_text:
@@ -52,6 +58,7 @@ cdef extern from "text/splitter.h" nogil:
         int keep
         int strip
         int bytes
+        token_counter *counter
 
     ctypedef struct split_state:
         int final
@@ -93,7 +100,7 @@ cdef class TextSplitterEngine(Engine):
     """
 
     cdef tuple checked  # the options, and how to measure
-    cdef object measure
+    cdef object measure, counter  # counter: a capsule, if the measure is the tokens of a native core
     cdef object splitting  # does the work where the kernel cannot, else None
     cdef object snapshot  # of splitting before the fragment in work
     cdef list ready  # chunks that it has given
@@ -155,6 +162,10 @@ cdef class TextSplitterEngine(Engine):
         self.options.keep = self.checked[3]
         self.options.strip = self.checked[4]
         self.options.bytes = self.measure is not None
+        if type(self.measure) is Tokens and not self.checked[1]:
+            self.counter = token_counting(self.measure.bpe)
+            if self.counter is not None:
+                self.options.counter = <token_counter *> PyCapsule_GetPointer(self.counter, NULL)
         return 0
 
     # ---- fragments ----
@@ -180,6 +191,8 @@ cdef class TextSplitterEngine(Engine):
             if self.owner is not None:
                 self.snapshot = self.splitting._saved()
             return 0
+        if self.options.counter != NULL:
+            self.options.counter.forget(self.options.counter, self.held_base + self.held)
         self.state = self.kept_state
         memcpy(self.levels, self.levels + self.options.n_rules, self.options.n_rules * sizeof(split_level))
         self.text = split_text(self.carry, self.held_width, self.held_ascii, self.held_base,
@@ -245,7 +258,9 @@ cdef class TextSplitterEngine(Engine):
     cdef int clear(self) except -1:
         cdef split_level first
         self.gathered = None
-        if self.measure is None or self.measure == "bytes":
+        if self.measure is None or self.counter is not None or (
+            isinstance(self.measure, str) and self.measure == "bytes"
+        ):
             if not self.checked[1]:
                 memset(&self.kept_state, 0, sizeof(split_state))
                 memset(&first, 0, sizeof(split_level))
@@ -269,8 +284,14 @@ cdef class TextSplitterEngine(Engine):
 
     cdef bint advance(self) except -1:
         """Whether there is a chunk."""
+        cdef int found
         if self.splitting is None:
-            return self.state.queued or split_run(&self.options, &self.state, self.levels, &self.text)
+            if self.state.queued:
+                return True
+            found = split_run(&self.options, &self.state, self.levels, &self.text)
+            if found < 0:
+                raise MemoryError()
+            return found
         while self.next_ready == len(self.ready):
             if self.error is not None or not (self.handed < 0 or self.handed < self.length):
                 return False
@@ -370,3 +391,14 @@ cdef class TextSplitterEngine(Engine):
         batch = ChunkBatch._of_items(self.gathered) if self.gathered else None
         self.gathered = None
         return batch
+
+
+cdef object token_counting(object bpe):
+    """A capsule of what counts the tokens of ``bpe`` natively; None if nothing does, or it counts its own way."""
+    from streamcore._native.bpe.core import BPECore
+
+    if not isinstance(bpe, BPECore) or type(bpe).count is not BPECore.count or "count" in getattr(bpe, "__dict__", ()):
+        return None
+    from streamcore._native.bpe.counting import counting
+
+    return counting(bpe)

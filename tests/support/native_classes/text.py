@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamcore import BPE
+from streamcore.vocab.encodings import GPT2
+
 from .engine import drive, engine, finished, started_over
 from .table import VALUE, Box, Native, attributes, method, value
 
@@ -53,6 +56,10 @@ def text_splitter(**options: Any) -> Native:
     )
 
 
+# So few that tests which try each allocation stay short.
+TOKENS = BPE.from_ranks({bytes((byte,)): byte for byte in range(256)} | {b" f": 256, b"ou": 257}, GPT2)
+
+
 def stop_finder(backend: Any, box: Box) -> Any:
     finder = backend.StopFinder(["stop", "top", "é!"])
     finder.feed("a st", False)
@@ -77,6 +84,7 @@ CLASSES: list[Native] = [
     text_splitter(),
     text_splitter(overlap=3, separators=(" ", "")),
     text_splitter(length="bytes", keep="none", as_=str),
+    text_splitter(length=TOKENS),
     Native(
         "TextChunk", "TextChunk", lambda backend, box: backend.TextChunk("text", 3, 7), TEXT_CHUNK, repr, repr
     ),
