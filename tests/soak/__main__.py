@@ -3,7 +3,7 @@
     python tests/soak memory [--gb 10] [STAGE...]   M1: GB through each stage, items dropped, memory flat within 1 MB
     python tests/soak item [--mb 64]                M2: an item in fragments of 1 KiB against a bytearray, and 4 of it
     python tests/soak mixed [--gb 100]              all through one pipeline of threads, buffers, framers and tokens
-    python tests/soak cuts [--count 1000000]        T1: random cuts of random input: native = pure = one-shot = oracle
+    python tests/soak cuts [--count N] [STAGE...]   T1: random cuts of random input: native = pure = one-shot = oracle
 
 Exit status 1 if one fails. ``--jobs N`` divides ``memory`` and ``cuts`` among N processes.
 """
@@ -37,6 +37,7 @@ def main() -> int:
     command.add_argument("--count", type=int, default=1_000_000)
     command.add_argument("--jobs", type=int, default=1)
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(cuts.STAGES))
     options = parser.parse_args()
     if options.command == "memory":
         return memory.soak(options.gb, options.stages or list(memory.STAGES), options.jobs)
@@ -44,7 +45,7 @@ def main() -> int:
         return memory.long_items(options.mb)
     if options.command == "mixed":
         return mixed.soak(options.gb)
-    return cuts.soak(options.count, options.jobs, options.seed)
+    return cuts.soak(options.count, options.stages or list(cuts.STAGES), options.jobs, options.seed)
 
 
 if __name__ == "__main__":

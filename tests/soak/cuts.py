@@ -17,6 +17,7 @@ import utf8_oracle
 import words_oracle
 from backends import find
 from framing_oracle import Ends, Oracle
+from soak import formats
 
 from streamcore.vocab.encodings import GPT2
 
@@ -162,6 +163,7 @@ STAGES: dict[str, Callable[[random.Random], int]] = {
     "words": words,
     "bpe_encoder": encoder,
     "bpe_decoder": decoder,
+    **formats.STAGES,
 }
 
 
@@ -174,10 +176,10 @@ def part(job: tuple[str, int, int]) -> tuple[str, int]:
     return name, done
 
 
-def soak(count: int, jobs: int, seed: int) -> int:
+def soak(count: int, names: list[str], jobs: int, seed: int) -> int:
     """``count`` cuts in total, the same number of each stage, each run on one of the backends."""
-    share, size = -(-count // len(STAGES)), 5000
-    work = [(name, min(size, share - at), seed + at) for at in range(0, share, size) for name in STAGES]
+    share, size = -(-count // len(names)), 5000
+    work = [(name, min(size, share - at), seed + at) for at in range(0, share, size) for name in names]
     total: Counter[str] = Counter()
     began = time.perf_counter()
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -186,7 +188,7 @@ def soak(count: int, jobs: int, seed: int) -> int:
             if number % 40 == 0:
                 print(f"{sum(total.values())} cuts, {time.perf_counter() - began:.0f} s", flush=True)
     for name, done in total.items():
-        print(f"{name:14} {done:9} cuts")
+        print(f"{name:16} {done:9} cuts")
     print(
         f"{sum(total.values())} cuts in {time.perf_counter() - began:.0f} s: native = pure = one-shot = oracle"
     )

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,18 @@ from streamcore import (
     BPE,
     UTF8,
     Channel,
+    ContentDefined,
     Delimited,
     FixedSize,
     JSONDeltas,
     JSONLines,
+    LengthPrefixed,
     Lines,
     RingBuffer,
     Sections,
+    ServerSentEvents,
     Stop,
+    TextSplitter,
     Words,
 )
 
@@ -126,6 +130,27 @@ def through_json(source: Source) -> None:
     drop(engine.iterate(iter(source)))
 
 
+def event_fragments() -> list[bytes]:
+    """Whole events of different fields, over and over, cut anywhere."""
+    whole = b"".join(
+        b": ping\nevent: delta\nid: %d\ndata: %s\ndata: more\nretry: 10\n\n" % (number, b"x" * (number % 300))
+        for number in range(3000)
+    )
+    return [whole[at : at + 5000] for at in range(0, len(whole), 5000)]
+
+
+def frame_fragments() -> list[bytes]:
+    whole = b"".join(size.to_bytes(4, "big") + bytes(size) for size in range(0, 3000, 7))
+    return [whole[at : at + 5000] for at in range(0, len(whole), 5000)]
+
+
+def through_skipped_frame(source: Source) -> None:
+    """One frame without end, whose size is over the limit."""
+    engine = LengthPrefixed("u64be", on_oversize="skip", on_incomplete="drop").engine()
+    engine.feed((1 << 62).to_bytes(8, "big"))
+    drop(engine.iterate(iter(source)))
+
+
 def stage(made: Callable[[], Any], way: str = "transform") -> Callable[[Source], None]:
     return lambda source: drop(getattr(made(), way)(iter(source)))
 
@@ -143,6 +168,20 @@ STAGES: dict[str, Row] = {
     "sections": (text_fragments, stage(lambda: Sections({"def": ("def ", "\n"), "call": ("(", ")")}))),
     "stop": (text_fragments, stage(lambda: Stop("\x00never", "returned never"))),
     "json_deltas": (json_fragments, through_json),
+    "frames": (frame_fragments, stage(lambda: LengthPrefixed(on_incomplete="drop"))),
+    "frames_batches": (frame_fragments, stage(lambda: LengthPrefixed(on_incomplete="drop"), "batches")),
+    "frame_skipped": (lambda: [b"x" * FRAGMENT], through_skipped_frame),
+    "events": (event_fragments, stage(ServerSentEvents)),
+    "events_as_views": (event_fragments, stage(lambda: ServerSentEvents(as_="view"))),
+    "event_comments": (lambda: [b": comment\n" * 1000, b":" + b"c" * FRAGMENT], stage(ServerSentEvents)),
+    "event_blank_lines": (lambda: [b"\n\r\r\n" * 20_000], stage(ServerSentEvents)),
+    "event_unknown_field": (lambda: [b"x" * FRAGMENT], stage(ServerSentEvents)),
+    "fastcdc": (fragments, stage(ContentDefined)),
+    "ram": (fragments, stage(lambda: ContentDefined(algorithm="ram"))),
+    "splitter": (text_fragments, stage(lambda: TextSplitter(1000))),
+    "splitter_bytes": (text_fragments, stage(lambda: TextSplitter(1000, length="bytes", as_=str))),
+    "splitter_overlap": (text_fragments, stage(lambda: TextSplitter(1000, overlap=100))),
+    "splitter_tokens": (text_fragments, stage(lambda: TextSplitter(200, length=BPE.gpt2()))),
     "json_lines": (fragments, stage(lambda: JSONLines(bytes, as_="view"))),
     "json_lines_bad": (fragments, stage(lambda: JSONLines(int, on_error="yield"))),
     "json_lines_blank": (lambda: [b" \t\r" * 20_000], stage(JSONLines)),
@@ -196,12 +235,27 @@ def bytearray_item(part: bytes, count: int) -> int:
     return len(bytes(grown))
 
 
-def stage_item(made: Callable[[], Any]) -> Callable[[bytes, int], int]:
+def stage_item(
+    made: Callable[[], Any], before: Any = b"", after: Any = b"", size: Callable[[Any], int] = len
+) -> Callable[[bytes, int], int]:
+    """The last item of a stage that gets ``before``, ``count`` parts and ``after``."""
+
     def run(part: bytes, count: int) -> int:
-        item = None
-        for item in made().transform(part for _ in range(count)):  # noqa: B007 - the last one is measured
+        piece, item = part if isinstance(before, bytes) else part.decode(), None
+        for item in made().transform(chain([before], repeat(piece, count), [after])):  # noqa: B007 - the last is measured
             pass
-        return len(item)  # type: ignore[arg-type]
+        return size(item)
+
+    return run
+
+
+def pieces_of(
+    made: Callable[[], Any], before: str, size: Callable[[Any], int]
+) -> Callable[[bytes, int], int]:
+    """The same for what comes in pieces: all of them."""
+
+    def run(part: bytes, count: int) -> int:
+        return sum(map(size, made().transform(chain([before], repeat(part.decode(), count)))))
 
     return run
 
@@ -215,6 +269,22 @@ def megabytes_item(size: int) -> dict[str, Callable[[bytes, int], int]]:
         "delimited": stage_item(lambda: Delimited(b"|", max_size=None)),
         "delimited_several": stage_item(lambda: Delimited(b"||", b"|-|", max_size=None)),
         "words": stage_item(lambda: Words(max_size=None)),
+        "frame": stage_item(lambda: LengthPrefixed(max_size=None), size.to_bytes(4, "big")),
+        "event": stage_item(lambda: ServerSentEvents(max_size=None, as_=bytes), b"data: ", b"\n\n"),
+        "record": stage_item(lambda: JSONLines(bytes, max_size=None, as_="view")),
+        "json_string": stage_item(
+            lambda: JSONDeltas(whole_strings=True, max_size=None), '"', '"', lambda delta: len(delta.value)
+        ),
+        "json_string_deltas": pieces_of(
+            lambda: JSONDeltas(strict=False), '"', lambda delta: len(delta.value)
+        ),
+        "section": pieces_of(
+            lambda: Sections({"a": ("<a>", "</a>")}), "<a>", lambda section: len(section.text)
+        ),
+        "piece": stage_item(
+            lambda: TextSplitter(1000, separators=("|",)), "", "", lambda chunk: len(chunk.text)
+        ),
+        "piece_of_words": pieces_of(lambda: TextSplitter(1000), "", lambda chunk: len(chunk.text)),
     }
 
 
