@@ -1,4 +1,4 @@
-"""S7: ``import streamcore`` beside what any program with threads and coroutines imports anyway."""
+"""S7, R17: imports beside what any program with threads and coroutines imports anyway."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import sys
 
 import pytest
 
+RUNNABLES = (
+    "AddableDict RouterRunnable Runnable RunnableAssign RunnableBinding RunnableBranch RunnableEach RunnableGenerator"
+    " RunnableLambda RunnableListening RunnableMap RunnableParallel RunnablePassthrough RunnablePick RunnableRetry"
+    " RunnableSequence RunnableTimeout RunnableWithFallbacks aadd add chain coerce_to_runnable config ops register_fold"
+    " runnable"
+)
 IMPORTS = {
     "nothing": "pass",
     "standard library": "import asyncio, typing, dataclasses, contextvars, concurrent.futures",
     "streamcore": "import streamcore",
+    "streamcore, Runnables and operators": f"from streamcore import {RUNNABLES.replace(' ', ', ')}",
     "streamcore, a stage used": "from streamcore import Lines; Lines()",
     "langchain-core": "import langchain_core.runnables",
 }

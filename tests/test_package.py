@@ -37,6 +37,18 @@ def loaded_by(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
+CALLS = """
+import asyncio
+upper = RunnableLambda(str.upper)
+both = RunnableParallel(a=upper, b=RunnableGenerator(iter)) | RunnablePick("a") | ops.buffer(2)
+stage = both.with_retry().with_fallbacks([upper]).with_timeout(60).with_listeners(on_end=id)
+assert [*stage.stream("a")] == ["A"]
+assert asyncio.run(stage.ainvoke("a")) == "A"
+assert upper.map().batch([["a"]]) == [["A"]]
+assert [*ops.merge(["a"])] == [*ops.tee(["a"])[0]] == ["a"]
+"""
+
+
 def names_for_the_type_checker() -> dict[str, str]:
     """Name and module of every import under ``if TYPE_CHECKING``."""
     found: dict[str, str] = {}
@@ -81,6 +93,16 @@ def test_using_a_stage_does_not_load_third_parties() -> None:
     loaded = loaded_by("from streamcore import Lines; assert list(Lines().stream(b'a')) == [b'a']")
     foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"streamcore"}
     # Hooks of an editable installation start with an underscore; Cython keeps its books in cython_runtime.
+    assert not {name for name in foreign - {"cython_runtime"} if not name.startswith("_")}
+
+
+def test_runnables_and_operators_load_no_third_party() -> None:
+    """Their modules, and all that a call of each loads later."""
+    names = [name for name, home in streamcore._HOME.items() if home.startswith("runnables.")]
+    assert len(names) > 20
+    loaded = loaded_by(f"from streamcore import config, ops, {', '.join(names)}; exec({CALLS!r})")
+    assert {"streamcore.ops.sharing", "streamcore.runnables.bridge.in_time", "asyncio"} <= loaded
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"streamcore"}
     assert not {name for name in foreign - {"cython_runtime"} if not name.startswith("_")}
 
 
