@@ -157,6 +157,9 @@ def _named_encoding(name: str) -> Any:
         import tiktoken
     except ImportError:
         raise ValueError(
-            f"{name!r} is no file; to load an encoding by its name, install tiktoken (gpt2 needs nothing)"
+            f"{name!r} is no file, and the known names are gpt2 and r50k_base; tiktoken, when installed, has others"
         ) from None
+    known = tiktoken.list_encoding_names()
+    if name not in known:
+        raise ValueError(f"{name!r} is no file, and none of the known names: {', '.join(known)}")
     return tiktoken.get_encoding(name)

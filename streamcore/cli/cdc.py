@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import click
 
 from .._shared.content_chunks import ALGORITHMS
-from ..errors import StreamcoreError
 from . import formats, job
-from .failure import Failure
 from .inputs import open_input
 from .outputs import open_output
 from .progress import Report
@@ -67,31 +66,55 @@ def command(
     if form == "npy":
         job.check_npy(output, {"on_oversize": "raise"})
         digest = "none"
-    if digest != "none" and digest not in hashlib.algorithms_available:
-        raise click.UsageError(f"hashlib knows no {digest!r}")
-    made = None if digest == "none" else lambda data: hashlib.new(digest, data)
+    if options["avg_size"] is None:
+        raise click.UsageError("--avg-size must be a size")
+    made = digester(digest)
     try:
         stage: Any = ContentDefined(digest=made, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if form == "npy":
         return job.run(stage, file, output, formats.NPY, "chunks", progress)
-    with closing(open_input(file)) as source, open_output(output) as out:
+    lines = ChunkLines(form, made is not None)
+    with closing(open_input(file)) as source, open_output(output, source) as out:
         report = Report(source, "chunks", progress, out.on_terminal())
         try:
-            at = 0
-            for item in stage.engine().iterate(source.fragments()):
-                size = len(item if made is None else item.data)
-                found = None if made is None else item.digest.hex()
-                if form == "jsonl":
-                    line = json.dumps({"offset": at, "size": size, "digest": found})
-                else:
-                    line = f"{at} {size}" if found is None else f"{at} {size} {found}"
-                out.write(f"{line}\n".encode())
-                at += size
-                report.add(1)
-        except StreamcoreError as error:
-            raise Failure(job.explain(source, error)) from error
+            for chunks in job.pieces(stage.engine(), source):
+                out.write(lines(chunks))
+                report.add(len(chunks))
         finally:
             report.close()
     return 0
+
+
+def digester(name: str) -> Callable[[Any], Any] | None:
+    """What makes the digest of a chunk, tried once: OpenSSL may refuse what it lists, and some need a length."""
+    if name == "none":
+        return None
+    try:
+        hashlib.new(name).digest()
+    except (ValueError, TypeError) as error:
+        fit = sorted(each for each in hashlib.algorithms_guaranteed if not each.startswith("shake"))
+        raise click.UsageError(
+            f"hashlib has no digest {name!r} of one size; it has {', '.join(fit)}"
+        ) from error
+    return lambda data: hashlib.new(name, data)
+
+
+class ChunkLines:
+    """Lines of the output for chunks, one after another; knows where in the input it is."""
+
+    def __init__(self, form: str, digests: bool) -> None:
+        self.form, self.digests = form, digests
+        self.position = 0
+
+    def __call__(self, chunks: list[Any]) -> bytes:
+        return "".join(map(self.line, chunks)).encode()
+
+    def line(self, chunk: Any) -> str:
+        at, size = self.position, len(chunk.data if self.digests else chunk)
+        self.position += size
+        digest = chunk.digest.hex() if self.digests else None
+        if self.form == "jsonl":
+            return json.dumps({"offset": at, "size": size, "digest": digest}) + "\n"
+        return f"{at} {size}\n" if digest is None else f"{at} {size} {digest}\n"

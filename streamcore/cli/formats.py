@@ -38,6 +38,8 @@ def choose(wanted: str | None, path: str | None, offered: tuple[str, ...]) -> st
     suffix = Path(path).suffix.lower() if path is not None else ""
     if wanted is None and suffix in COMPRESSED:
         raise Failure(f"{path}: compressed output is not supported; pipe standard output into a compressor")
+    if wanted is None and suffix == ".npy" and "npy" not in offered:
+        raise Failure(f"{path}: npy is no format of this command; it writes {', '.join(offered)}")
     return wanted or (SUFFIXES[suffix] if SUFFIXES.get(suffix) in offered else offered[0])
 
 

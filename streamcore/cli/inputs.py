@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -15,14 +16,15 @@ from .failure import Failure
 class Input:
     """A source of bytes with a name for messages, and a count of what was read for the progress.
 
-    ``size`` is its length in bytes as it lies on disk (compressed, if it is), or None where nobody knows.
+    ``size`` is its length in bytes as it lies on disk (compressed, if it is), or None where nobody knows; ``given``
+    counts the bytes that came out of ``fragments``, which are more where they were compressed.
     """
 
     def __init__(self, descriptor: int, name: str, compression: str | None) -> None:
         self.descriptor = descriptor
         self.name = name
         self.compression = compression
-        self.position = 0
+        self.position = self.given = 0
         status = os.fstat(descriptor)
         self.size: int | None = status.st_size if os.path.isfile(descriptor) else None
 
@@ -40,13 +42,20 @@ class Input:
 
     def fragments(self) -> Iterator[bytes]:
         """The (decompressed) bytes, piece by piece."""
-        if self.compression is not None:
-            from .compression import DECOMPRESSORS
-
-            yield from DECOMPRESSORS[self.compression](self)
-            return
-        while data := self.read():
+        for data in self.unpacked():
+            self.given += len(data)
             yield data
+
+    def unpacked(self) -> Iterator[bytes]:
+        if self.compression is None:
+            return iter(self.read, b"")
+        from .compression import DECOMPRESSORS
+
+        return DECOMPRESSORS[self.compression](self)
+
+    def is_file(self, other: os.stat_result) -> bool:
+        """Whether it is the regular file that has this status."""
+        return stat.S_ISREG(other.st_mode) and os.path.samestat(os.fstat(self.descriptor), other)
 
     def close(self) -> None:
         if self.descriptor != 0:
@@ -59,7 +68,7 @@ class Sample(Input):
     def __init__(self) -> None:
         self.name = "sample"
         self.text = files("streamcore.cli").joinpath("sample.txt").read_bytes()
-        self.position = 0
+        self.position = self.given = 0
         self.size = len(self.text)
         self.compression = None
 
@@ -67,6 +76,9 @@ class Sample(Input):
         data = self.text[self.position : self.position + size]
         self.position += len(data)
         return data
+
+    def is_file(self, other: os.stat_result) -> bool:
+        return False
 
     def close(self) -> None:
         """Nothing is open."""

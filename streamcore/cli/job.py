@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,7 +88,7 @@ def run(
     progress: bool | None,
 ) -> int:
     """Cut the input by the stage, write all items, and return the exit code."""
-    with closing(open_input(file)) as source, open_output(output) as out:
+    with closing(open_input(file)) as source, open_output(output, source) as out:
         report = Report(source, unit, progress, out.on_terminal())
         engine = stage.engine()
         try:
@@ -121,6 +121,18 @@ def cut(engine: Any, source: Input, writer: Writer, report: Report) -> None:
     except StreamcoreError as error:
         raise Failure(explain(source, error)) from error
     writer.finish()
+
+
+def pieces(engine: Any, source: Input) -> Generator[list[Any], None, None]:
+    """The items that each fragment completes: what a slow pipe brought is passed on."""
+    try:
+        for fragment in source.fragments():
+            yield engine.feed(fragment)
+        yield engine.finish()
+        if engine.error is not None:
+            engine.finish()
+    except (ValueError, EOFError, RecursionError) as error:
+        raise Failure(explain(source, error)) from error
 
 
 def explain(source: Input, error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
@@ -11,8 +10,8 @@ import click
 
 from .._backend import InvalidRecord
 from . import formats, job
-from .failure import Failure, in_short
-from .inputs import Input, open_input
+from .failure import ClosedPipe, in_short
+from .inputs import open_input
 from .outputs import Output, open_output
 from .progress import Report
 
@@ -74,30 +73,20 @@ def command(
     made: Any = Records(field, form)
     stage: Any = JSONLines(made, on_error="raise" if on_error == "raise" else "yield", **options)
     bad = Bad("text" if options["sequence"] else "line")
-    with closing(open_input(file)) as source, open_output(output) as out:
+    with closing(open_input(file)) as source, open_output(output, source) as out:
         report = Report(source, "records", progress, out.on_terminal())
         engine = stage.engine()
         try:
-            with closing(cut(engine, source)) as blocks:
-                for items in blocks:
-                    write(items, out, bad)
-                    report.add(len(items))
+            for items in job.pieces(engine, source):
+                write(items, out, bad)
+                report.add(len(items))
+        except ClosedPipe:
+            bad = Bad(bad.unit)  # whoever reads has seen enough
+            raise
         finally:
             report.close()
-    bad.tell(source.name)
+            bad.tell(source.name)
     return job.skipped(source, engine.skipped, "records") or int(bad.count > 0)
-
-
-def cut(engine: Any, source: Input) -> Generator[list[Any], None, None]:
-    """The records that each fragment completes: what a slow pipe brought is passed on."""
-    try:
-        for fragment in source.fragments():
-            yield engine.feed(fragment)
-        yield engine.finish()
-        if engine.error is not None:
-            engine.finish()
-    except (ValueError, EOFError, RecursionError) as error:
-        raise Failure(job.explain(source, error)) from error
 
 
 def write(items: list[Any], out: Output, bad: Bad) -> None:

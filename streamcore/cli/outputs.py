@@ -7,9 +7,12 @@ import os
 import stat
 import sys
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .failure import ClosedPipe, Failure
+
+if TYPE_CHECKING:
+    from .inputs import Input
 
 
 class Output:
@@ -114,10 +117,23 @@ def opened(path: str, name: str, flags: int) -> int:
         raise Failure(f"{name}: cannot be written: {error.strerror}") from error
 
 
-def open_output(path: str | None) -> Output:
-    """The output named by ``-o``; None or ``-`` is standard output."""
+def open_output(path: str | None, source: Input) -> Output:
+    """The output named by ``-o``; None or ``-`` is standard output.
+
+    The file that is read is refused under any name, and as standard output too: appended to, it would never end.
+    """
     if path is None or path == "-":
-        return StandardOutput()
+        out = StandardOutput()
+        check_other(source, os.fstat(out.descriptor), out.name)
+        return out
     if os.path.isdir(path):
         raise Failure(f"{path}: is a directory")
-    return Device(path) if os.path.exists(path) and not os.path.isfile(path) else NewFile(path)
+    if not os.path.exists(path):
+        return NewFile(path)
+    check_other(source, os.stat(path), path)
+    return NewFile(path) if os.path.isfile(path) else Device(path)
+
+
+def check_other(source: Input, status: os.stat_result, name: str) -> None:
+    if source.is_file(status):
+        raise Failure(f"{name}: is the input, {source.name}, and would be overwritten; write to another file")

@@ -47,6 +47,8 @@ class Display(Protocol):
 class Report:
     """Counts bytes read and items written, and shows them when it is time."""
 
+    sums_up = False  # whether a terminal gets a line at the end even where it showed no progress
+
     def __init__(
         self,
         source: Input,
@@ -60,7 +62,7 @@ class Report:
         self.items = 0
         self.clock = clock
         self.started = clock()
-        self.display = choose_display(wanted, data_on_terminal)
+        self.display = choose_display(wanted, data_on_terminal, self.sums_up)
         self.due = self.started + (self.display.interval if self.display else float("inf"))
 
     def add(self, items: int) -> None:
@@ -72,6 +74,9 @@ class Report:
     def close(self) -> None:
         if self.display is not None:
             self.display.close(self)
+
+    def summary(self) -> str:
+        return f"{self.source.name}: {self.items} {self.unit} in {self.seconds():.2f} s, {self.rates()}"
 
     def seconds(self) -> float:
         return max(self.clock() - self.started, 1e-9)
@@ -85,6 +90,18 @@ class Report:
         if not self.source.size or not self.source.position:
             return None
         return self.seconds() * max(self.source.size / self.source.position - 1, 0)
+
+
+class LastLine:
+    """Nothing until the end, for a terminal that the data went to."""
+
+    interval = float("inf")
+
+    def show(self, report: Report) -> None:
+        """It would run into the data."""
+
+    def close(self, report: Report) -> None:
+        print(report.summary(), file=sys.stderr, flush=True)
 
 
 class LineDisplay:
@@ -112,6 +129,13 @@ class LineDisplay:
     def say(self, line: str) -> None:
         self.shown = True
         print(f"streamcore: {line}", file=sys.stderr, flush=True)
+
+
+class LinesAndLast(LineDisplay):
+    """Lines of text, and a last one however few there were."""
+
+    def close(self, report: Report) -> None:
+        print(report.summary(), file=sys.stderr, flush=True)
 
 
 class BarDisplay:
@@ -144,11 +168,7 @@ class BarDisplay:
     def close(self, report: Report) -> None:
         if self.progress is not None:
             self.progress.stop()
-        rates = report.rates()
-        print(
-            f"{report.source.name}: {report.items} {report.unit} in {report.seconds():.2f} s, {rates}",
-            file=sys.stderr,
-        )
+        print(report.summary(), file=sys.stderr)
 
 
 def build_bar() -> Progress:
@@ -165,15 +185,17 @@ def build_bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
 
 
-def choose_display(wanted: bool | None, data_on_terminal: bool) -> Display | None:
+def choose_display(wanted: bool | None, data_on_terminal: bool, sums_up: bool) -> Display | None:
     """``--progress`` and ``--no-progress`` decide; without them, a bar that would run into data is left out."""
     if wanted is False or sys.stderr is None:
         return None
     if not sys.stderr.isatty():
         return LineDisplay()
     if wanted is None and data_on_terminal:
-        return None
-    return BarDisplay() if rich_is_installed() else LineDisplay()
+        return LastLine() if sums_up else None
+    if rich_is_installed():
+        return BarDisplay()
+    return LinesAndLast() if sums_up else LineDisplay()
 
 
 def rich_is_installed() -> bool:

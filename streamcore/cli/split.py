@@ -94,9 +94,12 @@ def command(
 
         measure = load(vocab, None)
     make: Any = TextSplitter if kind == "plain" else getattr(TextSplitter, kind)
-    splitter = make(size, overlap=overlap, length=measure)
+    try:
+        splitter = make(size, overlap=overlap, length=measure)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     form = formats.choose(format_, output, ("jsonl", "text"))
-    with closing(open_input(file)) as source, open_output(output) as out:
+    with closing(open_input(file)) as source, open_output(output, source) as out:
         report = Report(source, "chunks", progress, out.on_terminal())
         try:
             text = UTF8().engine().iterate(source.fragments())

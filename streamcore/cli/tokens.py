@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 FORMATS = ("text", "jsonl", "npy", "bin")
 
 
+class TokenReport(Report):
+    """Ends with how many bytes of text one id stands for."""
+
+    sums_up = True
+    text_bytes = 0
+
+    def summary(self) -> str:
+        each = f", {self.text_bytes / self.items:.2f} bytes per id" if self.items else ""
+        amounts = f"{self.items} ids, {self.text_bytes} bytes{each}"
+        return f"{self.source.name}: {amounts}, {self.seconds():.2f} s"
+
+
 @click.command("tokens")
 @click.argument("file", required=False)
 @click.option("--vocab", default="gpt2", show_default=True, metavar="NAME|PATH", help="See below.")
@@ -67,8 +79,8 @@ def command(
     if decode and file is None:
         raise click.UsageError("--decode needs a FILE of ids, or - for standard input")
     bpe = load(vocab, pattern)
-    with closing(open_input(file)) as source, open_output(output) as out:
-        report = Report(source, "ids", progress, out.on_terminal())
+    with closing(open_input(file)) as source, open_output(output, source) as out:
+        report = TokenReport(source, "ids", progress, out.on_terminal())
         try:
             if decode:
                 ids = first(truncate, numbers(source, form))
@@ -80,7 +92,7 @@ def command(
                 engine = bpe.encoder(errors="strict", **options).engine()
                 arrays = closing(engine.iterate(source.fragments()))
                 with arrays as run:
-                    write_ids(bpe, first(truncate, run), out, report, "count" if count else form)
+                    write_ids(bpe, run, truncate, out, report, "count" if count else form)
         except (StreamcoreError, ValueError) as error:
             raise Failure(explain(source, error)) from error
         finally:
@@ -101,9 +113,9 @@ def load(vocab: str, pattern: str | None) -> BPE:
             return BPE.from_tokenizer_json(vocab)
         return BPE.from_tiktoken(vocab, pattern=pattern)
     except OSError as error:
-        raise Failure(f"{vocab}: cannot be opened: {error.strerror or error}") from error
+        # tiktoken fetches what it has not at hand, and what fails then has no strerror
+        raise Failure(f"{vocab}: cannot be opened: {error.strerror or in_short(error)}") from error
     except ValueError as error:
-        # what tiktoken says of a name that it does not know has several lines
         raise Failure(str(error).partition("\n")[0][:1000]) from error
 
 
@@ -122,12 +134,18 @@ def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
             return
 
 
-def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form: str) -> None:
+def write_ids(
+    bpe: BPE, arrays: Iterator[Any], most: int | None, out: Output, report: TokenReport, form: str
+) -> None:
     total = at = 0
     if form == "npy":
         begin_npy(out)
-    for ids in arrays:
+    for ids in first(most, arrays):
         total += len(ids)
+        # the encoder reads ahead of the ids that it gives; when it has come to the end, all are given
+        report.text_bytes = (
+            report.source.given if most is None else report.text_bytes + len(bpe.decode_bytes(ids))
+        )
         if form == "text":
             out.write(("\n".join(map(str, ids.tolist())) + "\n").encode())
         elif form == "jsonl":
@@ -146,17 +164,22 @@ def write_ids(bpe: BPE, arrays: Iterator[Any], out: Output, report: Report, form
         end_npy(out, "<u4", total)
 
 
-def write_text(bpe: BPE, ids: Iterator[Any], out: Output, report: Report, count: bool) -> None:
+def write_text(bpe: BPE, ids: Iterator[Any], out: Output, report: TokenReport, count: bool) -> None:
     engine = bpe.decoder().engine()
     total = 0
+
+    def put(pieces: Iterable[str]) -> None:
+        for text in pieces:
+            data = text.encode()
+            report.text_bytes += len(data)
+            if not count:
+                out.write(data)
+
     for some in ids:
         total += len(some)
         report.add(len(some))
-        if not count:
-            for text in engine.feed(some):
-                out.write(text.encode())
-    for text in () if count else engine.finish():
-        out.write(text.encode())
+        put(engine.feed(some))
+    put(engine.finish())
     if engine.error is not None:
         raise engine.error
     if count:

@@ -173,6 +173,7 @@ def test_sizes_that_are_not(streamcore, size: str) -> None:
         (["lines", "-o", "."], "streamcore: .: is a directory"),
         (["lines", "-o", "missing/out"], "streamcore: missing/out: cannot be written: No such file"),
         (["lines", "-o", "out.gz"], "compressed output is not supported"),
+        (["sse", "-", "-o", "out.npy"], "out.npy: npy is no format of this command; it writes text, jsonl"),
         (["lines", "-f", "npy"], "npy needs a file"),
         (["lines", "-f", "npy", "-o", "-"], "npy needs a file"),
         (["lines", "-o", "out.npy", "--on-oversize", "skip"], "no item may be skipped"),
@@ -244,12 +245,6 @@ def test_an_error_leaves_the_old_file_and_nothing_else(streamcore, tmp_path: Pat
     fails(streamcore("lines", "-", "-o", "out", "-f", "jsonl", stdin=b"good\n\xff"))
     assert (tmp_path / "out").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_input_and_output_may_be_one_file(streamcore, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"a b\n" * 1000)
-    succeeds(streamcore("words", "file", "-o", "file"))
-    assert (tmp_path / "file").read_bytes() == b"a\nb\n" * 1000
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links need rights on Windows")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,8 +16,12 @@ import pytest
 
 pytest.importorskip("click")
 
+from streamcore import BPE
 from streamcore.cli import progress
 from streamcore.cli.progress import Report, amount, duration
+from streamcore.cli.tokens import TokenReport
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
 
 
 class Screen(io.StringIO):
@@ -157,11 +163,34 @@ def test_without_rich_a_terminal_gets_lines(shown, source, monkeypatch: pytest.M
     assert isinstance(Report(source, "words", None, False, Clock()).display, progress.LineDisplay)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
-def test_a_real_terminal_sees_the_result_and_the_file_only_data(tmp_path: Path) -> None:
+def test_tokens_sum_up_on_a_terminal_and_nowhere_else(shown, source, monkeypatch) -> None:
+    line = "big.txt: 1000 ids, 4200 bytes, 4.20 bytes per id, 2.00 s\n"
+    for terminal, wanted, data_there, rich, expected in (
+        (True, None, True, True, line),
+        (True, None, False, True, line),
+        (True, None, False, False, line),
+        (True, True, True, True, line),
+        (True, False, False, True, ""),
+        (False, None, False, True, ""),
+        (False, None, True, True, ""),
+    ):
+        monkeypatch.setattr(progress, "rich_is_installed", lambda rich=rich: rich)
+        screen, now = shown(terminal), Clock()
+        report = TokenReport(source, "ids", wanted, data_there, now)
+        report.text_bytes = 4200
+        report.items = 1000
+        now.now += 2
+        report.close()
+        assert screen.getvalue() == expected, (terminal, wanted, data_there, rich)
+    screen = shown(terminal=True)
+    TokenReport(source, "ids", None, False, lambda: 1.0).close()
+    assert screen.getvalue() == "big.txt: 0 ids, 0 bytes, 0.00 s\n"
+
+
+def seen_on_terminal(folder: Path, *arguments: str, data_too: bool = False) -> tuple[int, bytes]:
+    """The exit code of a command whose standard error is a terminal, and what that showed."""
     import pty
 
-    (tmp_path / "in").write_bytes(b"a b\n" * 1000)
     ours, theirs = pty.openpty()
     seen = bytearray()
 
@@ -174,11 +203,39 @@ def test_a_real_terminal_sees_the_result_and_the_file_only_data(tmp_path: Path) 
 
     reader = threading.Thread(target=read)
     reader.start()
-    command = [sys.executable, "-m", "streamcore", "words", "in", "-o", "out"]
-    code = subprocess.run(command, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL).returncode
+    command = [sys.executable, "-m", "streamcore", *arguments]
+    out = theirs if data_too else subprocess.DEVNULL
+    code = subprocess.run(command, cwd=folder, stderr=theirs, stdout=out).returncode
     os.close(theirs)
     reader.join()
     os.close(ours)
+    return code, bytes(seen)
+
+
+@posix_only
+def test_a_real_terminal_sees_the_result_and_the_file_only_data(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"a b\n" * 1000)
+    code, seen = seen_on_terminal(tmp_path, "words", "in", "-o", "out")
     assert code == 0
-    assert seen.startswith(b"in: 2000 words in 0.")
+    assert b"in: 2000 words in " in seen
     assert (tmp_path / "out").read_bytes() == b"a\nb\n" * 1000
+
+
+@posix_only
+def test_tokens_end_with_one_line_on_a_real_terminal(tmp_path: Path) -> None:
+    text = "Größe und Maß\n".encode() * 500
+    (tmp_path / "in.gz").write_bytes(gzip.compress(text))
+    code, seen = seen_on_terminal(tmp_path, "tokens", "in.gz", "-o", "out.bin")
+    ids = (tmp_path / "out.bin").stat().st_size // 4
+    assert code == 0
+    each = f"{len(text) / ids:.2f} bytes per id"
+    # a bar stood before it, and was wiped away, where this took longer than it is quiet
+    line = rf"(^|\x1b\[2K)in.gz: {ids} ids, {len(text)} bytes, {each}, \d+\.\d\d s\r\n\Z"
+    assert re.search(line.encode(), seen)
+    _, seen = seen_on_terminal(tmp_path, "tokens", "--decode", "out.bin")
+    assert f"out.bin: {ids} ids, {len(text)} bytes, {each}, ".encode() in seen
+    _, seen = seen_on_terminal(tmp_path, "tokens", "in.gz", "--truncate", "2", data_too=True)
+    lines = seen.splitlines()
+    assert [*map(int, lines[:2])] == BPE.gpt2().encode_to_list("Größe und Maß")[:2]
+    assert re.fullmatch(rb"in.gz: 2 ids, 4 bytes, 2.00 bytes per id, \d+\.\d\d s", lines[2])
+    assert len(lines) == 3

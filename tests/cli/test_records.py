@@ -76,6 +76,14 @@ def test_only_the_first_bad_records_are_told(streamcore):
     assert told[10] == "streamcore: FILE: 5000 bad records, skipped, the first 10 of them above"
 
 
+def test_bad_records_are_told_when_something_else_ends_it(streamcore):
+    code, out, told = streamcore("jsonl", b"{\n1\n[123456]\n", "--max-size", "5")
+    assert (code, out) == (2, b"1\n")
+    assert told[0].startswith("streamcore: FILE: line 1, at byte 0: ")
+    assert told[1] == "streamcore: FILE: 1 bad records, skipped"
+    assert told[2].startswith("streamcore: FILE: item at offset 4 has at least 6 bytes")
+
+
 def test_the_first_bad_record_may_end_it(streamcore, tmp_path):
     code, out, told = streamcore("jsonl", RECORDS, "--on-error", "raise")
     assert (code, out) == (2, b'{"text": "one two", "n": 1}\n')

@@ -158,8 +158,20 @@ def test_npy_files_of_any_integers_are_decoded(tokens, gpt2, tmp_path):
     )
 
 
-def test_unknown_vocabulary_is_one_line(tokens):
-    assert fails(tokens("--vocab", "nonsense", "-")).count("\n") == 1
+def test_an_unknown_vocabulary_lists_the_known_ones_in_one_line(tokens):
+    message = fails(tokens("--vocab", "nonsense", "-"))
+    assert message.count("\n") == 1
+    assert message.startswith("streamcore: 'nonsense' is no file, and ")
+    tiktoken = pytest.importorskip("tiktoken")
+    assert message.endswith(f" none of the known names: {', '.join(tiktoken.list_encoding_names())}\n")
+
+
+def test_names_that_are_known_without_tiktoken(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    with pytest.raises(
+        ValueError, match="'nonsense' is no file, and the known names are gpt2 and r50k_base; "
+    ):
+        BPE.from_tiktoken("nonsense")
 
 
 def test_closed_pipe_ends_quietly(tokens, tmp_path):
