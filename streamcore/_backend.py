@@ -42,6 +42,7 @@ if not TYPE_CHECKING and WANTED != "pure":
         from ._native.streams.async_closing import async_closing_iterator
         from ._native.streams.closing import Stream, close_all, closing_iterator
         from ._native.streams.flattening import flat_iterator
+        from ._native.streams.metering import Meter, metered_iterator
         from ._native.streams.sharing import SharedSource, SharedStream
         from ._native.streams.steps import (
             DistinctStep,
@@ -103,6 +104,8 @@ if TYPE_CHECKING or BACKEND == "pure":
     from ._pure.streams.closing import close_all as close_all
     from ._pure.streams.closing import closing_iterator as closing_iterator
     from ._pure.streams.flattening import flat_iterator as flat_iterator
+    from ._pure.streams.metering import Meter as Meter
+    from ._pure.streams.metering import metered_iterator as metered_iterator
     from ._pure.streams.sharing import SharedSource as SharedSource
     from ._pure.streams.sharing import SharedStream as SharedStream
     from ._pure.streams.steps import DistinctStep as DistinctStep

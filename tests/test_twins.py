@@ -347,6 +347,23 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(1, 2),
         ),
     ),
+    "Meter": row(
+        lambda: 1.0,
+        bad=(
+            lambda made, backend: made(),
+            lambda made, backend: made(lambda: 1.0).count(),
+            lambda made, backend: made(lambda: 1 / 0).wait(),
+        ),
+    ),
+    "metered_iterator": Row(
+        lambda backend: (backend.Meter(lambda: 1.0), lambda: iter("ab"), list, print, None),
+        (
+            lambda made, backend: made(),
+            lambda made, backend: made(1, list, list, print),
+            lambda made, backend: list(made(backend.Meter(lambda: 1.0), lambda: 1, list, id)),
+            lambda made, backend: list(made(backend.Meter(lambda: 1.0), lambda: next(iter(())), list, id)),
+        ),
+    ),
     "SharedSource": Row(
         lambda backend: (iter([1, 2]), 4, 0, False),
         (

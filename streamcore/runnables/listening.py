@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
-from .._backend import View
+from .._backend import Meter, close_all, metered_iterator
 from . import clock
 from .base import Chunk, Input, Output
 from .blocking import closed_after
@@ -72,6 +72,9 @@ class Run:
         self.items, self.bytes, self.waited = items, bytes, waited
         if items and self.first_chunk_seconds is None:
             self.first_chunk_seconds = clock.now() - self._began
+
+    def _metered(self, meter: Meter) -> None:
+        self._counts(meter.items, meter.bytes, meter.waited)
 
     def _ended(self, error: BaseException | None) -> str:
         """Note how it ended; which event that is."""
@@ -200,34 +203,30 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
         self, make: Callable[[], Iterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
     ) -> Iterator[Any]:
         """The chunks of ``make()``, told; closed in the end if it ``owns`` them."""
-        run = self._begun(input, config)
-        stream: Any = None
-        items, size, waited, now = 0, 0, 0.0, clock.now
-        since: float | None = None  # None while the consumer has its turn
-        try:
+        run, meter = self._begun(input, config), Meter(clock.now)
+        owned: list[Any] = []
+
+        def begin() -> Iterator[Any]:
             self._tell("on_start", run)
-            since = now()
+            meter.wait()
             stream = iter(make())
-            for chunk in stream:
-                waited += now() - since
-                since = None
-                items += 1
-                size += len(chunk) if type(chunk) is bytes else _size(chunk)
-                if items == 1:
-                    run._counts(items, size, waited)
-                    self._tell("on_first_chunk", run)
-                yield chunk
-                since = now()
-            run._counts(items, size, waited + now() - since)
-        except BaseException as error:
-            run._counts(items, size, waited if since is None else waited + now() - since)
+            if owns:
+                owned.append(stream)
+            return stream
+
+        def first() -> None:
+            run._metered(meter)
+            self._tell("on_first_chunk", run)
+
+        def end(error: BaseException | None) -> None:
+            run._metered(meter)
             try:
-                if owns:
-                    _close(stream)
+                if error is not None:
+                    close_all(owned, None if isinstance(error, GeneratorExit) else error)
             finally:
                 self._tell(run._ended(error), run)
-            raise
-        self._tell(run._ended(None), run)
+
+        return metered_iterator(meter, begin, first, end, None if owns else make())
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -287,27 +286,23 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
     async def _aheard(
         self, make: Callable[[], AsyncIterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
     ) -> AsyncIterator[Any]:
-        run = self._begun(input, config)
-        items, size, waited, now = 0, 0, 0.0, clock.now
-        since: float | None = None  # None while the consumer has its turn
+        run, meter = self._begun(input, config), Meter(clock.now)
+        count = meter.count
         try:
             await self._atell("on_start", run)
-            since = now()
+            meter.wait()
             stream = make()
             async with closed_after(stream) if owns else nullcontext(stream) as chunks:
                 async for chunk in chunks:
-                    waited += now() - since
-                    since = None
-                    items += 1
-                    size += len(chunk) if type(chunk) is bytes else _size(chunk)
-                    if items == 1:
-                        run._counts(items, size, waited)
+                    count(chunk)
+                    if run.first_chunk_seconds is None:
+                        run._metered(meter)
                         await self._atell("on_first_chunk", run)
                     yield chunk
-                    since = now()
-                run._counts(items, size, waited + now() - since)
+                    meter.wait()
+                run._metered(meter)
         except BaseException as error:
-            run._counts(items, size, waited if since is None else waited + now() - since)
+            run._metered(meter)
             await self._atell(run._ended(error), run)
             raise
         await self._atell(run._ended(None), run)
@@ -354,17 +349,9 @@ def _takes_config(listener: Any) -> bool:
 
 
 def _size(chunk: Any) -> int:
-    if isinstance(chunk, str):
-        return len(chunk) if chunk.isascii() else len(chunk.encode("utf-8", "surrogatepass"))
-    if isinstance(chunk, (memoryview, View)):
-        return chunk.nbytes
-    return len(chunk) if isinstance(chunk, (bytes, bytearray)) else 0
-
-
-def _close(stream: Any) -> None:
-    close = getattr(stream, "close", None)
-    if close is not None:
-        close()
+    meter = Meter(clock.now)
+    meter.count(chunk)
+    return meter.bytes
 
 
 class _Raising:

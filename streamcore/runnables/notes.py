@@ -14,7 +14,7 @@ from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from .._backend import SharedStream, Stream, async_closing_iterator, closing_iterator
+from .._backend import SharedStream, Stream, async_closing_iterator, closing_iterator, metered_iterator
 from .._shared.limits import is_limit
 from .._shared.notes import PREFIX, is_placed, place
 
@@ -50,6 +50,8 @@ class Link:
 
     def __init__(self, at: int, iterator: Any, speaks: bool) -> None:
         self.at = at
+        if isinstance(iterator, metered_iterator):  # what it raises is raised further in
+            iterator = iterator.of
         self.whose = id(iterator)
         self.frame: FrameType | None = None
         self.code: CodeType | None = None

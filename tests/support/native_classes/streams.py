@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .table import Box, Native, method, special
+from .table import Box, Native, attribute, attributes, fresh, method, special
 
 
 class Values:
@@ -96,6 +96,28 @@ def shared(backend: Any, box: Box, items: list[int]) -> Any:
     source = backend.SharedSource(Values(box, items), 8, 1, False)
     box.other = backend.SharedStream(source)  # open all the time
     return source
+
+
+def metered(backend: Any, box: Box) -> Any:
+    source = Values(box, ["a", b"bc", 3])
+
+    def begin() -> Values:
+        box.callback("begin")
+        return source
+
+    def end(error: BaseException | None) -> None:
+        box.callback("end")
+        source.close()
+
+    return backend.metered_iterator(meter(backend, box), begin, lambda: box.callback("first"), end, source)
+
+
+def meter(backend: Any, box: Box) -> Any:
+    def now() -> float:
+        box.callback("now")
+        return 1.0
+
+    return backend.Meter(now)
 
 
 SURROUND = special("surround", lambda stream: stream.surround({"tags": ["a"]}))
@@ -238,6 +260,31 @@ CLASSES: list[Native] = [
         look=lambda source: None,
         rest=lambda source: source.end(),
         callbacks=("source.close", "source.__del__"),
+    ),
+    Native(
+        "Meter",
+        "Meter",
+        meter,
+        (
+            method("wait"),
+            method("count", fresh("anything", object)),
+            special(
+                "count: several", lambda meter: [meter.count(chunk) for chunk in ("é", b"a", bytearray(2))]
+            ),
+            *attributes("items", "bytes", "waited"),
+        ),
+        look=lambda meter: (meter.items, meter.bytes),
+        rest=lambda meter: (meter.items, meter.bytes, meter.waited),
+        callbacks=("now",),
+    ),
+    Native(
+        "metered_iterator",
+        "metered_iterator",
+        metered,
+        (*STREAM, attribute("of")),
+        look=lambda stream: None,
+        rest=stream_rest,
+        callbacks=("begin", "first", "end", "now", "source.__next__", "source.close"),
     ),
     async_stream("async_closing_iterator", async_closing),
     async_stream("async_closing_iterator of blocks", async_blocks),
