@@ -5,8 +5,7 @@ its length. ``pytest benchmarks/bench_splitter.py`` prints all of it. On 2 share
 
 - F7 at LF alone: 98 GB/s against 24 of memchunk, equal offsets. At the four separators, items: 2.6 GB/s (1.9 by 1000
   characters) against 0.1 of langchain-text-splitters, equal chunks: 26 times as fast (19 by 1000 characters).
-- F8: 2.8 times as fast as langchain-text-splitters, not 30: what counts tokens is native, what divides and joins is not
-  yet where the length is no count of characters or bytes.
+- F8: see docs/speed.md, and formats.py for semchunk and cl100k.
 """
 
 from __future__ import annotations

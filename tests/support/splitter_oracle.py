@@ -19,6 +19,7 @@ ALPHABETS = [
     "ab",
     ". ?ab ",
     "a\x1c\u2003\u3000\n",
+    "a\x85\xa0 \n",
 ]
 
 

@@ -438,3 +438,20 @@ def test_parsing_cases(backend, kind: Callable[[str], str | bytes], size: int):
         assert outcome == by_loads(whole), text
         taken += outcome[0]
     assert 90 < taken < len(TAKEN) + 5
+
+
+@pytest.mark.parametrize("kind", [str, str.encode], ids=["str", "bytes"])
+def test_a_sign_a_digit_a_control_and_a_late_escape_at_their_limits(backend, kind):
+    for text, offset in (
+        ("[1e5+3]", 4),
+        (r'["\u000g"]', 7),
+        ('["\x1f"]', 2),
+        ('["' + "x" * 60 + '\x1f"]', 62),
+    ):
+        with pytest.raises(InvalidFrame) as caught:
+            list(backend.JSONDeltasEngine().iterate(iter([kind(text)])))
+        assert caught.value.offset == offset, text
+    for before in range(70):
+        text = '["' + "x" * before + "\\n" + "y" * (70 - before) + '"]'
+        items = list(backend.JSONDeltasEngine().iterate(iter([kind(text)])))
+        assert backend.json_folded(items) == ["x" * before + "\n" + "y" * (70 - before)]
