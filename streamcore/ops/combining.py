@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._backend import async_closing_iterator, close_all, closing_iterator, flat_iterator
 from ..runnables.base import Runnable
 from ..runnables.blocking import astream_of_fold, fold_then_astream, stream_of_fold
-from ..runnables.config import child_config, is_limited
+from ..runnables.config import child_config
 from ..runnables.function import coerce_to_runnable
 from ..runnables.notes import note_stage
 from ..runnables.written import Written
@@ -224,8 +224,8 @@ class OfStages(Runnable[Any, list[Any], Any]):
         take_no_more(self, kwargs)
         if not self._written.is_sync:
             return super().stream(input, config)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config)
         if hasattr(input, "__next__"):
             return stream_of_fold(self, input, list, config)
         config = child_config(config)
@@ -233,8 +233,8 @@ class OfStages(Runnable[Any, list[Any], Any]):
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         take_no_more(self, kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config)
         if hasattr(input, "__anext__"):
             return astream_of_fold(self, input, list, config)
         if hasattr(input, "__next__"):
@@ -287,7 +287,7 @@ def streamed(part: Runnable[Any, Any], input: Any, config: RunnableConfig | None
     """What ``part`` streams, its errors noted as its own."""
     note = partial(note_part, part)
     try:
-        stream = iter(part.stream(input, config))
+        stream = iter(part._called_with(config).stream(input, config))
         return closing_iterator(stream, (stream,), note)
     except BaseException as error:
         note(error)
@@ -297,7 +297,7 @@ def streamed(part: Runnable[Any, Any], input: Any, config: RunnableConfig | None
 def astreamed(part: Runnable[Any, Any], input: Any, config: RunnableConfig | None) -> AsyncIterator[Any]:
     note = partial(note_part, part)
     try:
-        stream = aiter(part.astream(input, config))
+        stream = aiter(part._called_with(config).astream(input, config))
         return async_closing_iterator(stream, (stream,), note)
     except BaseException as error:
         note(error)

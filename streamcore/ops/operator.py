@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, closing_iterator
 from ..runnables.base import Runnable
-from ..runnables.config import checked, is_limited
+from ..runnables.config import checked
 from ..runnables.notes import note_source
 from ..runnables.surrounding import asurrounded, surrounded
 
@@ -66,8 +66,8 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
     ) -> Iterator[Result]:
         take_no_more(self, kwargs)
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config)
         return surrounded(config, self._behind, iter(input), config)
 
     def astream(
@@ -79,8 +79,8 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
         """Work on the items of the iterable or async iterable ``input``."""
         take_no_more(self, kwargs)
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config)  # type: ignore[arg-type]
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config)  # type: ignore[arg-type]
         if hasattr(input, "__aiter__"):
             return self.atransform(input, config)  # type: ignore[arg-type]
         source = iter(self._items(input))
@@ -92,8 +92,8 @@ class Operator(Runnable[Iterable[Item], list[Result], Result]):
     ) -> AsyncIterator[Result]:
         take_no_more(self, kwargs)
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config)
         source = aiter(input)
         return asurrounded(config, self._over, source, (source,), config)
 

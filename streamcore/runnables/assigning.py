@@ -12,7 +12,7 @@ from .addable import AddableDict
 from .async_turns import AsyncTurns
 from .base import Runnable
 from .bridge.ahead import buffer_size
-from .config import child_config, is_limited
+from .config import child_config
 from .folding import fold_input
 from .function import coerce_to_runnable
 from .notes import note_source, note_stage, watched_source
@@ -110,15 +110,15 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         return AddableDict({**self._taken(input), **self.mapper.invoke(input, config, **kwargs)})
 
     async def ainvoke(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         return AddableDict({**self._taken(input), **await self.mapper.ainvoke(input, config, **kwargs)})
 
     # -- streams
@@ -128,8 +128,8 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         config = child_config(config)
         kept = self._kept._of(self._taken(input))
         stream = surrounded(config, _streamed, input, (self.mapper,), 0, 1, config, kwargs)
@@ -172,8 +172,8 @@ class RunnableAssign(Runnable[Any, "dict[str, Any]", "AddableDict[str, Any]"]):
     ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         config = child_config(config)
         kept = self._kept._of(self._taken(input))
         stream = asurrounded(config, _astreamed, input, (self.mapper,), 0, 1, config, kwargs)
@@ -218,6 +218,8 @@ async def _after(first: Any, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 class _Kept(PerChunk):
     """Of each mapping what is not assigned, though that be nothing."""
+
+    _is_heard = False
 
     def __init__(self, stage: RunnableAssign) -> None:
         self._stage = stage

@@ -19,7 +19,6 @@ from . import clock
 from .base import Chunk, Input, Output, Runnable
 from .blocking import fold_then_astream, fold_then_stream
 from .bridge.ahead import buffer_size
-from .config import is_limited
 from .folding import fold_input
 from .resuming import AsyncReplay, Differs, Given, Kept, Replay
 from .written import Written
@@ -121,15 +120,15 @@ class Attempting(Runnable[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         self._check(input)
         errors: list[Exception] = []
         final = None
         try:
             while True:
                 try:
-                    part = self._part(len(errors))
+                    part = self._part(len(errors))._called_with(config)
                     return cast("Output", part.invoke(self._given_to(input, errors), config, **kwargs))
                 except Exception as error:  # noqa: BLE001 - raised below
                     errors.append(error)
@@ -143,12 +142,12 @@ class Attempting(Runnable[Input, Output, Chunk]):
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if "stream" not in self._written:
             return super().stream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         self._check(input)
 
         def begin(errors: list[Exception]) -> Iterator[Any]:
-            part = self._part(len(errors))
+            part = self._part(len(errors))._called_with(config)
             output = iter(part.stream(self._given_to(input, errors), config, **kwargs))
             return closing_iterator(output, (output,))
 
@@ -176,7 +175,7 @@ class Attempting(Runnable[Input, Output, Chunk]):
         replay = Replay(input, buffer_size(config))
 
         def begin(errors: list[Exception]) -> Iterator[Any]:
-            part = self._part(len(errors))
+            part = self._part(len(errors))._called_with(config)
             again = replay.attempt()
             parts: list[Any] = [again]
             before = fold or partial(fold_input, part)
@@ -231,15 +230,15 @@ class Attempting(Runnable[Input, Output, Chunk]):
     # -- async
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         self._check(input)
         errors: list[Exception] = []
         final = None
         try:
             while True:
                 try:
-                    part = self._part(len(errors))
+                    part = self._part(len(errors))._called_with(config)
                     given = self._given_to(input, errors)
                     return cast("Output", await part.ainvoke(given, config, **kwargs))
                 except Exception as error:  # noqa: BLE001 - raised below
@@ -256,12 +255,12 @@ class Attempting(Runnable[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         if "astream" not in self._written:
             return super().astream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         self._check(input)
 
         def begin(errors: list[Exception]) -> async_closing_iterator[Any]:
-            part = self._part(len(errors))
+            part = self._part(len(errors))._called_with(config)
             output = aiter(part.astream(self._given_to(input, errors), config, **kwargs))
             return async_closing_iterator(output, (output,))
 
@@ -289,7 +288,7 @@ class Attempting(Runnable[Input, Output, Chunk]):
         replay = AsyncReplay(input, buffer_size(config))
 
         def begin(errors: list[Exception]) -> async_closing_iterator[Any]:
-            part = self._part(len(errors))
+            part = self._part(len(errors))._called_with(config)
             again = replay.attempt()
             parts: list[Any] = [again]
             before = fold or partial(fold_input, part)

@@ -24,6 +24,7 @@ The contract with a chain (``sequence.py``), or with whatever else composes stag
 ``_step``          what it does with each item, if that is all it does: then it needs no iterator of its own.
 ``_hops``          whether its async methods go to a thread by themselves, for one call, since what that gives may
                    have to run on the loop.
+``_is_heard``      whether the listeners of a config are told of its calls: not where they are told of those in it.
 ``_takes_fold``    whether ``_link`` and ``_alink`` are given the fold of what comes in, as ``fold``.
 ``_chunks_are``    what its chunks are to each other, so that the chain knows whose ``collect`` folds them.
 
@@ -41,7 +42,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from .config import checked, inside, is_limited, merge_configs, run_in_executor
+from .config import LISTENED, checked, inside, is_limited, merge_configs, run_in_executor
 from .folding import afolded, fold, fold_input, folded
 from .written import METHODS, Written
 
@@ -87,6 +88,7 @@ class Runnable(Composing[Input, Output, Chunk]):
     _catches: ClassVar[bool] = False
     _takes_fold: ClassVar[bool] = False
     _hops: ClassVar[bool] = False
+    _is_heard: ClassVar[bool] = True
     _chunks_are: ClassVar[str] = "items"
     """``"items"``; ``"pieces"`` of one text, run of bytes or of ids, so that only their fold is the same for every cut
     of the input; ``"passed"`` on from the input, so that the fold of the stage before is the fold here too, or a list
@@ -198,8 +200,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: Iterable[Any], config: RunnableConfig | None, **kwargs: Any
     ) -> Iterator[Any]:
         """``transform`` by ``_link``: closes its input, and notes whose an error is."""
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config, **kwargs)
         from .sequence import _chained
         from .surrounding import surrounded
 
@@ -210,8 +212,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         self, input: AsyncIterable[Any], config: RunnableConfig | None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Async ``_transformed``."""
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config, **kwargs)
         from .sequence import _achained
         from .surrounding import asurrounded
 
@@ -235,8 +237,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Unpack[NoMore]) -> Output:
         """Return the whole output for one input."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         with inside(config):
             if self._written.isdisjoint(("stream", "transform")):
                 return cast("Output", _private_loop(self).invoke(self, input, config, **kwargs))
@@ -250,8 +252,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         from .surrounding import surrounded
 
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         return surrounded(config, self._derived_stream, input, config, kwargs)
 
     def _derived_stream(
@@ -277,8 +279,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         from .surrounding import surrounded
 
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config, **kwargs)
         return surrounded(config, self._derived_transform, input, config, kwargs)
 
     def _derived_transform(
@@ -373,8 +375,8 @@ class Runnable(Composing[Input, Output, Chunk]):
     ) -> Output:
         """Async ``invoke``; a sync one runs in a thread."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         with inside(config):
             if not self._written.isdisjoint(("astream", "atransform")):
                 with _Deriving(self, "ainvoke", input):
@@ -393,8 +395,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         from .surrounding import asurrounded
 
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         return asurrounded(config, self._derived_astream, input, config, kwargs)
 
     def _derived_astream(
@@ -426,8 +428,8 @@ class Runnable(Composing[Input, Output, Chunk]):
         from .surrounding import asurrounded
 
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config, **kwargs)
         return asurrounded(config, self._derived_atransform, input, config, kwargs)
 
     def _derived_atransform(
@@ -614,11 +616,30 @@ class Runnable(Composing[Input, Output, Chunk]):
     with_alisteners = with_listeners
     """LangChain's name for those that are coroutine functions, which the former takes as well."""
 
-    def _in_time(self) -> RunnableTimeout[Input, Output, Chunk]:
-        """This one, where the config of the call has a limit in time."""
-        from .timeouts import RunnableTimeout
+    def _watched(self, config: RunnableConfig | None) -> Runnable[Input, Output, Chunk] | None:
+        """This one with what ``config`` puts around a call of it, listeners or limits in time; None for nothing.
 
-        return RunnableTimeout(self)
+        Listeners come first: they are told of a limit that is over, too, and ``config`` then says that they are.
+        """
+        if config is None and not LISTENED:
+            return None
+        config = checked(config)
+        if config is None:
+            return None
+        if self._is_heard and config.get("listeners") and getattr(config, "of", None) is not self:
+            from .hearing import RunnableHeard
+
+            return RunnableHeard(self, config["listeners"])
+        if is_limited(config):
+            from .timeouts import RunnableTimeout
+
+            return RunnableTimeout(self)
+        return None
+
+    def _called_with(self, config: RunnableConfig | None) -> Runnable[Input, Output, Chunk]:
+        """What a call with ``config`` goes to: where a class of a user wrote the method, nothing in it would ask."""
+        watched = self._watched(config)
+        return self if watched is None else watched
 
     if TYPE_CHECKING:
 

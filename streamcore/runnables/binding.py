@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any, cast
 
 from .._backend import async_closing_iterator, closing_iterator, surrounding
-from .base import Chunk, Input, Output, Runnable
+from .base import Chunk, Input, Output
 from .config import NOTHING, Checked, checked, child_config, is_limited, merge_configs
 from .folding import afolded, checked_fold, fold_as, folded
 from .wrapping import Wrapping
@@ -83,11 +83,7 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
             return config
         merged = merge_configs(self.config, config)
         # one that a chain hands down has been merged over what is around already
-        return cast("RunnableConfig", Checked(merged)) if type(config) is Checked else merged
-
-    def _target(self, config: RunnableConfig | None) -> Runnable[Any, Any, Any]:
-        """What is called: ``bound``, in time where ``config`` limits that."""
-        return self.bound._in_time() if config is not None and is_limited(config) else self.bound
+        return cast("RunnableConfig", Checked(merged)) if isinstance(config, Checked) else merged
 
     def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {**self.kwargs, **kwargs} if self.kwargs else kwargs
@@ -106,10 +102,10 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         if not self.config:
-            return self._target(config)._link(input, owned, config, fold, **self._kwargs(kwargs))
+            return self.bound._called_with(config)._link(input, owned, config, fold, **self._kwargs(kwargs))
         own = self._config(checked(config))
         input = owned[-1] = _around(closing_iterator(input, (input,)), surrounding() or NOTHING)
-        output = self._target(own)._link(input, owned, own, fold, **self._kwargs(kwargs))
+        output = self.bound._called_with(own)._link(input, owned, own, fold, **self._kwargs(kwargs))
         owned[-1] = _around(closing_iterator(output, (output,)), child_config(own))
         return owned[-1]  # type: ignore[no-any-return]
 
@@ -123,10 +119,10 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         if not self.config:
-            return self._target(config)._alink(input, owned, config, fold, **self._kwargs(kwargs))
+            return self.bound._called_with(config)._alink(input, owned, config, fold, **self._kwargs(kwargs))
         own = self._config(checked(config))
         input = owned[-1] = _around(async_closing_iterator(input, (input,)), surrounding() or NOTHING)
-        output = self._target(own)._alink(input, owned, own, fold, **self._kwargs(kwargs))
+        output = self.bound._called_with(own)._alink(input, owned, own, fold, **self._kwargs(kwargs))
         owned[-1] = _around(async_closing_iterator(output, (output,)), child_config(own))
         return owned[-1]  # type: ignore[no-any-return]
 
@@ -142,11 +138,11 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
         if self.fold is not None:
             return folded(self.collect, self.stream(input, config, **kwargs))
         config = self._config(config)
-        return cast("Output", self._target(config).invoke(input, config, **self._kwargs(kwargs)))
+        return cast("Output", self.bound._called_with(config).invoke(input, config, **self._kwargs(kwargs)))
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         config = self._config(config)
-        return self._target(config).stream(input, config, **self._kwargs(kwargs))
+        return self.bound._called_with(config).stream(input, config, **self._kwargs(kwargs))
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -159,13 +155,15 @@ class RunnableBinding(Wrapping[Input, Output, Chunk]):
         if self.fold is not None:
             return await afolded(self.acollect, self.astream(input, config, **kwargs))
         config = self._config(config)
-        return cast("Output", await self._target(config).ainvoke(input, config, **self._kwargs(kwargs)))
+        return cast(
+            "Output", await self.bound._called_with(config).ainvoke(input, config, **self._kwargs(kwargs))
+        )
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         config = self._config(config)
-        return self._target(config).astream(input, config, **self._kwargs(kwargs))
+        return self.bound._called_with(config).astream(input, config, **self._kwargs(kwargs))
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
-from .config import checked, is_limited
+from .config import checked
 from .function import coerce_to_runnable
 from .written import METHODS, Written
 
@@ -51,38 +51,38 @@ class Choosing(Runnable[Input, Output, Chunk]):
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         chosen, input = self._choose(input, config)
-        return chosen.invoke(input, config, **kwargs)  # type: ignore[no-any-return]
+        return chosen._called_with(config).invoke(input, config, **kwargs)  # type: ignore[no-any-return]
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         return self._streamed(input, checked(config), **kwargs)
 
     def _streamed(self, input: Any, config: RunnableConfig | None, **kwargs: Any) -> Iterator[Any]:
         chosen, input = self._choose(input, config)
-        yield from chosen.stream(input, config, **kwargs)
+        yield from chosen._called_with(config).stream(input, config, **kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         chosen, input = await self._achoose(input, config)
-        return await chosen.ainvoke(input, config, **kwargs)  # type: ignore[no-any-return]
+        return await chosen._called_with(config).ainvoke(input, config, **kwargs)  # type: ignore[no-any-return]
 
     async def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         config = checked(config)
-        if is_limited(config):
-            stream = self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            stream = watched.astream(input, config, **kwargs)
         else:
             chosen, input = await self._achoose(input, config)
-            stream = chosen.astream(input, config, **kwargs)
+            stream = chosen._called_with(config).astream(input, config, **kwargs)
         async with closed_after(stream) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -122,13 +122,13 @@ class RunnableBranch(Choosing[Input, Output, Chunk]):
 
     def _choose(self, input: Any, config: RunnableConfig | None) -> tuple[Runnable[Any, Any], Any]:
         for condition, chosen in self.branches:
-            if condition.invoke(input, config):
+            if condition._called_with(config).invoke(input, config):
                 return chosen, input
         return self.default, input
 
     async def _achoose(self, input: Any, config: RunnableConfig | None) -> tuple[Runnable[Any, Any], Any]:
         for condition, chosen in self.branches:
-            if await condition.ainvoke(input, config):
+            if await condition._called_with(config).ainvoke(input, config):
                 return chosen, input
         return self.default, input
 

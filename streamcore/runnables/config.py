@@ -16,6 +16,8 @@ __all__ = [
     "DEFAULT_BUFFER_BYTES",
     "DEFAULT_BUFFER_SIZE",
     "DEFAULT_RECURSION_LIMIT",
+    "LISTENED",
+    "Heard",
     "RunnableConfig",
     "checked",
     "child_config",
@@ -29,6 +31,7 @@ __all__ = [
     "positive_int",
     "run_in_executor",
     "seconds_or_none",
+    "unheard",
     "unlimited",
     "valid",
 ]
@@ -48,7 +51,7 @@ class RunnableConfig(TypedDict, total=False):
     run_name: str
     """Name of this run; not handed to the stages of a chain."""
     tags: list[str]
-    """Labels; merging appends those that are new."""
+    """Labels; merging appends. One that is there twice is called once."""
     metadata: dict[str, Any]
     """Facts about the run; merging updates key by key."""
     max_concurrency: int | None
@@ -66,7 +69,7 @@ class RunnableConfig(TypedDict, total=False):
     executor: Executor | None
     """Where ``batch`` runs its calls."""
     listeners: list[Callable[..., object]]
-    """Called at the start, end and failure of a run; merging appends."""
+    """Called as ``(event, run)`` for every stage in the call, once though it be there twice; merging appends."""
 
 
 def merge_configs(*configs: Mapping[str, Any] | None) -> RunnableConfig:
@@ -172,13 +175,27 @@ class Checked(dict[str, Any]):
     """A config that has been checked and merged over the one around: a copy, which the call hands down."""
 
 
+class Heard(Checked):
+    """A config whose listeners are told of the call of ``of`` already; ``plain`` is the same without saying so."""
+
+    __slots__ = ("of", "plain")
+
+    def __init__(self, plain: RunnableConfig, of: object) -> None:
+        super().__init__(plain)
+        self.plain = plain
+        self.of = of
+
+
+LISTENED: list[None] = []
+"""Not empty once there was a config with listeners: until then no call without a config looks for any around it."""
+
 NOTHING = Checked()
 """Where there is no config around, though there is one around that."""
 
 
 def checked(config: Mapping[str, Any] | None) -> RunnableConfig | None:
     """The config of a call: ``valid(config)`` over the one around the stage in whose code the call is made."""
-    if type(config) is Checked:
+    if isinstance(config, Checked):
         return cast(RunnableConfig, config)
     around = surrounding()
     if config is None:
@@ -197,7 +214,7 @@ def checked(config: Mapping[str, Any] | None) -> RunnableConfig | None:
 
 def valid(config: Mapping[str, Any] | None) -> RunnableConfig | None:
     """A copy of ``config``, if it is one: else a TypeError or ValueError with the key and its value."""
-    if config is None or type(config) is Checked:
+    if config is None or isinstance(config, Checked):
         return cast("RunnableConfig | None", config)
     if not isinstance(config, Mapping):
         raise TypeError(f"config must be a mapping, got {_shown(config)}")
@@ -247,6 +264,16 @@ def seconds_or_none(name: str, value: Any) -> float | None:
     return None if seconds == float("inf") else seconds
 
 
+def _listeners(key: str, value: Any) -> None:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise TypeError(f"{key} must be a list of callables, got {_shown(value)}")
+    for each in value:
+        if not callable(each):
+            raise TypeError(f"{key} must be a list of callables, got {_shown(each)} in it")
+    if value and not LISTENED:
+        LISTENED.append(None)
+
+
 def _executor(key: str, value: Any) -> None:
     if not callable(getattr(value, "submit", None)):
         raise TypeError(f"{key} must have a method submit, got {_shown(value)}")
@@ -266,6 +293,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "buffer_size": positive_int,
     "buffer_bytes": positive_int,
     "executor": _executor,
+    "listeners": _listeners,
 }
 
 
@@ -277,12 +305,20 @@ def is_limited(config: Mapping[str, Any] | None) -> bool:
 
 def unlimited(config: RunnableConfig | None) -> RunnableConfig:
     """``config`` without the limits in time, which are those of one call."""
-    return _without(LIMITS, config or {})
+    rest = _without(LIMITS, config or {})
+    return cast(RunnableConfig, Heard(rest, config.of)) if isinstance(config, Heard) else rest
+
+
+def unheard(config: RunnableConfig) -> RunnableConfig:
+    """``config`` without listeners, whatever is around."""
+    return _without(("listeners",), config)
 
 
 def child_config(config: RunnableConfig | None) -> RunnableConfig | None:
     """What a chain hands to its stages: everything but what is about the call of the chain itself. It is checked."""
     config = checked(config)
+    if isinstance(config, Heard):
+        config = config.plain
     if config is None or config.keys().isdisjoint(OWN):
         return config
     return _without(OWN, config)
@@ -311,9 +347,9 @@ class inside:  # noqa: N801 - as a function that is a context manager
 
 
 def handed(config: Mapping[str, Any] | None) -> RunnableConfig:
-    """A copy to hand out, so that what is done to it, its tags and its metadata reaches nobody else."""
+    """A copy to hand out, so that what is done to it, its lists and its metadata reaches nobody else."""
     copy = dict(config or ())
-    for key, kind in (("tags", list), ("metadata", dict)):
+    for key, kind in (("tags", list), ("metadata", dict), ("listeners", list)):
         if isinstance(copy.get(key), kind):
             copy[key] = kind(copy[key])
     return cast(RunnableConfig, copy)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .base import Runnable
-from .config import is_limited
 
 if TYPE_CHECKING:
     from .composing import Given, Made, Stage
@@ -39,15 +38,15 @@ class RunnableEach(Runnable[list[Given], list[Made], list[Made]]):
     def invoke(self, input: list[Given], config: RunnableConfig | None = None, **kwargs: Any) -> list[Made]:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         return self.bound.batch(_listed(self, input), config, **kwargs)
 
     async def ainvoke(
         self, input: list[Given], config: RunnableConfig | None = None, **kwargs: Any
     ) -> list[Made]:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         return await self.bound.abatch(_listed(self, input), config, **kwargs)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._backend import async_closing_iterator, closing_iterator
 from .base import Runnable
-from .config import checked, is_limited
+from .config import checked
 from .written import ASYNC, METHODS, SYNC, Written
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ class ForeignRunnable(Runnable[Any, Any]):
         return owned[-1]  # type: ignore[no-any-return]
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         return self.thing.invoke(input, checked(config), **kwargs)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         return iter(self.thing.stream(input, checked(config), **kwargs))
 
     def transform(
@@ -119,15 +119,15 @@ class ForeignRunnable(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         if not self._written.is_async:
             return await super().ainvoke(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         return await self.thing.ainvoke(input, checked(config), **kwargs)
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         return aiter(self.thing.astream(input, checked(config), **kwargs))
 
     def atransform(

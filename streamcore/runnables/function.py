@@ -6,11 +6,12 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._backend import surrounding
 from .._shared.notes import STOPPED
 from .base import Chunk, Input, Output, Runnable
 from .blocking import closed_after
 from .bridge.home import needed_loop
-from .config import DEFAULT_RECURSION_LIMIT, checked, handed, inside, is_limited, run_in_executor
+from .config import DEFAULT_RECURSION_LIMIT, LISTENED, checked, handed, inside, run_in_executor
 from .declared import empty_of_function
 from .folding import checked_fold, fold_as
 from .surrounding import asurrounded, surrounded
@@ -139,10 +140,10 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         return empty_of_function(self.func or self.afunc)
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None or self._plain is None:
+        if config is not None or self._plain is None or (LISTENED and surrounding() is not None):
             config = checked(config)
-            if is_limited(config):
-                return self._in_time().invoke(input, config, **kwargs)
+            if (watched := self._watched(config)) is not None:
+                return watched.invoke(input, config, **kwargs)
             with inside(config):
                 return self._invoked(input, config, kwargs)  # type: ignore[no-any-return]
         try:
@@ -162,8 +163,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         if self.func is None:
             return super().stream(input, config, **kwargs)
         return surrounded(config, self._streamed, input, config, kwargs)
@@ -180,14 +181,15 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         assert self.func is not None
         output = self._call(self.func, input, config, kwargs)
         if isinstance(output, Runnable):
-            yield from output.stream(input, _one_deeper(self, config))
+            config = _one_deeper(self, config)
+            yield from output._called_with(config).stream(input, config)
         else:
             yield output
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         with inside(config):
             return await self._ainvoked(input, config, kwargs)  # type: ignore[no-any-return]
 
@@ -199,15 +201,16 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         else:
             output = await self._call(self.afunc, input, config, kwargs)
         if isinstance(output, Runnable):
-            return await output.ainvoke(input, _one_deeper(self, config))
+            config = _one_deeper(self, config)
+            return await output._called_with(config).ainvoke(input, config)
         return output
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         if self.afunc is None and not self._hops:
             return super().astream(input, config, **kwargs)
         return asurrounded(config, self._astreamed, input, config, kwargs)
@@ -229,7 +232,8 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
         if not isinstance(output, Runnable):
             yield output
             return
-        stream = output.astream(input, _one_deeper(self, config))
+        config = _one_deeper(self, config)
+        stream = output._called_with(config).astream(input, config)
         async with closed_after(stream) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -523,4 +527,5 @@ def run_result(
     runnable: Runnable[Any, Any], result: Runnable[Any, Any], input: Any, config: RunnableConfig | None
 ) -> Any:
     """A function gave a Runnable: run it on the same input in its place."""
-    return result.invoke(input, _one_deeper(runnable, checked(config)))
+    config = _one_deeper(runnable, checked(config))
+    return result._called_with(config).invoke(input, config)

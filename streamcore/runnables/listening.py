@@ -13,7 +13,7 @@ from .._backend import Meter, close_all, metered_iterator
 from . import clock
 from .base import Chunk, Input, Output
 from .blocking import closed_after
-from .config import checked, handed, inside, is_limited
+from .config import checked, handed, inside, unheard
 from .surrounding import asurrounded, surrounded
 from .wrapping import Wrapping
 
@@ -111,7 +111,7 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
             _checked(event, given)
             for event, given in zip(EVENTS, (on_start, on_first_chunk, on_end, on_error), strict=True)
         )
-        self._awaits = any(map(_is_coroutine, (on_start, on_first_chunk, on_end, on_error)))
+        self._awaits = any(map(is_coroutine, (on_start, on_first_chunk, on_end, on_error)))
         self._two = {event for event in EVENTS if _takes_config(getattr(self, event))}
         self._hops = self._awaits  # type: ignore[misc] # a worker thread cannot await
 
@@ -127,38 +127,34 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
     def _parts(self, head: bool) -> list[Part]:
         return [("bound", self.bound, head)]
 
+    def _down(self, config: RunnableConfig | None) -> RunnableConfig | None:
+        """What is handed to ``bound``."""
+        return checked(config)
+
     # -- telling
 
     def _begun(self, input: Any, config: RunnableConfig | None) -> Run:
         return Run(self.get_name(), config, input)
 
-    def _called(self, event: str, run: Run) -> Any:
-        """What the listener of ``event`` gives.
-
-        The config is around it, without listeners, which would hear themselves.
-        """
+    def _calls(self, event: str, run: Run) -> Iterable[tuple[Listener, tuple[Any, ...]]]:
+        """The listeners of ``event``, each with the arguments that it gets."""
         listener = getattr(self, event)
-        if listener is None:
-            return None
-        around = {key: value for key, value in run.config.items() if key != "listeners"}
-        try:
-            with inside(checked(cast("RunnableConfig", around)) if around else None):
-                return listener(run, handed(run.config)) if event in self._two else listener(run)
-        except Exception as error:  # noqa: BLE001 - told: the call goes on
-            _unraisable(error, listener)
-            return None
+        if listener is not None:
+            yield listener, (run, handed(run.config)) if event in self._two else (run,)
 
     def _tell(self, event: str, run: Run) -> None:
-        self._called(event, run)
+        for listener, arguments in self._calls(event, run):
+            _told(listener, arguments, run)
 
     async def _atell(self, event: str, run: Run) -> None:
-        result = self._called(event, run)
-        if not inspect.isawaitable(result):
-            return
-        try:
-            await cast("Awaitable[object]", result)
-        except Exception as error:  # noqa: BLE001 - told: the call goes on
-            _unraisable(error, getattr(self, event))
+        for listener, arguments in self._calls(event, run):
+            result = _told(listener, arguments, run)
+            if not inspect.isawaitable(result):
+                continue
+            try:
+                await cast("Awaitable[object]", result)
+            except Exception as error:  # noqa: BLE001 - told: the call goes on
+                _unraisable(error, listener)
 
     def _refuse_coroutines(self) -> None:
         if self._awaits:
@@ -167,16 +163,16 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
     # -- sync
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         self._refuse_coroutines()
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        config = checked(config)
+        config = self._down(config)
         run = self._begun(input, config)
         try:
             self._tell("on_start", run)
-            output = self.bound.invoke(input, config, **kwargs)
+            output = self.bound._called_with(config).invoke(input, config, **kwargs)
         except BaseException as error:
             run._counts(0, 0, clock.now() - run._began)
             self._tell(run._ended(error), run)
@@ -188,16 +184,17 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
         return cast("Output", output)
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         self._refuse_coroutines()
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
-        config = checked(config)
+        config = self._down(config)
         return surrounded(config, self._streamed, input, config, kwargs)
 
     def _streamed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Iterator[Any]:
-        return self._heard(lambda: self.bound.stream(input, config, **kwargs), input, config, owns=True)
+        bound = self.bound._called_with(config)
+        return self._heard(lambda: bound.stream(input, config, **kwargs), input, config, owns=True)
 
     def _heard(
         self, make: Callable[[], Iterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
@@ -246,20 +243,21 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         self._refuse_coroutines()
-        output = self.bound._link(input, owned, config, fold, **kwargs)
+        config = self._down(config)
+        output = self.bound._called_with(config)._link(input, owned, config, fold, **kwargs)
         owned.append(self._heard(lambda: output, None, config, owns=False))
         return owned[-1]  # type: ignore[no-any-return]
 
     # -- async
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
-        config = checked(config)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
+        config = self._down(config)
         run = self._begun(input, config)
         try:
             await self._atell("on_start", run)
-            output = await self.bound.ainvoke(input, config, **kwargs)
+            output = await self.bound._called_with(config).ainvoke(input, config, **kwargs)
         except BaseException as error:
             run._counts(0, 0, clock.now() - run._began)
             await self._atell(run._ended(error), run)
@@ -273,15 +271,16 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
-        config = checked(config)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
+        config = self._down(config)
         return asurrounded(config, self._astreamed, input, config, kwargs)
 
     def _astreamed(
         self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        return self._aheard(lambda: self.bound.astream(input, config, **kwargs), input, config, owns=True)
+        bound = self.bound._called_with(config)
+        return self._aheard(lambda: bound.astream(input, config, **kwargs), input, config, owns=True)
 
     async def _aheard(
         self, make: Callable[[], AsyncIterator[Any]], input: Any, config: RunnableConfig | None, *, owns: bool
@@ -321,9 +320,20 @@ class RunnableListening(Wrapping[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        output = self.bound._alink(input, owned, config, fold, **kwargs)
+        config = self._down(config)
+        output = self.bound._called_with(config)._alink(input, owned, config, fold, **kwargs)
         owned.append(self._aheard(lambda: output, None, config, owns=False))
         return owned[-1]  # type: ignore[no-any-return]
+
+
+def _told(listener: Listener, arguments: tuple[Any, ...], run: Run) -> Any:
+    """What ``listener`` gives. The config is around it, without listeners, which would hear themselves."""
+    try:
+        with inside(unheard(run.config)):
+            return listener(*arguments)
+    except Exception as error:  # noqa: BLE001 - told: the call goes on
+        _unraisable(error, listener)
+        return None
 
 
 def _checked(event: str, listener: Any) -> Any:
@@ -332,7 +342,7 @@ def _checked(event: str, listener: Any) -> Any:
     return listener
 
 
-def _is_coroutine(listener: Any) -> bool:
+def is_coroutine(listener: Any) -> bool:
     called = listener if inspect.isroutine(listener) else getattr(type(listener), "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(called)
 

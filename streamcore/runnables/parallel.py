@@ -16,7 +16,7 @@ from .batching.in_tasks import abatch
 from .batching.in_threads import batch
 from .bridge.ahead import buffer_size
 from .bridge.home import needed_loop
-from .config import child_config, is_limited
+from .config import child_config
 from .folding import fold_input
 from .function import coerce_to_runnable
 from .notes import note_source, note_stage, watched_source
@@ -118,8 +118,8 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         call = _Call(input, kwargs)
         outputs = batch(call, list(self.branches.values()), child_config(config))
         return AddableDict(zip(self.branches, outputs, strict=True))
@@ -127,8 +127,8 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
     async def ainvoke(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         needed_loop(self)
         call = _Call(input, kwargs)
         outputs = await abatch(call, list(self.branches.values()), child_config(config))
@@ -141,8 +141,8 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
     ) -> Iterator[AddableDict[str, Any]]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         config = child_config(config)
         return surrounded(config, self._streamed, input, config, kwargs)
 
@@ -150,7 +150,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
         owned: list[Any] = []
         try:
             for each in self.branches.values():
-                stages = _stages(each)
+                stages = _stages(each, config)
                 owned.append(_streamed(input, stages, 0, len(stages), config, kwargs))
         except BaseException as error:
             close_all(owned, error)
@@ -188,7 +188,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
             return self._link_at_once(source, owned, config, fold, kwargs)
         turns = Turns(source, buffer_size(config))
         for key, each in self.branches.items():
-            stages = _stages(each)
+            stages = _stages(each, config)
             branch = turns.add(key, waits=stages[0]._written.waits)
             assert branch.side is not None
             branch.stream = _chained(branch.side, stages, 0, len(stages), config, kwargs, fold=fold)
@@ -208,7 +208,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
         capacity, before = buffer_size(config), len(owned)
         shared = SharedInput(source, capacity)
         for each in self.branches.values():
-            stages = _stages(each)
+            stages = _stages(each, config)
             owned.append(_chained(shared.side(), stages, 0, len(stages), config, kwargs, fold=fold))
         owned[before:] = at_once(zip(self.branches, owned[before:], strict=True), shared, capacity)
         return owned[-1]  # type: ignore[no-any-return]
@@ -220,8 +220,8 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
     ) -> AsyncIterator[AddableDict[str, Any]]:
         if not self._written.is_async:
             return super().astream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         config = child_config(config)
         return asurrounded(config, self._astreamed, input, config, kwargs)
 
@@ -231,7 +231,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
         owned: list[Any] = []
         try:
             for each in self.branches.values():
-                stages = _stages(each)
+                stages = _stages(each, config)
                 owned.append(_astreamed(input, stages, 0, len(stages), config, kwargs))
         except BaseException:
             if owned:  # a dropped stream is closed by the loop
@@ -269,7 +269,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
             return self._alink_at_once(input, owned, config, fold, kwargs)
         turns = AsyncTurns(input, buffer_size(config), self, partial(note_source, self))
         for key, each in self.branches.items():
-            stages = _stages(each)
+            stages = _stages(each, config)
             branch = turns.add(key, waits=stages[0]._written.waits)
             assert branch.side is not None
             branch.stream = _achained(branch.side, stages, 0, len(stages), config, kwargs, fold=fold)
@@ -289,7 +289,7 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
         capacity, before = buffer_size(config), len(owned)
         owned[-1] = shared = AsyncSharedInput(source, capacity, partial(note_source, self), self)
         for each in self.branches.values():
-            stages = _stages(each)
+            stages = _stages(each, config)
             owned.append(_achained(shared.side(), stages, 0, len(stages), config, kwargs, fold=fold))
         owned[before:] = async_at_once(
             zip(self.branches, owned[before:], strict=True), shared, capacity, self
@@ -304,24 +304,31 @@ RunnableMap = RunnableParallel
 class _Call(Runnable[Any, Any]):
     """Runs what it is given on an input: the branches are the inputs of a batch."""
 
+    _is_heard = False
+
     def __init__(self, input: Any, kwargs: dict[str, Any]) -> None:
         self._input = input
         self._kwargs = kwargs
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         try:
-            return input.invoke(self._input, config, **self._kwargs)
+            return input._called_with(config).invoke(self._input, config, **self._kwargs)
         except BaseException as error:
             note_stage(error, (input,), 0)
             raise
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         try:
-            return await input.ainvoke(self._input, config, **self._kwargs)
+            return await input._called_with(config).ainvoke(self._input, config, **self._kwargs)
         except BaseException as error:
             note_stage(error, (input,), 0)
             raise
 
 
-def _stages(branch: Runnable[Any, Any, Any]) -> tuple[Runnable[Any, Any], ...]:
+def _stages(
+    branch: Runnable[Any, Any, Any], config: RunnableConfig | None = None
+) -> tuple[Runnable[Any, Any], ...]:
+    """Those that ``branch`` is made of; itself where listeners are to be told of it."""
+    if config is not None and config.get("listeners"):
+        return (branch,)
     return branch.stages if isinstance(branch, RunnableSequence) else (branch,)

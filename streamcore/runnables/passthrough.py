@@ -10,7 +10,7 @@ from .._backend import MapStep, SkipStep, async_closing_iterator, closing_iterat
 from .._shared.steps import DROPPED
 from .addable import AddableDict
 from .base import Runnable
-from .config import checked, is_limited
+from .config import checked
 from .folding import fold_input
 from .function import RunnableLambda
 from .notes import note_source
@@ -36,8 +36,8 @@ class PerChunk(Runnable[Any, Any, Any]):
         self, input: Iterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config, **kwargs)
         source, step = iter(input), self._step(**kwargs)
         assert step is not None
         return closing_iterator(source, (source,), partial(note_source, self), steps=(step,))
@@ -46,8 +46,8 @@ class PerChunk(Runnable[Any, Any, Any]):
         self, input: AsyncIterable[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config, **kwargs)
         source, step = aiter(input), self._step(**kwargs)
         assert step is not None
         return async_closing_iterator(source, (source,), partial(note_source, self), steps=(step,))
@@ -84,6 +84,8 @@ class RunnablePassthrough(Runnable[Same, Same, Same]):
         self.func, self.afunc = func, afunc
         taps = [func, afunc] if func is not None else [afunc]
         self._tap = None if taps == [None] else RunnableLambda(*taps)  # type: ignore[arg-type]
+        if self._tap is not None:
+            self._tap._is_heard = False  # type: ignore[misc]
         self._takes_fold = self._tap is not None  # type: ignore[misc]
         written = METHODS if self._tap is None or self._tap._written.is_sync else ASYNC
         self._written = Written(name for name in written if not name.endswith("stream"))
@@ -166,8 +168,8 @@ class RunnablePassthrough(Runnable[Same, Same, Same]):
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         if self._tap is not None:
             self._tap.invoke(input, config, **kwargs)
         return input
@@ -181,8 +183,8 @@ class RunnablePassthrough(Runnable[Same, Same, Same]):
 
     async def ainvoke(self, input: Same, config: RunnableConfig | None = None, **kwargs: Any) -> Same:
         config = checked(config)
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         if self._tap is not None:
             await self._tap.ainvoke(input, config, **kwargs)
         return input

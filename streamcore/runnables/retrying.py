@@ -31,6 +31,8 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
     ``"resume"``, the new stream goes on where the consumer is, if it begins with what that has.
     """
 
+    _is_heard = False  # each attempt is
+
     def __init__(
         self,
         bound: Stage[Input, Output, Chunk],

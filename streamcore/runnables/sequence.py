@@ -12,13 +12,13 @@ from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
-from .._backend import async_closing_iterator, close_all, closing_iterator
+from .._backend import async_closing_iterator, close_all, closing_iterator, surrounding
 from .._shared.notes import loud
 from .base import Chunk, Input, Output, Runnable
 from .blocking import async_single, fold_then_astream, fold_then_stream
 from .bridge.ahead import Ahead, ahead_of
 from .bridge.in_thread import in_thread
-from .config import child_config, inside, is_limited
+from .config import LISTENED, child_config, inside
 from .folding import fold_input, folded
 from .function import RunnableLambda, coerce_to_runnable, run_result
 from .notes import CALLS, Links, note_stage
@@ -123,21 +123,23 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         if not self._written.is_sync:
             return super().invoke(input, config, **kwargs)
-        if config is None and not kwargs and self._functions:
+        silent = config is None and (not LISTENED or surrounding() is None)
+        if silent and not kwargs and self._functions:
             return self._invoke_functions(input)  # type: ignore[no-any-return]
-        if config is not None and is_limited(config):
-            return self._in_time().invoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.invoke(input, config, **kwargs)
         config = child_config(config)
         with inside(config):
             return self._invoke(input, config, kwargs)  # type: ignore[no-any-return]
 
     def _invoke(self, value: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
+        stages = _heard(self.stages, config)
         for start, stop in self._segments:
             try:
                 if stop - start == 1:
-                    value = self.stages[start].invoke(value, config, **kwargs)
+                    value = stages[start].invoke(value, config, **kwargs)
                 else:
-                    stream = _streamed(value, self.stages, start, stop, config, kwargs)
+                    stream = _streamed(value, stages, start, stop, config, kwargs)
                     value = folded(_collector(self.stages, start, stop), stream)
             except BaseException as error:
                 note_stage(error, self.stages, stop - 1)
@@ -148,8 +150,8 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().stream(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         config = child_config(config)
         return surrounded(config, _streamed, input, self.stages, 0, len(self.stages), config, kwargs)
 
@@ -158,25 +160,26 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     ) -> Iterator[Chunk]:
         if not self._written.is_sync:
             return super().transform(input, config, **kwargs)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config, **kwargs)
         config = child_config(config)
         return surrounded(config, _chained, input, self.stages, 0, len(self.stages), config, kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        if config is not None and is_limited(config):
-            return await self._in_time().ainvoke(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return await watched.ainvoke(input, config, **kwargs)
         config = child_config(config)
         with inside(config):
             return await self._ainvoke(input, config, kwargs)  # type: ignore[no-any-return]
 
     async def _ainvoke(self, value: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> Any:
+        stages = _heard(self.stages, config)
         for start, stop in self._segments:
             try:
                 if stop - start == 1:
-                    value = await self.stages[start].ainvoke(value, config, **kwargs)
+                    value = await stages[start].ainvoke(value, config, **kwargs)
                 else:
-                    stream = _astreamed(value, self.stages, start, stop, config, kwargs)
+                    stream = _astreamed(value, stages, start, stop, config, kwargs)
                     value = _collector(self.stages, start, stop)([chunk async for chunk in stream])
             except BaseException as error:
                 note_stage(error, self.stages, stop - 1)
@@ -187,16 +190,16 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)
         config = child_config(config)
         return asurrounded(config, _astreamed, input, self.stages, 0, len(self.stages), config, kwargs)
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config, **kwargs)
         config = child_config(config)
         return asurrounded(config, _achained, input, self.stages, 0, len(self.stages), config, kwargs)
 
@@ -206,6 +209,13 @@ CALLS[RunnableSequence._invoke_functions.__code__] = lambda local: local.get("at
 
 Stages = tuple[Runnable[Any, Any], ...]
 Note = Callable[[BaseException], None]
+
+
+def _heard(stages: Stages, config: RunnableConfig | None) -> Stages:
+    """The stages with the listeners of ``config``, if there are any; those that have them stay as they are."""
+    if config is None or not config.get("listeners"):
+        return stages
+    return tuple([stage._called_with(config) for stage in stages])
 
 
 def _segments(stages: Stages) -> tuple[tuple[int, int], ...]:
@@ -241,6 +251,7 @@ def _streamed(
     kwargs: dict[str, Any],
 ) -> Iterator[Any]:
     """Stream ``input`` through the stages from ``start`` up to ``stop``."""
+    stages = _heard(stages, config)
     if "transform" in stages[start]._written and "stream" not in stages[start]._written:
         return _chained((input,), stages, start, stop, config, kwargs)
     try:
@@ -270,6 +281,7 @@ def _chained(
     that asks. ``fold`` is the fold of ``first``, where it is known. Operators that do one thing with each item cost no
     iterator of their own: what comes next does it.
     """
+    stages = _heard(stages, config)
     iterator = iter(first)
     owned: list[Any] = [iterator]
     links = Links(stages)
@@ -322,6 +334,7 @@ def _astreamed(
     kwargs: dict[str, Any],
 ) -> AsyncIterator[Any]:
     """Async ``_streamed``."""
+    stages = _heard(stages, config)
     _, end = next(_runs(stages, start, stop))
     if not end > start:
         if "atransform" in stages[start]._written and "astream" not in stages[start]._written:
@@ -355,6 +368,7 @@ def _achained(
     fold: FoldFunction | None = None,
 ) -> AsyncIterator[Any]:
     """Async ``_chained``; neighbours among which one has sync methods only share one worker thread."""
+    stages = _heard(stages, config)
     iterator = aiter(first)
     owned: list[Any] = [iterator]
     links = Links(stages)

@@ -73,8 +73,8 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
 
     def _begun(
         self, config: RunnableConfig | None
-    ) -> tuple[RunnableTimeout[Any, Any, Any], RunnableConfig | None]:
-        """This one with the limits of ``config`` as well, from now on, and the config without them."""
+    ) -> tuple[RunnableTimeout[Any, Any, Any], Runnable[Any, Any, Any], RunnableConfig | None]:
+        """This one with the limits of ``config`` as well, from now on, what it calls, and the config without them."""
         config = checked(config)
         begun = copy(self)
         if is_limited(config):
@@ -84,7 +84,7 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
             config = unlimited(config)
         if begun._since is None:
             begun._since = Watch.now()
-        return begun, config
+        return begun, self.bound._called_with(config), config
 
     def _watch(self) -> Watch | None:
         """The time of the call; None if nothing limits it."""
@@ -97,17 +97,17 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
     # -- sync
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
         if watch is None:
-            return cast("Output", self.bound.invoke(input, config, **kwargs))
+            return cast("Output", bound.invoke(input, config, **kwargs))
         if not self._written.is_sync:
             return cast("Output", super(RunnableTimeout, begun).invoke(input, config, **kwargs))
         if watch.looks_at_chunks and _folds(self.bound):
             return cast("Output", folded(self.bound.collect, begun.stream(input, config, **kwargs)))
 
         def once() -> Iterator[Any]:
-            yield self.bound.invoke(input, config, **kwargs)
+            yield bound.invoke(input, config, **kwargs)
 
         stream = _in_time(once, watch, self.bound)
         try:
@@ -116,24 +116,24 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
             stream.close()  # type: ignore[attr-defined]
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
         if watch is None:
-            return self.bound.stream(input, config, **kwargs)
+            return bound.stream(input, config, **kwargs)
         if not self._written.is_sync:
             return super(RunnableTimeout, begun).stream(input, config, **kwargs)
-        return _in_time(partial(self.bound.stream, input, config, **kwargs), watch, self.bound)
+        return _in_time(partial(bound.stream, input, config, **kwargs), watch, self.bound)
 
     def transform(
         self, input: Iterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Chunk]:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
         if watch is None:
-            return self.bound.transform(input, config, **kwargs)
+            return bound.transform(input, config, **kwargs)
         if not self._written.is_sync:
             return super(RunnableTimeout, begun).transform(input, config, **kwargs)
-        return _in_time(partial(self.bound.transform, input, config, **kwargs), watch, self.bound)
+        return _in_time(partial(bound.transform, input, config, **kwargs), watch, self.bound)
 
     def _link(
         self,
@@ -144,9 +144,9 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
-        output = self.bound._link(input, owned, config, fold, **kwargs)
+        output = bound._link(input, owned, config, fold, **kwargs)
         if watch is None:
             return output
         # all that comes before: a pull that is given up is in there, and its thread closes it
@@ -158,28 +158,29 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
     # -- async
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
         if watch is None:
-            return cast("Output", await self.bound.ainvoke(input, config, **kwargs))
+            return cast("Output", await bound.ainvoke(input, config, **kwargs))
         if watch.looks_at_chunks and _folds(self.bound):
             stream: AsyncIterator[Any] = begun.astream(input, config, **kwargs)
             return cast("Output", await afolded(self.bound.acollect, stream))
         return cast(
-            "Output", await within(watch, self.bound, lambda: self.bound.ainvoke(input, config, **kwargs))
+            "Output",
+            await within(watch, self.bound, lambda: bound.ainvoke(input, config, **kwargs)),
         )
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        begun, config = self._begun(config)
-        return begun._awatched(self.bound.astream(input, config, **kwargs))
+        begun, bound, config = self._begun(config)
+        return begun._awatched(bound.astream(input, config, **kwargs))
 
     def atransform(
         self, input: AsyncIterable[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
-        begun, config = self._begun(config)
-        return begun._awatched(self.bound.atransform(input, config, **kwargs))
+        begun, bound, config = self._begun(config)
+        return begun._awatched(bound.atransform(input, config, **kwargs))
 
     def _awatched(self, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
         watch = self._watch()
@@ -198,9 +199,9 @@ class RunnableTimeout(Wrapping[Input, Output, Chunk]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        begun, config = self._begun(config)
+        begun, bound, config = self._begun(config)
         watch = begun._watch()
-        output = self.bound._alink(input, owned, config, fold, **kwargs)
+        output = bound._alink(input, owned, config, fold, **kwargs)
         if watch is None:
             return output
         limited = AsyncInTime(output, watch, None, self.bound)

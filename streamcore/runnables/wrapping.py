@@ -14,7 +14,12 @@ __all__ = ["Wrapping"]
 
 
 class Wrapping(Runnable[Input, Output, Chunk]):
-    """``bound`` with something around its calls: the chunks are its own, so they fold as it folds them."""
+    """``bound`` with something around its calls: the chunks are its own, so they fold as it folds them.
+
+    The listeners of a config are told of the calls of ``bound``.
+    """
+
+    _is_heard = False
 
     def __init__(self, bound: Any, name: str | None) -> None:
         from .function import coerce_to_runnable
@@ -22,6 +27,7 @@ class Wrapping(Runnable[Input, Output, Chunk]):
         self.bound: Runnable[Any, Any, Any] = coerce_to_runnable(bound)
         self.name = name
         self._written = self.bound._written
+        self._catches = self.bound._catches  # type: ignore[misc]
         self._takes_fold = self.bound._takes_fold  # type: ignore[misc]
         self._chunks_are = self.bound._chunks_are  # type: ignore[misc]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import _backend
 from .._shared.notes import place
 from ..runnables.base import Chunk, Input, Output, Runnable
-from ..runnables.config import checked, is_limited
+from ..runnables.config import checked
 from ..runnables.notes import note_source, watched_source
 from ..sources import async_fragments, fragments
 
@@ -73,8 +73,8 @@ class Stage(Runnable[Input, Output, Chunk]):
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Chunk]:
         """Cut a source: bytes-like, a path, a binary file or an iterable of fragments."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().stream(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.stream(input, config, **kwargs)
         return self._cut(input)
 
     def transform(
@@ -82,8 +82,8 @@ class Stage(Runnable[Input, Output, Chunk]):
     ) -> Iterator[Chunk]:
         """Cut fragments as they come."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().transform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.transform(input, config, **kwargs)
         return self._cut(input)
 
     def _cut(self, input: Any) -> Iterator[Chunk]:
@@ -97,8 +97,8 @@ class Stage(Runnable[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         """Cut a source on the event loop; also takes async iterables of fragments."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().astream(input, config, **kwargs)  # type: ignore[arg-type]
+        if (watched := self._watched(config)) is not None:
+            return watched.astream(input, config, **kwargs)  # type: ignore[arg-type]
         return self._acut(async_fragments(input, made=self._fragments))
 
     def atransform(
@@ -106,8 +106,8 @@ class Stage(Runnable[Input, Output, Chunk]):
     ) -> AsyncIterator[Chunk]:
         """Cut fragments as they come, on the event loop."""
         config = checked(config)
-        if config is not None and is_limited(config):
-            return self._in_time().atransform(input, config, **kwargs)
+        if (watched := self._watched(config)) is not None:
+            return watched.atransform(input, config, **kwargs)
         return self._acut(async_fragments(input, made=self._fragments))
 
     def _acut(self, source: AsyncIterator[Any]) -> AsyncIterator[Chunk]:

@@ -12,8 +12,8 @@ from ..._backend import async_closing_iterator
 from ..._shared.notes import note_failure
 from ..._shared.surroundings import SURROUNDING
 from ..bridge.home import Home
-from ..config import child_config, is_limited
-from .job import Call, Done, Inputs, Job, Supply, is_inside
+from ..config import child_config
+from .job import Call, Done, Inputs, Job, Supply, is_inside, watched
 
 if TYPE_CHECKING:
     from ..base import Runnable
@@ -242,8 +242,13 @@ async def _as_completed(job: Job, supply: Supply, tasks: Tasks) -> AsyncIterator
 
 
 def _job(runnable: Runnable[Any, Any], source: Inputs, keep_going: bool, kwargs: dict[str, Any]) -> Job:
-    if any(map(is_limited, source.configs)):
-        runnable = runnable._in_time()
     asked = source.max_concurrency
     limit = asked if asked is not None or source.is_sized else UNSIZED_LIMIT
-    return Job(runnable, limit, asked=asked is not None, keep_going=keep_going, kwargs=kwargs, tasks=True)
+    return Job(
+        watched(runnable, source.configs),
+        limit,
+        asked=asked is not None,
+        keep_going=keep_going,
+        kwargs=kwargs,
+        tasks=True,
+    )

@@ -14,9 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._backend import closing_iterator
-from ..config import is_limited
 from ..folding import folded
-from .job import Call, Done, Inputs, Job, Supply, default_limit, is_inside
+from .job import Call, Done, Inputs, Job, Supply, default_limit, is_inside, watched
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -290,9 +289,11 @@ def _as_it_is(done: Done) -> Done:
 
 
 def _job(runnable: Runnable[Any, Any], source: Inputs, keep_going: bool, kwargs: dict[str, Any]) -> Job:
-    if any(map(is_limited, source.configs)):
-        runnable = runnable._in_time()
     asked = source.max_concurrency
     return Job(
-        runnable, asked or default_limit(), asked=asked is not None, keep_going=keep_going, kwargs=kwargs
+        watched(runnable, source.configs),
+        asked or default_limit(),
+        asked=asked is not None,
+        keep_going=keep_going,
+        kwargs=kwargs,
     )

@@ -22,8 +22,9 @@ from ..config import checked, child_config
 
 if TYPE_CHECKING:
     from ..base import Runnable
+    from ..config import RunnableConfig
 
-__all__ = ["Call", "Done", "Inputs", "Job", "Supply", "default_limit", "is_inside"]
+__all__ = ["Call", "Done", "Inputs", "Job", "Supply", "default_limit", "is_inside", "watched"]
 
 Call = tuple[int, Any, Any]
 """The number of an input, the input, its config."""
@@ -130,12 +131,31 @@ class Inputs:
             close()
 
 
+class Watched:
+    """The calls of ``runnable``, each with the listeners and the limits of its config."""
+
+    def __init__(self, runnable: Runnable[Any, Any]) -> None:
+        self._runnable = runnable
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self._runnable._called_with(config).invoke(input, config, **kwargs)
+
+    def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self._runnable._called_with(config).ainvoke(input, config, **kwargs)
+
+
+def watched(runnable: Runnable[Any, Any], configs: list[Any]) -> Runnable[Any, Any] | Watched:
+    """What to call in the place of ``runnable``; itself where no config asks for anything around its calls."""
+    asked = any(runnable._watched(config) is not None for config in configs)
+    return Watched(runnable) if asked else runnable
+
+
 class Job:
     """How the calls of one batch are made; ``limit`` of them at a time, or any number for ``None``."""
 
     def __init__(
         self,
-        runnable: Runnable[Any, Any],
+        runnable: Runnable[Any, Any] | Watched,
         limit: int | None,
         *,
         asked: bool,
