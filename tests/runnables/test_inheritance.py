@@ -248,12 +248,16 @@ def test_a_config_of_its_own_is_merged_over_it(seen):
 
 def test_one_that_is_handed_on_changes_nothing(seen):
     heard = []
-    listener = heard.append
+
+    def listener(event, run):
+        heard.append(event)
+
     stage = RunnableLambda(lambda x, config: seen.runnable.invoke(x, config))
     stage.invoke("x", {**CONFIG, "listeners": [listener]})
     [config] = seen.configs
     assert config["listeners"] == [listener]
     assert config["tags"] == ["outer"]
+    assert heard == ["on_start", "on_start", "on_first_chunk", "on_end", "on_first_chunk", "on_end"]
 
 
 def test_ensure_config_gives_it(seen):
