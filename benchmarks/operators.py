@@ -61,38 +61,24 @@ def on_loop(make: Callable[[], Any]) -> Run:
     return lambda: asyncio.run(a.drain(make()))
 
 
+def listed_on_loop(make: Callable[[], Any]) -> Run:
+    return lambda: asyncio.run(a.listed(make()))
+
+
 def of_streams(
-    row: str,
-    work: str,
-    per: int,
-    streams: dict[str, Run],
-    targets: dict[str, tuple[str, float]],
-    most_rounds: int = 1000,
+    row: str, work: str, per: int, streams: dict[str, Run], *rest: Any, is_async: bool = False
 ) -> Row:
-    """The sides are streams, drained to be timed and listed to be compared."""
-    sides = {name: lambda make=make: r.drain(make()) for name, make in streams.items()}
-    return Row(
-        row,
-        work,
-        per,
-        sides,
-        targets,
-        most_rounds,
-        {name: lambda make=make: [*make()] for name, make in streams.items()},
-    )
-
-
-def of_async_streams(
-    row: str,
-    work: str,
-    per: int,
-    streams: dict[str, Run],
-    targets: dict[str, tuple[str, float]],
-    most_rounds: int = 1000,
-) -> Row:
-    sides = {name: on_loop(make) for name, make in streams.items()}
-    lists = {name: lambda make=make: asyncio.run(a.listed(make())) for name, make in streams.items()}
-    return Row(row, work, per, sides, targets, most_rounds, lists)
+    """The sides are streams, drained to be timed and listed to be compared; ``rest`` as in a ``Row``."""
+    targets, *most_rounds = rest
+    drained = {
+        name: on_loop(make) if is_async else lambda make=make: r.drain(make())
+        for name, make in streams.items()
+    }
+    listed = {
+        name: listed_on_loop(make) if is_async else lambda make=make: [*make()]
+        for name, make in streams.items()
+    }
+    return Row(row, work, per, drained, targets, *most_rounds or [1000], listed)
 
 
 def stages_in_a_row() -> Iterator[Row]:
@@ -106,11 +92,11 @@ def stages_in_a_row() -> Iterator[Row]:
         )  # fmt: skip
     for count in 3, 10:
         chain = chained(a.one, count)
-        yield of_async_streams(
+        yield of_streams(
             "R2", f"{count} async Python stages, per chunk", CHUNKS // 4,
             {"ours": lambda chain=chain: chain.atransform(a.source(range(CHUNKS // 4))),
              "async generators": lambda count=count: by_hand(a.one, count, a.source(range(CHUNKS // 4)))},
-            {"async generators": ("x", 1.2)},
+            {"async generators": ("x", 1.2)}, is_async=True,
         )  # fmt: skip
     if find_spec("langchain_core") is None:
         return

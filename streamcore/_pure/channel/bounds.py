@@ -72,7 +72,7 @@ class Budget:
         self._armed = False  # the producer that draws for all waits
         self._lock = threading.Lock()
         self.source: ref[Waiting[Any]] | None = (
-            None  # its channel, once that has joined: that holds the budget
+            None  # its channel, which holds the budget, once that has joined
         )
 
     def add(self, items: int, size: int) -> None:
