@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 from fake_clock import FakeClock
+from forms import FORMS, acalled, called
 from loops import run
 from passing import apassed, passed
 from recorder import AsyncSource, Source
@@ -73,18 +74,14 @@ class Ears:
         return heard
 
 
-async def listed(stream):
-    return [chunk async for chunk in stream]
-
-
 def calls(stage, input, ears):
     """The six calls, each with its result."""
-    yield stage.invoke(input, ears.config)
-    yield stage.collect(list(stage.stream(input, ears.config)))
-    yield stage.collect(list(stage.transform(iter((input,)), ears.config)))
-    yield run(stage.ainvoke(input, ears.config))
-    yield stage.collect(run(listed(stage.astream(input, ears.config))))
-    yield stage.collect(run(listed(stage.atransform(AsyncSource((input,)), ears.config))))
+    for form in FORMS:
+        for is_async in (False, True):
+            call = acalled if is_async else called
+            result = call(stage, form, input, ears.config)
+            result = run(result) if is_async else result
+            yield result if form == "invoke" else stage.collect(result)
 
 
 class Written(Runnable):

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from fake_clock import AsyncFed, Fed
+from forms import FORMS, acalled, called
 from loops import LONG, in_thread, run
 from recorder import AsyncSource, listed
 from time_limits import (
@@ -54,23 +55,6 @@ def every_kind(function, afunction, stream, astream):
         "each": one.map(),
         "timeout": one.with_timeout(100),
     }
-
-
-FORMS = ["invoke", "stream", "transform"]
-
-
-def called(stage, form, x, config):
-    if form == "invoke":
-        return stage.invoke(x, config)
-    return list(stage.stream(x, config) if form == "stream" else stage.transform(iter([x]), config))
-
-
-async def acalled(stage, form, x, config):
-    if form == "invoke":
-        return await stage.ainvoke(x, config)
-    if form == "stream":
-        return await listed(stage.astream(x, config))
-    return await listed(stage.atransform(AsyncSource([x]), config))
 
 
 @pytest.mark.parametrize("key", ["timeout", "first_chunk_timeout"])
