@@ -17,7 +17,10 @@ IMPORTS = {
     "nothing": "pass",
     "standard library": "import asyncio, typing, dataclasses, contextvars, concurrent.futures",
     "streamcore": "import streamcore",
-    "streamcore, Runnables and operators": f"from streamcore import {RUNNABLES.replace(' ', ', ')}",
+    "streamcore, Runnables": f"from streamcore import {RUNNABLES.replace(' ', ', ')}",
+    "streamcore, Runnables and operators": (
+        f"from streamcore import {RUNNABLES.replace(' ', ', ')}; [getattr(ops, name) for name in ops.__all__]"
+    ),
     "streamcore, a stage used": "from streamcore import Lines; Lines()",
     "langchain-core": "import langchain_core.runnables",
 }

@@ -289,7 +289,7 @@ def imports() -> Iterator[Row]:
         return lambda: subprocess.run([sys.executable, "-c", i.IMPORTS[name]], check=True)
 
     bare = run("nothing")
-    for name in "streamcore", "streamcore, Runnables and operators":
+    for name in "streamcore", "streamcore, Runnables", "streamcore, Runnables and operators":
         yield Row(
             "R17", f"import of {name}, without the interpreter's start", 1,
             {"ours": run(name), "standard library": run("standard library"), "nothing": bare},

@@ -1,19 +1,61 @@
 """Picks the native core or its pure-Python twin, once, at import; the only file that knows there are two.
 
-``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions import, else pure), ``native`` or ``pure``. A
+``STREAMCORE_BACKEND`` = ``auto`` (native where its extensions are there, else pure), ``native`` or ``pure``. A
 named value is a demand: ``native`` without extensions is an ImportError, and so is any other value.
 
-``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module does not import, all
-parts are pure, so that twins are never mixed. A new core module adds its line to both lists below. ``KERNEL`` names
-the byte-scanning kernels in use; ``STREAMCORE_KERNEL`` is a demand for one of them, and so for the native core.
+``BACKEND`` is the choice, ``REASON`` says why. The choice is whole: if one native module is not there, or the kernels
+do not import, all parts are pure, so that twins are never mixed. A module is imported when a name of it is first
+asked for (all of them at once were half of the time that importing the operators took); one that is there and does
+not import then is an ImportError. A new core module adds its line to both lists below. ``KERNEL`` names the
+byte-scanning kernels in use; ``STREAMCORE_KERNEL`` is a demand for one of them, and so for the native core.
 """
 
 import os
-from typing import TYPE_CHECKING
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 WANTED = os.environ.get("STREAMCORE_BACKEND", "auto")
 if WANTED not in ("auto", "native", "pure"):
     raise ImportError(f"STREAMCORE_BACKEND must be auto, native or pure, got {WANTED!r}")
+
+# the modules of either core, and what is taken from each
+NAMES = {
+    "arrow.columns": "column_type export_columns",
+    "bpe.arrow_list": "export_lists list_type",
+    "bpe.core": "BPECore",
+    "bpe.decoder": "BPEDecoder",
+    "bpe.encoder": "BPEEncoder",
+    "buffers.ring_buffer": "RingBuffer",
+    "buffers.view": "View",
+    "channel.channel": "Channel",
+    "engine.joining": "joined",
+    "framing.content_defined": "Chunk ContentDefinedEngine",
+    "framing.delimited": "DelimitedEngine",
+    "framing.event": "Event",
+    "framing.fixed_size": "FixedSizeEngine",
+    "framing.json_lines": "InvalidRecord JSONLinesEngine",
+    "framing.length_prefixed": "LengthPrefixedEngine",
+    "framing.lines": "LinesEngine",
+    "framing.sse": "ServerSentEventsEngine",
+    "streams.async_closing": "async_closing_iterator",
+    "streams.closing": "Stream close_all closing_iterator",
+    "streams.flattening": "flat_iterator",
+    "streams.metering": "Meter metered_iterator",
+    "streams.sharing": "SharedSource SharedStream",
+    "streams.steps": "DistinctStep EnumerateStep FilterStep MapStep ScanStep SkipStep SkipWhileStep Step"
+    " TakeStep TakeWhileStep TapStep",
+    "streams.surroundings": "surrounding",
+    "text.json_delta": "JSONDelta json_folded",
+    "text.json_deltas": "JSONDeltasEngine",
+    "text.sections": "Section SectionsEngine",
+    "text.splitter": "TextSplitterEngine",
+    "text.stop": "StopEngine",
+    "text.text_chunk": "TextChunk",
+    "text.utf8": "UTF8Engine",
+    "text.words": "WordsEngine",
+}
+HOME = {name: module for module, names in NAMES.items() for name in names.split()}
 
 BACKEND = "pure"
 REASON = "STREAMCORE_BACKEND=pure"
@@ -21,51 +63,11 @@ KERNEL = "none"
 
 if not TYPE_CHECKING and WANTED != "pure":
     try:
-        from ._native.arrow.columns import column_type, export_columns
-        from ._native.bpe.arrow_list import export_lists, list_type
-        from ._native.bpe.core import BPECore
-        from ._native.bpe.decoder import BPEDecoder
-        from ._native.bpe.encoder import BPEEncoder
-        from ._native.buffers.ring_buffer import RingBuffer
-        from ._native.buffers.view import View
-        from ._native.channel.channel import Channel
-        from ._native.engine.joining import joined
-        from ._native.framing.content_defined import Chunk, ContentDefinedEngine
-        from ._native.framing.delimited import DelimitedEngine
-        from ._native.framing.event import Event
-        from ._native.framing.fixed_size import FixedSizeEngine
-        from ._native.framing.json_lines import InvalidRecord, JSONLinesEngine
-        from ._native.framing.length_prefixed import LengthPrefixedEngine
-        from ._native.framing.lines import LinesEngine
-        from ._native.framing.sse import ServerSentEventsEngine
         from ._native.kernels.scan import kernel
-        from ._native.streams.async_closing import async_closing_iterator
-        from ._native.streams.closing import Stream, close_all, closing_iterator
-        from ._native.streams.flattening import flat_iterator
-        from ._native.streams.metering import Meter, metered_iterator
-        from ._native.streams.sharing import SharedSource, SharedStream
-        from ._native.streams.steps import (
-            DistinctStep,
-            EnumerateStep,
-            FilterStep,
-            MapStep,
-            ScanStep,
-            SkipStep,
-            SkipWhileStep,
-            Step,
-            TakeStep,
-            TakeWhileStep,
-            TapStep,
-        )
-        from ._native.streams.surroundings import surrounding
-        from ._native.text.json_delta import JSONDelta, json_folded
-        from ._native.text.json_deltas import JSONDeltasEngine
-        from ._native.text.sections import Section, SectionsEngine
-        from ._native.text.splitter import TextSplitterEngine
-        from ._native.text.stop import StopEngine
-        from ._native.text.text_chunk import TextChunk
-        from ._native.text.utf8 import UTF8Engine
-        from ._native.text.words import WordsEngine
+
+        for module in NAMES:
+            if find_spec(f"{__package__}._native.{module}") is None:
+                raise ModuleNotFoundError(f"No module named '{__package__}._native.{module}'")
     except ImportError as error:
         if WANTED == "native":
             raise ImportError(f"STREAMCORE_BACKEND=native, but no native core: {error}") from error
@@ -75,9 +77,18 @@ if not TYPE_CHECKING and WANTED != "pure":
     else:
         BACKEND = "native"
         KERNEL = kernel()
-        REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules import"
+        REASON = "STREAMCORE_BACKEND=native" if WANTED == "native" else "all native modules are there"
 
-if TYPE_CHECKING or BACKEND == "pure":
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__package__}._{BACKEND}.{HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+if TYPE_CHECKING:
     from ._pure.arrow.columns import column_type as column_type
     from ._pure.arrow.columns import export_columns as export_columns
     from ._pure.bpe.arrow_list import export_lists as export_lists

@@ -22,6 +22,21 @@ sys.meta_path.insert(0, Absent())
 """
 
 
+# An extension that is there, and cannot be loaded.
+BROKEN = """
+import sys, importlib.abc, importlib.machinery
+class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        if name == "streamcore._native.text.words":
+            return importlib.machinery.ModuleSpec(name, self)
+    def create_module(self, spec):
+        raise ImportError("no such symbol")
+    def exec_module(self, module):
+        raise AssertionError
+sys.meta_path.insert(0, Broken())
+"""
+
+
 def run(wanted: str | None, code: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "STREAMCORE_BACKEND"}
     if wanted is not None:
@@ -37,6 +52,45 @@ def test_pure_is_a_demand() -> None:
 def test_auto_falls_back_and_says_why(wanted: str | None) -> None:
     result = run(wanted, WITHOUT_EXTENSIONS + REPORT)
     assert result.stdout.startswith("pure|no native core: No module named 'streamcore._native.")
+
+
+@pytest.mark.parametrize("absent", ["kernels.scan", "text.words"])
+def test_one_absent_module_makes_all_pure(backend, absent) -> None:
+    if backend.name == "pure":
+        pytest.skip("tried on the native parameter")
+    assert backend.View
+    code = WITHOUT_EXTENSIONS.replace('name.startswith("streamcore._native.")', f'name.endswith("{absent}")')
+    result = run("auto", f"{code}{REPORT}\nprint(b.View.__module__)")
+    lines = result.stdout.splitlines()
+    assert lines == [
+        f"pure|no native core: No module named 'streamcore._native.{absent}'",
+        "streamcore._pure.buffers.view",
+    ]
+
+
+def test_a_module_that_is_there_and_does_not_load_gives_no_twin(backend) -> None:
+    if backend.name == "pure":
+        pytest.skip("tried on the native parameter")
+    assert backend.View
+    result = run("auto", f"{BROKEN}{REPORT}\nb.View\nb.WordsEngine")
+    assert result.stdout.startswith("native|")
+    assert "ImportError: no such symbol" in result.stderr
+
+
+def test_a_name_that_neither_core_has() -> None:
+    result = run(None, "from streamcore._backend import Nothing")
+    assert "ImportError: cannot import name 'Nothing' from 'streamcore._backend'" in result.stderr
+
+
+def test_operators_load_no_engine() -> None:
+    # a module is imported when one of its names is first asked for
+    engines = tuple(
+        f"streamcore._{core}.{part}." for core in ("native", "pure") for part in ("bpe", "framing", "text")
+    )
+    code = (
+        f"import sys; from streamcore import ops; print([m for m in sys.modules if m.startswith({engines})])"
+    )
+    assert run(None, code).stdout == "[]\n"
 
 
 def test_native_without_extensions_is_an_import_error() -> None:

@@ -12,7 +12,7 @@ from .._shared.notes import place, raise_noted
 from ..runnables.bridge.inbox import Kept
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
-from .operator import Item, Passing, checked_count
+from .operator import Item, Passing, checked_count, public
 
 if TYPE_CHECKING:
     from ..runnables.bridge.ahead import Ahead
@@ -51,6 +51,7 @@ class Reading(Passing[Item]):
         return async_closing_iterator(output, (*below, output)) if below else output
 
 
+@public
 class buffer(Reading[Any]):  # noqa: N801
     """Read ahead: the stages before it work while those after it do, up to ``count`` items ahead.
 
@@ -129,6 +130,7 @@ class Queued(Kept):
         return self._items.popleft()
 
 
+@public
 class conflate(Reading[Any]):  # noqa: N801
     """Each item to a consumer that is quick; while it is slow, one that is made of those that came meanwhile.
 

@@ -16,7 +16,7 @@ from ..runnables.notes import note_source
 from ..runnables.written import Written
 from .combining import taken
 from .flattening import Held
-from .operator import Passing, is_one_value
+from .operator import Passing, is_one_value, public
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Iterable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["catch"]
 
 
+@public
 class catch(Passing[Any]):  # noqa: N801 - the field's word, used as ops.catch
     """The items; where a stage before it fails the stream ends, or goes on with what ``handler(error)`` gives.
 

@@ -15,7 +15,7 @@ from ..runnables.function import coerce_to_runnable
 from ..runnables.notes import note_stage
 from ..runnables.written import Written
 from .flattening import Held, aflattened
-from .operator import as_async, is_one_value, take_no_more
+from .operator import as_async, is_one_value, public, take_no_more
 
 if TYPE_CHECKING:
     from typing import TypeVar, overload
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     def chain(*parts: Runnable[In, Any, First]) -> Runnable[In, list[First], First]: ...
 
 
+@public
 def chain(*parts: Any) -> Any:
     """A stream of the items of ``parts``, iterables, one after the other.
 
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     ) -> Runnable[In, list[tuple[First, ...]], tuple[First, ...]]: ...
 
 
+@public
 def zip(*parts: Any, strict: bool = False) -> Any:
     """A stream of tuples, of an item of each of ``parts``, iterables; it ends with the shortest, and closes all.
 

@@ -11,7 +11,7 @@ from .._backend import MapStep, async_closing_iterator, flat_iterator
 from .._shared.notes import raise_noted
 from ..runnables.base import Runnable
 from ..runnables.notes import note_source
-from .operator import Item, Result, checked_concurrency, take_no_more
+from .operator import Item, Result, checked_concurrency, public, take_no_more
 from .per_item import PerItem
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Held", "aflattened", "flat_map"]
 
 
+@public
 class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.flat_map
     """The items of the iterable ``fn(item)``, for each item in turn; it is closed before the next item is pulled.
 

@@ -14,7 +14,7 @@ from ..runnables import clock
 from ..runnables.bridge.inbox import FAIR, Kept
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
-from .operator import Operator, checked_number
+from .operator import Operator, checked_number, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["group"]
 
 
+@public
 class group(Operator[Any, list[Any]]):  # noqa: N801 - the field's word, used as ops.group
     """Lists of items, never empty: of ``size`` items, or of those that came within ``seconds``; the rest at the end.
 

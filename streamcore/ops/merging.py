@@ -9,7 +9,7 @@ from .._backend import async_closing_iterator, close_all
 from .combining import OfStages, any_async, any_stage, checked, is_iterator
 from .merge_tasks import merged_in_tasks
 from .merge_threads import merged_in_threads
-from .operator import as_async, checked_int
+from .operator import as_async, checked_int, public
 
 if TYPE_CHECKING:
     from typing import TypeVar, overload
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     def merge(*parts: Runnable[In, Any, First], buffer: int = 64) -> Runnable[In, list[First], First]: ...
 
 
+@public
 def merge(*parts: Any, buffer: int = 64) -> Any:
     """A stream of the items of ``parts``, iterables, as they come; of one part, in its order.
 

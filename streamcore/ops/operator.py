@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._backend import async_closing_iterator, closing_iterator
 from ..runnables.base import Runnable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..runnables.config import RunnableConfig
     from .kinds import Item, Result, Same
 else:
-    from typing import TypeVar
-
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
@@ -33,8 +31,18 @@ __all__ = [
     "checked_int",
     "checked_number",
     "is_one_value",
+    "public",
     "take_no_more",
 ]
+
+
+Named = TypeVar("Named", bound=Callable[..., Any])
+
+
+def public(operator: Named) -> Named:
+    """Its place is the package: what a traceback shows, and a pickle names."""
+    operator.__module__ = __package__
+    return operator
 
 
 class Operator(Runnable[Iterable[Item], list[Result], Result]):

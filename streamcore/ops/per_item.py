@@ -12,7 +12,7 @@ from ..runnables.base import Runnable
 from ..runnables.function import is_async, name_of
 from ..runnables.notes import note_source
 from ..runnables.written import Written
-from .operator import Item, Operator, Passing, Result, checked_concurrency, checked_int
+from .operator import Item, Operator, Passing, Result, checked_concurrency, checked_int, public
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -92,6 +92,7 @@ class PerItem(Operator[Item, Result]):
         return async_closing_iterator(items, (*owned, items), partial(note_source, self), steps=steps)
 
 
+@public
 class map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.map
     """``fn`` of each item, in order; ``fn`` may be a coroutine function.
 
@@ -157,6 +158,7 @@ class map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.
         return mapped_in_tasks(source, owned, ask, self._name, self.concurrency, self.ordered, note)
 
 
+@public
 class filter(Passing[Item], PerItem[Item, Any]):  # noqa: N801
     """The items for which ``fn`` is true, in order; ``fn`` may be a coroutine function."""
 
@@ -167,6 +169,7 @@ class filter(Passing[Item], PerItem[Item, Any]):  # noqa: N801
         def __init__(self, fn: Callable[[Item], object]) -> None: ...
 
 
+@public
 class tap(Passing[Item], PerItem[Item, Any]):  # noqa: N801
     """Each item as it is, after ``fn(item)``, whose result is not used; ``fn`` may be a coroutine function."""
 
@@ -177,6 +180,7 @@ class tap(Passing[Item], PerItem[Item, Any]):  # noqa: N801
         def __init__(self, fn: Callable[[Item], object]) -> None: ...
 
 
+@public
 class enumerate(Operator[Any, tuple[int, Any]]):  # noqa: N801
     """Pairs of a number, counted from ``start``, and the item."""
 

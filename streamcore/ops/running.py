@@ -7,7 +7,7 @@ from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from .._backend import DistinctStep, ScanStep
-from .operator import Item, Passing, Result
+from .operator import Item, Passing, Result, public
 from .per_item import PerItem
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["distinct", "scan"]
 
 
+@public
 class scan(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops.scan
     """Running results: ``fn(before, item)`` for each item, where ``before`` is the result for the item before.
 
@@ -54,6 +55,7 @@ class scan(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as ops
         return ask
 
 
+@public
 class distinct(Passing[Item], PerItem[Item, Any]):  # noqa: N801
     """The items without those that repeat the one before: equal to it, or with an equal ``key(item)``.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._backend import SharedSource, SharedStream
 from .async_sharing import AsyncHub, AsyncShared
-from .operator import checked_int, is_one_value
+from .operator import checked_int, is_one_value, public
 
 if TYPE_CHECKING:
     from typing import overload
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     ) -> tuple[AsyncIterator[T], ...]: ...
 
 
+@public
 def tee(source: Any, n: int = 2, *, buffer: int = 512, on_full: str | None = None) -> Any:
     """``n`` streams of the items of ``source``, which is pulled when one of them asks for an item that has not come.
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     def replay(source: AsyncIterable[T], n: int, *, buffer: int = 512) -> AsyncHub[T]: ...
 
 
+@public
 def replay(source: Any, n: int, *, buffer: int = 512) -> Any:
     """What gives a stream of ``source`` each time it is iterated over: the last ``n`` items seen, then those to come.
 

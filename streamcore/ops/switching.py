@@ -10,7 +10,7 @@ from .._backend import async_closing_iterator
 from ..runnables.function import name_of
 from ..runnables.notes import note_source
 from .flattening import Held
-from .operator import Item, Operator, Result
+from .operator import Item, Operator, Result, public
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["switch_map"]
 
 
+@public
 class switch_map(Operator[Item, Result]):  # noqa: N801 - the field's word, used as ops.switch_map
     """The items of the (async) iterable ``fn(item)``, until the next item comes: that closes it and makes the next one.
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from .._backend import SkipStep, SkipWhileStep, Step, TakeStep, TakeWhileStep
-from .operator import Item, Passing, checked_count
+from .operator import Item, Passing, checked_count, public
 from .per_item import PerItem
 
 __all__ = ["skip", "skip_while", "take", "take_while"]
@@ -22,6 +22,7 @@ class Counted(Passing[Any]):
         return f"ops.{type(self).__name__}({self.count})"
 
 
+@public
 class take(Counted):  # noqa: N801 - the field's word, used as ops.take
     """The first ``count`` items; then the source is closed, without being pulled for one more."""
 
@@ -29,6 +30,7 @@ class take(Counted):  # noqa: N801 - the field's word, used as ops.take
         return TakeStep(self.count)
 
 
+@public
 class skip(Counted):  # noqa: N801
     """The items after the first ``count``."""
 
@@ -36,6 +38,7 @@ class skip(Counted):  # noqa: N801
         return SkipStep(self.count)
 
 
+@public
 class take_while(Passing[Item], PerItem[Item, Any]):  # noqa: N801
     """The items before the first one for which ``fn`` is false; with that one the source is closed.
 
@@ -49,6 +52,7 @@ class take_while(Passing[Item], PerItem[Item, Any]):  # noqa: N801
         def __init__(self, fn: Callable[[Item], object]) -> None: ...
 
 
+@public
 class skip_while(Passing[Item], PerItem[Item, Any]):  # noqa: N801
     """The items from the first one on for which ``fn`` is false, in order; after that ``fn`` is not called.
 

@@ -10,7 +10,7 @@ from .._backend import async_closing_iterator, closing_iterator
 from ..runnables.bridge.in_time import AsyncInTime, InTime, Watch
 from ..runnables.config import seconds_or_none
 from ..runnables.notes import note_source
-from .operator import Item, Passing, take_no_more
+from .operator import Item, Passing, public, take_no_more
 
 if TYPE_CHECKING:
     from ..runnables.composing import FoldFunction
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["timeout"]
 
 
+@public
 class timeout(Passing[Item]):  # noqa: N801 - the field's word, used as ops.timeout
     """Every item as it is; a ``StreamTimeout`` where the next one, or the end, is waited for longer than ``seconds``.
 

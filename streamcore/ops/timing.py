@@ -12,7 +12,7 @@ from ..runnables import clock
 from ..runnables.bridge.inbox import Kept
 from ..runnables.notes import note_source
 from .buffering import NOTHING, Reading
-from .operator import Passing, checked_count, checked_number
+from .operator import Passing, checked_count, checked_number, public
 
 if TYPE_CHECKING:
     from ..runnables.config import RunnableConfig
@@ -23,6 +23,7 @@ MOST_TIMES = 1024
 """How many times ``throttle`` keeps; of a larger count it may wait until a thousandth more could go."""
 
 
+@public
 class throttle(Passing[Any]):  # noqa: N801 - the field's word, used as ops.throttle
     """Every item, at most ``count`` of them in any ``per`` seconds.
 
@@ -106,6 +107,7 @@ class Pace:
             self._given.append([now, 1])
 
 
+@public
 class debounce(Reading[Any]):  # noqa: N801 - the field's word, used as ops.debounce
     """The latest item, once no newer one has come for ``seconds``; the last one in any case, and before an error.
 

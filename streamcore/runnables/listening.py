@@ -7,7 +7,6 @@ import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID, uuid4
 
 from .._backend import Meter, close_all, metered_iterator
 from . import clock
@@ -18,6 +17,8 @@ from .surrounding import asurrounded, surrounded
 from .wrapping import Wrapping
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from .composing import FoldFunction, Stage
     from .config import RunnableConfig
     from .describing import Part
@@ -54,6 +55,8 @@ class Run:
     """Whether it was closed before its end."""
 
     def __init__(self, name: str, config: RunnableConfig | None, inputs: Any) -> None:
+        from uuid import uuid4  # 5 ms, that only those who listen need
+
         self.id = uuid4()
         self.name = cast("str", (config or {}).get("run_name")) or name
         self.config = handed(config)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import pickle
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._shared.steps import DROPPED
 from .folding import is_view
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 __all__ = ["AsyncReplay", "Differs", "Given", "Replay"]
 
@@ -148,14 +149,14 @@ class Given:
     def __init__(self) -> None:
         self._kind: str | None = None  # None before the first chunk
         self._amount = 0
-        self._digest = hashlib.blake2b(digest_size=16)
+        self._digest = _digest()
         self._left = 0  # of that, what the attempt under way has not given again
         self._again = self._digest.copy()
 
     def begin(self) -> None:
         """A new attempt begins."""
         self._left = self._amount
-        self._again = hashlib.blake2b(digest_size=16)
+        self._again = _digest()
 
     def rest(self, chunk: Any) -> Any:
         """What of ``chunk`` the consumer has not, DROPPED if nothing; ``Differs`` if it has something else."""
@@ -205,6 +206,12 @@ class Given:
         self._digest.update(data)
 
 
+def _digest() -> blake2b:
+    from hashlib import blake2b  # here and below: 4 ms of an import of Runnables, that few need
+
+    return blake2b(digest_size=16)
+
+
 def _kind(chunk: Any) -> str:
     if isinstance(chunk, str):
         return "text"
@@ -217,6 +224,8 @@ def _data(kind: str, chunk: Any) -> bytes | None:
         return str.encode(chunk, "utf-8", "surrogatepass")
     if kind == "bytes":
         return chunk if type(chunk) is bytes else bytes(chunk)
+    import pickle
+
     written = io.BytesIO()
     pickler = pickle.Pickler(written, protocol=5)
     pickler.fast = True  # by value alone: not by which parts are the same object

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,12 +112,14 @@ class RunnableRetry(Attempting[Input, Output, Chunk]):
     def _pause(self, failed: int) -> float:
         if not self.wait_exponential_jitter:
             return 0.0
+        from random import uniform  # 2 ms, that only a pause needs
+
         params = self.exponential_jitter_params
         try:
             seconds = params["initial"] * float(params["exp_base"]) ** (failed - 1)
         except OverflowError:
             return params["max"]
-        return min(params["max"], seconds + random.uniform(0, params["jitter"]))
+        return min(params["max"], seconds + uniform(0, params["jitter"]))
 
     def _final(self, errors: list[Exception]) -> Exception:
         if len(errors) > 1:
