@@ -147,7 +147,7 @@ class RunnableLambda(OfFunction[Input, Output, Chunk]):
             with inside(config):
                 return self._invoked(input, config, kwargs)  # type: ignore[no-any-return]
         try:
-            output = self._plain(input, **kwargs)
+            output = self._plain(input, **kwargs) if kwargs else self._plain(input)
         except StopIteration as stop:
             raise RuntimeError(STOPPED) from stop
         return output if not isinstance(output, Runnable) else run_result(self, output, input, config)  # type: ignore[no-any-return]
