@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,12 @@ def loads_option(value: Any) -> Callable[[Any], Any]:
     """What parses a record."""
     if not callable(value):
         raise TypeError(f"loads must be callable, got {type(value).__name__}")
-    return value  # type: ignore[no-any-return]
+    return value if value is not json.loads else _loads_utf8
+
+
+def _loads_utf8(line: Any) -> Any:
+    """``json.loads`` of text in UTF-8: by itself it guesses UTF-16 and UTF-32, which no line of JSON Lines is in."""
+    return json.loads(line if isinstance(line, str) else str(line, "utf-8"))
 
 
 def oversize_option(value: Any) -> Any:

@@ -41,7 +41,10 @@ def test_lines_end_at_lf_only(backend):
     assert backend.JSONLinesEngine().feed(data + b"\n") == ["a\u2028b\x85c\u2029d\x7f", 2]
 
 
-@pytest.mark.parametrize("bad", [b"{", b"\xff", b"nul", b"[" * 100_000])
+OTHERS = ['{"a": 1}'.encode(each) for each in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be")]
+
+
+@pytest.mark.parametrize("bad", [b"{", b"\xff", b"nul", b"[" * 100_000, *OTHERS])
 def test_a_bad_record_does_not_spoil_the_next(backend, bad):
     data = b"1\n\n" + bad + b"\n2\n"
     engine = backend.JSONLinesEngine(on_error="skip")
@@ -270,7 +273,7 @@ def test_going_on_after_a_stream_was_closed(backend):
     items = engine.iterate(iter([b"1\n{\n"]))
     assert next(items) == 1
     items.close()
-    with pytest.raises(ValueError, match="Expecting") as caught:
+    with pytest.raises(ValueError, match="Unexpected UTF-8 BOM") as caught:
         engine.feed(b"\xef\xbb\xbf\n")  # no mark, since this is not the start
     assert "at byte 4 of its input" in caught.value.__notes__[0]
 
