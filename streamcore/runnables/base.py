@@ -37,6 +37,7 @@ methods closes what it took in itself: nobody else does.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -44,6 +45,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .config import LISTENED, checked, inside, is_limited, merge_configs, run_in_executor
 from .folding import afolded, fold, fold_input, folded
+from .watching import beneath_of, watch_methods
 from .written import METHODS, Written
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class Runnable(Composing[Input, Output, Chunk]):
         cls._written = Written.below(Runnable, cls)
         if "transform" in cls.__dict__ or "atransform" in cls.__dict__:
             cls._forget_links()
+        watch_methods(cls)
 
     @classmethod
     def _forget_links(cls) -> None:
@@ -626,14 +629,20 @@ class Runnable(Composing[Input, Output, Chunk]):
         config = checked(config)
         if config is None:
             return None
-        if self._is_heard and config.get("listeners") and getattr(config, "of", None) is not self:
+        hears = self._is_heard and config.get("listeners") and getattr(config, "of", None) is not self
+        limited = is_limited(config)
+        if not hears and not limited:
+            return None
+        if (beneath := beneath_of(self, sys._getframe(1))) is not None:
+            hears = False  # that is part of a call
+        if hears:
             from .hearing import RunnableHeard
 
             return RunnableHeard(self, config["listeners"])
-        if is_limited(config):
+        if limited:
             from .timeouts import RunnableTimeout
 
-            return RunnableTimeout(self)
+            return RunnableTimeout(self if beneath is None else beneath)
         return None
 
     def _called_with(self, config: RunnableConfig | None) -> Runnable[Input, Output, Chunk]:

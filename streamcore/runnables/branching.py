@@ -74,15 +74,19 @@ class Choosing(Runnable[Input, Output, Chunk]):
         chosen, input = await self._achoose(input, config)
         return await chosen._called_with(config).ainvoke(input, config, **kwargs)  # type: ignore[no-any-return]
 
-    async def astream(
+    def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         config = checked(config)
         if (watched := self._watched(config)) is not None:
-            stream = watched.astream(input, config, **kwargs)
-        else:
-            chosen, input = await self._achoose(input, config)
-            stream = chosen._called_with(config).astream(input, config, **kwargs)
+            return watched.astream(input, config, **kwargs)
+        return self._astreamed(input, config, **kwargs)
+
+    async def _astreamed(
+        self, input: Any, config: RunnableConfig | None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        chosen, input = await self._achoose(input, config)
+        stream = chosen._called_with(config).astream(input, config, **kwargs)
         async with closed_after(stream) as chunks:
             async for chunk in chunks:
                 yield chunk

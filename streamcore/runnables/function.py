@@ -15,6 +15,7 @@ from .config import DEFAULT_RECURSION_LIMIT, LISTENED, checked, handed, inside, 
 from .declared import empty_of_function
 from .folding import checked_fold, fold_as
 from .surrounding import asurrounded, surrounded
+from .watching import looked_through
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
@@ -497,6 +498,7 @@ def _is_agenerator(func: Callable[..., Any]) -> bool:
 
 def _called(func: Callable[..., Any]) -> tuple[Any, ...]:
     """The functions that run when ``func`` is called: also an object's ``__call__``, but not that of a class."""
+    func = looked_through(func)
     if inspect.isroutine(func) or isinstance(func, type):
         return (func,)
     return func, getattr(func, "__call__", func)  # noqa: B004

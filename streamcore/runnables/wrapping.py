@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from .base import Chunk, Input, Output, Runnable
+from .written import METHODS
 
 if TYPE_CHECKING:
     from .composing import FoldFunction
 
-__all__ = ["Wrapping"]
+__all__ = ["Beneath", "Wrapping"]
 
 
 class Wrapping(Runnable[Input, Output, Chunk]):
@@ -42,3 +44,16 @@ class Wrapping(Runnable[Input, Output, Chunk]):
 
     def _empty(self) -> Any:
         return self.bound._empty()
+
+
+class Beneath(Wrapping[Input, Output, Chunk]):
+    """``bound``, one method of which is that of a class above its own, as it is for ``super()``."""
+
+    def __init__(self, bound: Runnable[Any, Any, Any], name: str, function: Any) -> None:
+        super().__init__(bound, None)
+        for each in METHODS:
+            setattr(self, each, getattr(bound, each))
+        setattr(self, name, MethodType(function, bound))
+
+    def __repr__(self) -> str:
+        return repr(self.bound)
