@@ -25,6 +25,7 @@ COMMANDS = {
     "words": "Cut text into words.",
     "split": "Split text into chunks of a size.",
     "tokens": "Turn text into the ids of a BPE vocabulary, and back.",
+    "plan": "Cut files into parts for a job, and show them.",
     "doctor": "Say which backend runs and why, and what is installed.",
 }
 
