@@ -55,10 +55,8 @@ def chain(*parts: Any) -> Any:
         return ChainOfStages(*parts)
     left = once_each([part if is_iterator(part) else (part,) for part in checked("ops.chain", parts)])
     if any_async(parts):
-        waiting, inner = Held(left), Held()
-        iterables = as_async(taken(waiting.entries))
-        items = aflattened(iterables, inner)
-        return async_closing_iterator(items, (waiting, iterables, inner, items))
+        waiting = Held(left)
+        return aflattened(as_async(taken(waiting.entries)), (waiting,))
     return flat_iterator(taken(left), left)
 
 
@@ -165,27 +163,14 @@ def azipped(parts: Iterable[Any], strict: bool) -> AsyncIterator[tuple[Any, ...]
                 part = as_async(owned[-1])
             opened.append(aiter(part))
             owned.append(opened[-1])
-        items = astrictly_in_step(opened) if strict else ain_step(opened)
+        if opened and not strict:
+            return async_closing_iterator(opened[0], once_each(owned), beside=opened[1:])
+        items = astrictly_in_step(opened)
         return async_closing_iterator(items, (*once_each(owned), items))
     except BaseException:
         # a dropped stream is closed by the loop, or at once where none runs
         async_closing_iterator(as_async(iter(())), once_each(owned))
         raise
-
-
-async def ain_step(parts: list[AsyncIterator[Any]]) -> AsyncIterator[tuple[Any, ...]]:
-    try:
-        if len(parts) == 2:  # without a list: 100 ns less
-            first, second = parts
-            while True:
-                yield await anext(first), await anext(second)
-        while True:
-            got: list[Any] = []
-            for part in parts:
-                got.append(await anext(part))  # noqa: PERF401 - an async comprehension is a call more
-            yield tuple(got)
-    except StopAsyncIteration:
-        return
 
 
 async def astrictly_in_step(parts: list[AsyncIterator[Any]]) -> AsyncIterator[tuple[Any, ...]]:
@@ -265,9 +250,7 @@ class ChainOfStages(OfStages):
         return flat_iterator(streams, [])
 
     def _acombined(self, streams: Iterator[Any]) -> AsyncIterator[Any]:
-        iterables, inner = as_async(streams), Held()
-        items = aflattened(iterables, inner)
-        return async_closing_iterator(items, (iterables, inner, items))
+        return aflattened(as_async(streams), ())
 
 
 class ZipOfStages(OfStages):

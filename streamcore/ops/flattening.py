@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._backend import MapStep, async_closing_iterator, flat_iterator
-from .._shared.notes import raise_noted
+from .._shared.notes import STOPPED_ASYNC, raise_noted
+from .._shared.steps import DROPPED
 from ..runnables.base import Runnable
 from ..runnables.notes import note_source
 from .operator import Item, Result, checked_concurrency, public, take_no_more
@@ -94,9 +95,7 @@ class flat_map(PerItem[Item, Result]):  # noqa: N801 - the field's word, used as
             note = partial(note_source, self)
             return flat_mapped_in_tasks(source, owned, ask, self._name, self.concurrency, note)
         iterables = super()._over(source, owned, config)
-        inner = Held()
-        items = aflattened(iterables, inner, self._name)
-        return async_closing_iterator(items, (iterables, inner, items))
+        return aflattened(iterables, (), self._name)
 
 
 def gives_awaitables(fn: Any) -> bool:
@@ -120,36 +119,63 @@ class Held:
     def _end_close(self) -> None: ...
 
 
-async def aflattened(
-    iterables: AsyncIterator[Any], inner: Held, name: str | None = None
+class Opened(Held):
+    """The iterators that ``aflattened`` has open, one at most; ``at`` is the number of the one whose items come."""
+
+    __slots__ = ("at", "name")
+
+    def __init__(self, name: str | None) -> None:
+        super().__init__()
+        self.name = name
+        self.at = 0
+
+    def failed(self, error: BaseException) -> NoReturn:
+        """Raise ``error``, which the one that is open has raised, noted if there is a name to be noted."""
+        try:
+            if self.name is not None:
+                raise_noted(error, self.name, self.at, in_async=True)
+            if isinstance(error, StopAsyncIteration):  # it would end the stream in silence
+                raise RuntimeError(STOPPED_ASYNC) from error
+            raise error
+        finally:
+            del error  # its traceback holds this frame: a cycle otherwise
+
+
+def aflattened(
+    iterables: AsyncIterator[Any], owned: tuple[Any, ...], name: str | None = None
 ) -> AsyncIterator[Any]:
     """The items of each of the ``iterables``, which may be async ones: ``flat_iterator`` for async streams.
 
-    The one that is open lies in ``inner``, for its owner to close.
+    It closes ``owned`` last, after ``iterables`` and what of them is open.
     """
-    at = 0
+    opened = Opened(name)
+    items = opening(iterables, opened)
+    return async_closing_iterator(items, (*owned, iterables, opened, items), opened=opened)
+
+
+async def opening(iterables: AsyncIterator[Any], opened: Opened) -> AsyncIterator[Any]:
+    """The items of those that are async; of another one DROPPED, and the stream above takes its items itself."""
     async for iterable in iterables:
+        is_async = hasattr(iterable, "__aiter__")
         try:
-            if hasattr(iterable, "__aiter__"):
-                items = aiter(iterable)
-                inner.entries.append(items)
+            items = aiter(iterable) if is_async else iter(iterable)
+            opened.entries.append(items)
+            if is_async:
                 async for item in items:
                     yield item
-            else:
-                items = iter(iterable)
-                inner.entries.append(items)
-                for item in items:
-                    yield item
         except BaseException as error:
-            inner.given_up = isinstance(error, GeneratorExit)
-            if name is None:
+            opened.given_up = isinstance(error, GeneratorExit)
+            if opened.name is None:
                 raise
-            raise_noted(error, name, at, in_async=True)
-        iterable = items = None  # let go of
-        ended = inner.entries.pop()
+            opened.failed(error)
+        iterable = item = None  # let go of
+        if not is_async:
+            yield DROPPED
+        items = None
+        ended = opened.entries.pop()
         if (aclose := getattr(ended, "aclose", None)) is not None:
             await aclose()
         elif (close := getattr(ended, "close", None)) is not None:
             close()
         ended = aclose = close = None
-        at += 1
+        opened.at += 1

@@ -8,6 +8,8 @@ import pytest
 from paused_sources import Paused, collected, pause, run
 from recorder import AsyncSource
 
+from streamcore._shared.steps import DROPPED
+
 
 async def each(items):
     for item in items:
@@ -153,3 +155,107 @@ def test_items_at_hand_are_those_of_the_loop_that_they_came_on(backend, stepped,
     for loop in first, second:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+class Opened:
+    def __init__(self, *entries):
+        self.entries = list(entries)
+        self.errors = []
+
+    def failed(self, error):
+        self.errors.append(error)
+        raise KeyError("of the opened one") from error
+
+
+@pytest.mark.parametrize("lengths", [(3,), (3, 3), (2, 3), (3, 2), (3, 1, 2), (0, 2)])
+def test_with_others_beside_it_gives_tuples_until_the_first_end(backend, lengths):
+    parts = [Paused(range(length)) for length in lengths]
+    stream = backend.async_closing_iterator(parts[0], parts, beside=parts[1:])
+    assert run(collected(stream)) == list(zip(*map(range, lengths), strict=False))
+    assert [part.closes for part in parts] == [1] * len(parts)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_tuple_given_up_half_way_ends_the_stream(backend, turns):
+    parts = [Paused(range(5)) for _ in range(3)]
+    stream = backend.async_closing_iterator(parts[0], parts, beside=parts[1:])
+    pull = stream.__anext__()
+    for _ in range(turns):
+        assert pull.send(None) == "paused"
+    pull.close()
+    assert run(collected(stream)) == []
+    assert [part.closes for part in parts] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_what_is_thrown_reaches_the_part_that_is_awaited(backend, turns):
+    parts = [Paused(range(5)) for _ in range(3)]
+    stream = backend.async_closing_iterator(parts[0], parts, beside=parts[1:])
+    pull = stream.__anext__()
+    for _ in range(turns):
+        assert pull.send(None) == "paused"
+
+    with pytest.raises(asyncio.CancelledError):
+        pull.throw(asyncio.CancelledError())
+        while True:
+            pull.send(None)
+    assert [part.closes for part in parts] == [1, 1, 1]
+
+
+def test_an_iterator_is_not_taken_for_an_async_one(backend):
+    source = Paused([])
+    with pytest.raises(TypeError, match="'list' object is not an async iterator"):
+        backend.async_closing_iterator(source, (source,), beside=[[]])
+
+
+def test_items_of_what_is_opened_come_without_a_wait(backend):
+    source, opened = Paused([0, DROPPED, 9]), Opened(iter([1, 2]))
+    stream = backend.async_closing_iterator(source, (source,), opened=opened)
+    assert run(stream.__anext__()) == 0
+    assert run(stream.__anext__()) == 1
+    with pytest.raises(StopIteration) as got:
+        stream.__anext__().send(None)
+    assert got.value.value == 2
+    assert run(collected(stream)) == [9]
+    assert source.closes == 1
+
+
+def test_an_error_of_what_is_opened_is_handed_over_and_ends_the_stream(backend):
+    def failing():
+        yield 1
+        raise ZeroDivisionError
+
+    source, opened = Paused([DROPPED, 9]), Opened(failing())
+    stream = backend.async_closing_iterator(source, (source,), opened=opened)
+    assert run(stream.__anext__()) == 1
+    with pytest.raises(KeyError):
+        run(stream.__anext__())
+    assert [type(error) for error in opened.errors] == [ZeroDivisionError]
+    assert source.closes == 1
+    assert run(collected(stream)) == []
+
+
+def test_what_is_opened_cannot_pull_the_stream_that_pulls_it(backend):
+    def pulling():
+        with pytest.raises(RuntimeError, match="already being pulled"):
+            stream.__anext__().send(None)
+        with pytest.raises(RuntimeError, match="already being pulled"):
+            stream.aclose().send(None)
+        yield 1
+
+    source = Paused([DROPPED])
+    stream = backend.async_closing_iterator(source, (source,), opened=Opened(pulling()))
+    assert run(collected(stream)) == [1]
+    assert source.closes == 1
+
+
+def test_what_is_opened_finds_the_config_around_it(backend):
+    def asking():
+        yield backend.surrounding()
+
+    source = Paused([DROPPED])
+    stream = backend.async_closing_iterator(source, (source,), opened=Opened(asking()))
+    config = {"tags": ["a"]}
+    assert stream.surround(config)
+    assert run(collected(stream)) == [config]
+    assert backend.surrounding() is None

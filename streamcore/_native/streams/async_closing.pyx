@@ -9,7 +9,7 @@ it must be (its ``__next__`` builds a traceback for each StopIteration), so both
 """
 
 cimport cython
-from cpython.list cimport PyList_GET_SIZE
+from cpython.list cimport PyList_AsTuple, PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -35,6 +35,8 @@ from streamcore._shared.surroundings import leave as leave_config
 
 cdef extern from "Python.h":
     PyObject* PyContextVar_Set(object variable, object value) noexcept
+    PyObject* PyErr_Occurred() noexcept
+    PyObject* PyList_GET_ITEM(object row, Py_ssize_t at) noexcept
 cdef extern from "streams/awaiting.h":
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -45,6 +47,8 @@ cdef extern from "streams/awaiting.h":
     void streamcore_set_steps(object kind, sendfunc send, iternextfunc iternext)
     bint streamcore_is_async_iterator(object iterator)
     PyObject* streamcore_pull(object iterator) noexcept
+    PyObject* streamcore_next(object iterator) noexcept
+    void streamcore_ended() noexcept
     PySendResult PyIter_Send(object iterator, object value, PyObject** result) noexcept
     PyObject* streamcore_stop(PyObject* value) noexcept
     int streamcore_raised() except -1
@@ -61,12 +65,18 @@ cdef enum:
 @cython.final
 @cython.trashcan(True)
 cdef class async_closing_iterator:
-    """async_closing_iterator(iterator, owned, annotate=None, *, blocks=False, steps=())\n--\n\n\
+    """async_closing_iterator(iterator, owned, annotate=None, *, blocks=False, steps=(), beside=None, \
+opened=None)\n--\n\n\
     Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
     stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order.
+
+    With async iterators ``beside`` it gives tuples, of an item of each, pulled in turn, and ends with the first that
+    does. With ``opened`` the iterator may give DROPPED for an iterator that it has put last into ``opened.entries``:
+    its items come next, and an error of it goes to ``opened.failed``, which raises.
+    ``beside`` and ``opened`` go with no other option.
     """
 
     cdef object iterator  # None once the end has begun
@@ -81,12 +91,16 @@ cdef class async_closing_iterator:
     cdef object home  # the loop that the block came on
     cdef object hook  # by which that closes what is dropped, while it runs: the same one, the same loop
     cdef list steps  # or None
+    cdef list beside  # or None
+    cdef object opened  # or None
+    cdef object inner  # the iterator in it whose items come next, or None
     cdef object config  # around the code that the stream runs, or None
     cdef object __weakref__
 
-    def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=()):
-        if not streamcore_is_async_iterator(iterator):
-            raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
+    def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=(), beside=None, opened=None):
+        for part in (iterator, *(beside or ())):
+            if not streamcore_is_async_iterator(part):
+                raise TypeError(f"'{type(part).__name__}' object is not an async iterator")
         self.iterator = iterator
         self.owned = list(owned)
         self.owns = len(self.owned) > 0
@@ -94,6 +108,8 @@ cdef class async_closing_iterator:
         self.blocks = blocks
         self.held = []
         self.steps = steps_of(steps, True) or None
+        self.beside = None if beside is None else list(beside)
+        self.opened = opened
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):
@@ -125,7 +141,7 @@ cdef class async_closing_iterator:
     def _begin_close(self):
         if self.busy is not None:
             raise RuntimeError(self.busy)
-        self.iterator = self.annotate = None
+        self.iterator = self.annotate = self.inner = None
         self.held = []
         self.busy = CLOSED
         return self.owned, self.given_up
@@ -185,6 +201,30 @@ cdef class async_closing_iterator:
         result[0] = <PyObject*>item
         return True
 
+    cdef bint drawn(self, Pull pull, PyObject** result) except -1:
+        """Take the next item of the inner iterator; False where that has ended."""
+        cdef PyObject* token = NULL
+        inner = self.inner  # kept alive, whatever the step does to the stream
+        if self.config is not None:
+            token = PyContextVar_Set(SURROUNDING, self.config)
+            if token == NULL:
+                streamcore_raised()
+        pull.stepping = True
+        result[0] = streamcore_next(inner)
+        pull.stepping = False
+        streamcore_leave(SURROUNDING, token)
+        if result[0] != NULL:
+            return True
+        self.inner = None
+        if PyErr_Occurred() != NULL:
+            opened = self.opened
+            try:
+                streamcore_raised()
+            except BaseException as error:
+                opened.failed(error)
+                raise
+        return False
+
     cdef int free(self) except -1:
         """The pull or close is over."""
         self.busy = None
@@ -207,8 +247,29 @@ cdef class Pull:
 
     cdef async_closing_iterator stream
     cdef object awaited  # the iterator's own pull; later the coroutine that ends the stream
+    cdef Py_ssize_t filled  # of a tuple
+    cdef object got  # the first of a pair, or a list of those that are there
     cdef int state
     cdef bint stepping
+
+    cdef bint completes(self, PyObject** result) except -1:
+        """Add an item to the tuple; whether it is whole, and now the result."""
+        cdef Py_ssize_t size = 1 + PyList_GET_SIZE(self.stream.beside)
+        item = taken(result[0])
+        result[0] = NULL
+        if self.filled == 0:
+            self.got = item if size == 2 else [item]
+        elif size > 2:
+            (<list>self.got).append(item)
+        self.filled += 1
+        if self.filled < size:
+            return False
+        row = (self.got, item) if size == 2 else PyList_AsTuple(<list>self.got)
+        self.got = None
+        self.filled = 0
+        Py_INCREF(row)
+        result[0] = <PyObject*>row
+        return True
 
     def __await__(self):
         return self  # also half-way: ``anext(stream, default)`` asks before each step
@@ -322,7 +383,7 @@ cdef class Pull:
     cdef int leave(self) except -1:
         self.state = DONE
         self.stepping = False
-        self.awaited = None
+        self.awaited = self.got = None
         self.stream.free()
         return 0
 
@@ -336,7 +397,7 @@ cdef class Pull:
             self.leave()
             raise error
         self.state = ENDING
-        stream.iterator = None
+        stream.iterator = stream.inner = None
         annotate, stream.annotate = stream.annotate, None  # which knows frames that know the stream
         try:
             self.awaited = end(stream.owned, error, annotate, stream.given_up)
@@ -465,13 +526,21 @@ cdef PySendResult pull_item(Pull pull, object value, PyObject** result, bint ret
     while True:
         if returned:
             pull.awaited = None
-            if not stream.blocks:
+            if stream.opened is not None and result[0] == <PyObject*>dropped:
+                taken(result[0])
+                result[0] = NULL
+                stream.inner = stream.opened.entries[-1]
+            elif stream.blocks:
+                block = taken(result[0])
+                result[0] = NULL
+                stream.hold(block)
+            elif stream.beside is None or pull.completes(result):
                 return PYGEN_RETURN
-            block = taken(result[0])
-            result[0] = NULL
-            stream.hold(block)
-        if pull.awaited is None and stream.at_hand(result):
-            return PYGEN_RETURN
+        if pull.awaited is None:
+            if stream.inner is not None and stream.drawn(pull, result):
+                return PYGEN_RETURN
+            if stream.beside is None and stream.at_hand(result):
+                return PYGEN_RETURN
         sent = pull_step(pull, value, result)
         if sent == PYGEN_NEXT:
             return sent
@@ -498,9 +567,18 @@ cdef PySendResult pull_step(Pull pull, object value, PyObject** result) noexcept
 
 cdef PySendResult pull_stepped(Pull pull, object value, PyObject** result) noexcept:
     cdef PySendResult sent
+    cdef async_closing_iterator stream = pull.stream
+    cdef PyObject* iterator = <PyObject*>stream.iterator
     if pull.awaited is None:
+        if stream.beside is not None:
+            if stream.given_up:  # half-way through a tuple: its beginning is lost
+                streamcore_ended()
+                result[0] = NULL
+                return PYGEN_ERROR
+            if pull.filled:
+                iterator = PyList_GET_ITEM(stream.beside, pull.filled - 1)
         pull.stepping = True  # ``__anext__`` may be code of others
-        result[0] = streamcore_pull(pull.stream.iterator)
+        result[0] = streamcore_pull(<object>iterator)
         pull.stepping = False
         if result[0] == NULL:
             return PYGEN_ERROR

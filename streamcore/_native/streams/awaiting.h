@@ -75,6 +75,17 @@ static PyObject *streamcore_pull(PyObject *iterator)
     return awaitable == NULL ? NULL : streamcore_awaited(awaitable);
 }
 
+/* The next item; NULL at the end, and with an exception set after an error. */
+static PyObject *streamcore_next(PyObject *iterator)
+{
+    return PyIter_Next(iterator);
+}
+
+static void streamcore_ended(void)
+{
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+}
+
 /* Sets StopIteration with ``value``, whose reference it takes: a tuple or an exception must not be taken for its
  * arguments. */
 static PyObject *streamcore_stop(PyObject *value)

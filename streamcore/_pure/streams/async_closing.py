@@ -10,8 +10,8 @@ awaiter gave up half-way (the coroutine was closed or dropped) leaves the stream
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..._shared.async_ends import (
     ABROAD,
@@ -35,12 +35,23 @@ __all__ = ["async_closing_iterator"]
 T = TypeVar("T")
 
 
+class Opened(Protocol):
+    entries: list[Any]
+
+    def failed(self, error: BaseException) -> None: ...
+
+
 class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function-like class
     """Iterate over an async ``iterator``; when it ends, by whatever way, close ``owned`` from last to first, once.
 
     As ``closing_iterator``: ``owned`` has the source first and ``iterator`` last. ``aclose()`` awaits each entry's
     ``aclose()``, or calls its ``close()`` where it has no other. With ``blocks`` the iterator gives lists, which the
     stream keeps and empties, and the stream gives their items. ``steps`` are done with each item, in order.
+
+    With async iterators ``beside`` it gives tuples, of an item of each, pulled in turn, and ends with the first that
+    does. With ``opened`` the iterator may give DROPPED for an iterator that it has put last into ``opened.entries``:
+    its items come next, and an error of it goes to ``opened.failed``, which raises.
+    ``beside`` and ``opened`` go with no other option.
     """
 
     _config: Any = None
@@ -53,14 +64,21 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         *,
         blocks: bool = False,
         steps: Iterable[Step] = (),
+        beside: Iterable[AsyncIterator[Any]] | None = None,
+        opened: Opened | None = None,
     ) -> None:
-        if not hasattr(type(iterator), "__anext__"):
-            raise TypeError(f"'{type(iterator).__name__}' object is not an async iterator")
+        self._beside = None if beside is None else list(beside)
+        for part in (iterator, *(self._beside or ())):
+            if not hasattr(type(part), "__anext__"):
+                raise TypeError(f"'{type(part).__name__}' object is not an async iterator")
         self._iterator: AsyncIterator[Any] | None = iterator
         self._owned = list(owned)
         self._owns = bool(self._owned)
         self._annotate = annotate
         self._blocks = blocks
+        self._opened = opened
+        self._inner: Iterator[Any] | None = None
+        self._plain = not blocks and beside is None and opened is None
         self._steps = steps_of(steps, in_async=True)
         self._apply = one_by_one(self._steps)
         self._held: list[T] = []  # of a block, the last item first
@@ -101,28 +119,59 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
             if self._guard is None:
                 self._guard = guard_of(self._owned)
             if not self._steps:
-                return await self._pull() if self._blocks else await self._iterator.__anext__()
+                if self._opened is not None:  # here, for a call less
+                    while (item := self._drawn()) is DROPPED:
+                        if (item := await self._iterator.__anext__()) is not DROPPED:
+                            break
+                        self._inner = self._opened.entries[-1]
+                    return item  # type: ignore[no-any-return]
+                return await self._iterator.__anext__() if self._plain else await self._pull()
             return await self._step()
         except GeneratorExit:
             self._given_up = True
             raise
         except BaseException as error:  # noqa: BLE001 - raised by end()
             annotate = self._annotate
-            self._iterator = self._annotate = None  # which knows frames that know the stream
+            self._iterator = self._annotate = self._inner = None  # which knows frames that know the stream
             await end(self._owned, error, annotate, self._given_up)
         finally:
             self._end_close()
 
     async def _pull(self) -> T:
         assert self._iterator is not None
-        if not self._blocks:
+        if self._plain:
             return await self._iterator.__anext__()  # type: ignore[no-any-return]
+        if self._beside is not None:
+            return await self._row(self._iterator, self._beside)  # type: ignore[return-value]
         if self._held and self._home is not running_loop():
             raise RuntimeError(ABROAD)
         while not self._held:
             self._held = list(await self._iterator.__anext__())[::-1]
             self._home = running_loop()
         return self._held.pop()
+
+    async def _row(self, first: AsyncIterator[Any], beside: list[AsyncIterator[Any]]) -> tuple[Any, ...]:
+        if self._given_up:  # half-way through a tuple: its beginning is lost
+            raise StopAsyncIteration
+        got = [await first.__anext__()]
+        for part in beside:
+            got.append(await part.__anext__())  # noqa: PERF401 - an async comprehension is a call more
+        return tuple(got)
+
+    def _drawn(self) -> Any:
+        """The next item of the inner iterator; DROPPED where there is none."""
+        if self._inner is None:
+            return DROPPED
+        try:
+            item = next(self._inner, DROPPED)
+        except BaseException as error:
+            self._inner = None
+            assert self._opened is not None
+            self._opened.failed(error)
+            raise
+        if item is DROPPED:
+            self._inner = None
+        return item
 
     async def _step(self) -> T:
         """The next item that passes every step."""
@@ -147,7 +196,7 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         """Let nothing else begin; gives what to close, the stream's until it is, and whether a pull was given up."""
         if self._busy is not None:
             raise RuntimeError(self._busy)
-        self._iterator = self._annotate = None
+        self._iterator = self._annotate = self._inner = None
         self._held = []
         self._busy = CLOSED
         return self._owned, self._given_up

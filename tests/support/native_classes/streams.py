@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from streamcore._shared.steps import DROPPED
+
 from .table import Box, Native, attribute, attributes, fresh, method, special
 
 
@@ -164,6 +166,28 @@ def async_blocks(backend: Any, box: Box) -> Any:
     return backend.async_closing_iterator(source, [source], blocks=True)
 
 
+def async_several(backend: Any, box: Box) -> Any:
+    first, second = AsyncValues(box, [1, 2, 3]), AsyncValues(box, "abc", "second")
+    return backend.async_closing_iterator(first, [first, second], beside=[second])
+
+
+class Opened:
+    """Of iterators that an async one has opened, the last."""
+
+    def __init__(self, box: Box, *entries: Any) -> None:
+        self.box, self.entries = box, list(entries)
+
+    def failed(self, error: BaseException) -> None:
+        self.box.callback("fn")
+        raise error
+
+
+def async_opened(backend: Any, box: Box) -> Any:
+    source = AsyncValues(box, [0, DROPPED, 5])
+    opened = Opened(box, Values(box, [1, 2], "inner"))
+    return backend.async_closing_iterator(source, [source], opened=opened)
+
+
 ASYNC_STREAM = (
     special("__anext__", lambda stream: stepped(anext(stream))),
     special("__anext__: closed before it began", lambda stream: anext(stream).close()),
@@ -288,6 +312,8 @@ CLASSES: list[Native] = [
     ),
     async_stream("async_closing_iterator", async_closing),
     async_stream("async_closing_iterator of blocks", async_blocks),
+    async_stream("async_closing_iterator of several", async_several),
+    async_stream("async_closing_iterator of opened ones", async_opened),
 ]
 
 PARTS = {
