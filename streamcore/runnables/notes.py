@@ -55,8 +55,9 @@ class Link:
         self.whose = id(iterator)
         self.frame: FrameType | None = None
         self.code: CodeType | None = None
-        self.speaks = speaks or _speaks(iterator)
-        """Whether the stage's own errors bear notes of it when they come out."""
+        self.speaks = speaks or (at != SOURCE and _speaks(iterator))
+        """Whether the stage's own errors bear notes of it when they come out. A source, though it is a stream of ours,
+        may let through what one of C raised: what bears a note already gets no other."""
         for kind in ("gi", "ag"):
             code = getattr(iterator, f"{kind}_code", None)
             if isinstance(code, CodeType):

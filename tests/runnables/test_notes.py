@@ -258,3 +258,36 @@ def test_interrupts_bear_no_note():
         with pytest.raises(KeyboardInterrupt) as caught:
             list(run("a"))
         assert not hasattr(caught.value, "__notes__")
+
+
+def test_an_iterator_of_c_within_a_combined_source(backend):
+    def failing():
+        return map(int, ["1", "x"])
+
+    sources = (
+        lambda: ops.chain(failing(), [2]),
+        lambda: ops.zip(failing(), [1, 2]),
+        lambda: ops.zip(failing(), [1, 2], strict=True),
+        lambda: ops.merge(failing()),
+        lambda: ops.tee(failing())[0],
+    )
+    stages = RunnableGenerator(each, name="a"), RunnableGenerator(each, name="b")
+    for source in sources:
+        for stage in (stages[0], stages[0] | stages[1], ops.map(str) | stages[1]):
+            head = getattr(stage, "stages", (stage,))[0]
+            with pytest.raises(ValueError, match="invalid literal") as caught:
+                list(stage.transform(source()))
+            assert caught.value.__notes__ == [f"in the source of {head!r}"]
+
+    async def main():
+        stage = RunnableGenerator(aeach, name="a") | RunnableGenerator(aeach, name="b")
+        for source in (
+            ops.chain(failing(), AsyncSource([1])),
+            ops.zip(failing(), AsyncSource([1, 2])),
+            ops.merge(failing(), AsyncSource([1])),
+        ):
+            with pytest.raises(ValueError, match="invalid literal") as caught:
+                await listed(stage.atransform(source))
+            assert caught.value.__notes__ == ["in the source of RunnableGenerator(a)"]
+
+    asyncio.run(main())
