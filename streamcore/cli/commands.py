@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from .failure import ClosedPipe, Failure
+from .failure import ClosedPipe, Failure, printable
 
 # A command's module is imported when it runs; its line in the overview stands here, so that --help imports
 # none.
@@ -56,7 +56,9 @@ def show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -65,12 +67,17 @@ def show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -
     callback=show_version,
     help="Show the version and exit.",
 )
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Stream files, pipes and .gz or .zst input through the streamcore stages.
 
     Without FILE a command runs on an embedded page of text; - is standard input. Exit codes: 0 done, 1 some
     records skipped, 2 usage or input error, 3 incomplete but resumable, 130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        click.echo("streamcore words             words of a page of text; FILE or - in its place")
+        click.echo("streamcore tokens FILE       ids of GPT-2's vocabulary; -o OUT writes a file")
+        click.echo(f"streamcore --help            {', '.join(COMMANDS)}")
 
 
 def terminate(number: int, _frame: FrameType | None) -> NoReturn:
@@ -94,7 +101,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return 2
     except Failure as error:
-        click.echo(f"streamcore: {error}", err=True)
+        click.echo(f"streamcore: {printable(str(error))}", err=True)
         return 2
     except (ClosedPipe, BrokenPipeError):
         silence_standard_output()
@@ -106,6 +113,13 @@ def run(arguments: list[str]) -> int:
         if not str(error).startswith("STREAMCORE_"):
             raise
         click.echo(f"streamcore: {error}", err=True)
+        return 2
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        # help, or facts, to a full device; data and files have failures of their own
+        silence_standard_output()
+        click.echo(f"streamcore: standard output: cannot be written: {error.strerror}", err=True)
         return 2
     except Exception:  # noqa: BLE001
         # A fault of ours. Python's own exit code for it is 1, which means skipped records here.

@@ -53,6 +53,8 @@ def up_to_the_error(member: zlib._Decompress, data: bytes, source: Input) -> Ite
             text = member.decompress(data[at : at + 1])
         except zlib.error as error:
             position = source.position - len(data) + at
+            if position < 2:
+                raise Failure(f"{source.name}: is not a gzip file") from error
             raise Failure(f"{source.name}: bad gzip data at byte {position}: {error}") from error
         if text:
             yield text

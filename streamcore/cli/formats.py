@@ -38,9 +38,13 @@ def choose(wanted: str | None, path: str | None, offered: tuple[str, ...]) -> st
     suffix = Path(path).suffix.lower() if path is not None else ""
     if wanted is None and suffix in COMPRESSED:
         raise Failure(f"{path}: compressed output is not supported; pipe standard output into a compressor")
-    if wanted is None and suffix == ".npy" and "npy" not in offered:
-        raise Failure(f"{path}: npy is no format of this command; it writes {', '.join(offered)}")
-    return wanted or (SUFFIXES[suffix] if SUFFIXES.get(suffix) in offered else offered[0])
+    if wanted is not None or not suffix:
+        return wanted or offered[0]
+    if SUFFIXES.get(suffix) not in offered:
+        raise Failure(
+            f"{path}: give -f, {suffix} is no format of this command: it writes {', '.join(offered)}"
+        )
+    return SUFFIXES[suffix]
 
 
 class Writer(ABC):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..sources import READ_SIZE
-from .failure import Failure
+from .failure import Failure, printable
 
 
 class Input:
@@ -22,7 +22,7 @@ class Input:
 
     def __init__(self, descriptor: int, name: str, compression: str | None) -> None:
         self.descriptor = descriptor
-        self.name = name
+        self.name = printable(name)
         self.compression = compression
         self.position = self.given = 0
         status = os.fstat(descriptor)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import StreamcoreError
-from .failure import Failure
+from .failure import Failure, counted
 from .inputs import Input, open_input
 from .outputs import Output, open_output
 from .progress import Report
@@ -101,7 +101,7 @@ def run(
 def skipped(source: Input, count: int, unit: str) -> int:
     """Say how many items were too large, if any were; the exit code."""
     if count:
-        click.echo(f"streamcore: {source.name}: {count} {unit} too large, skipped", err=True)
+        click.echo(f"streamcore: {source.name}: {counted(count, unit)} too large, skipped", err=True)
     return 1 if count else 0
 
 
@@ -137,7 +137,6 @@ def pieces(engine: Any, source: Input) -> Generator[list[Any], None, None]:
 
 def explain(source: Input, error: Exception) -> str:
     """One line: the input, what is wrong, and where, unless the error says so itself."""
-    notes = (
-        "" if hasattr(error, "offset") else "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    )
-    return f"{source.name}: {error}{notes}"
+    says = hasattr(error, "offset") or " at position " in str(error)
+    places = [] if says else [note.partition(", ")[2] or note for note in getattr(error, "__notes__", ())]
+    return f"{source.name}: {error}{''.join(f' ({place})' for place in places)}"

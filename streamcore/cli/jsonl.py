@@ -10,7 +10,7 @@ import click
 
 from .._backend import InvalidRecord
 from . import formats, job
-from .failure import ClosedPipe, in_short
+from .failure import ClosedPipe, counted, in_short
 from .inputs import open_input
 from .outputs import Output, open_output
 from .progress import Report
@@ -117,4 +117,4 @@ class Bad:
             click.echo(f"streamcore: {name}: {each}", err=True)
         if self.count:
             more = f", the first {SHOWN} of them above" if self.count > SHOWN else ""
-            click.echo(f"streamcore: {name}: {self.count} bad records, skipped{more}", err=True)
+            click.echo(f"streamcore: {name}: {counted(self.count, 'bad records')}, skipped{more}", err=True)

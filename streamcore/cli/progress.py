@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
+from .failure import counted
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -76,7 +78,9 @@ class Report:
             self.display.close(self)
 
     def summary(self) -> str:
-        return f"{self.source.name}: {self.items} {self.unit} in {self.seconds():.2f} s, {self.rates()}"
+        return (
+            f"{self.source.name}: {counted(self.items, self.unit)} in {self.seconds():.2f} s, {self.rates()}"
+        )
 
     def seconds(self) -> float:
         return max(self.clock() - self.started, 1e-9)
@@ -123,7 +127,7 @@ class LineDisplay:
 
     def close(self, report: Report) -> None:
         if self.shown:
-            done = f"{amount(report.source.position, 'B')}, {report.items} {report.unit}"
+            done = f"{amount(report.source.position, 'B')}, {counted(report.items, report.unit)}"
             self.say(f"{report.source.name}: {done} in {duration(report.seconds())}, {report.rates()}")
 
     def say(self, line: str) -> None:

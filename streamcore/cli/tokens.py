@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StreamcoreError
-from .failure import Failure, in_short
-from .formats import SUFFIXES, begin_npy, end_npy
+from .failure import Failure, counted, in_short
+from .formats import SUFFIXES, begin_npy, choose, end_npy
 from .inputs import Input, open_input
 from .job import explain
 from .outputs import Output, open_output
@@ -34,7 +34,7 @@ class TokenReport(Report):
 
     def summary(self) -> str:
         each = f", {self.text_bytes / self.items:.2f} bytes per id" if self.items else ""
-        amounts = f"{self.items} ids, {self.text_bytes} bytes{each}"
+        amounts = f"{counted(self.items, 'ids')}, {counted(self.text_bytes, 'bytes')}{each}"
         return f"{self.source.name}: {amounts}, {self.seconds():.2f} s"
 
 
@@ -73,7 +73,12 @@ def command(
     text writes one id per line; jsonl one object per line, with the id and where in the input its bytes start and end;
     npy a uint32 array; bin the ids as little-endian 32-bit integers.
     """
-    form = format_ or SUFFIXES.get(Path((file if decode else output) or "").suffix.lower(), "text")
+    if decode and special:
+        raise click.UsageError("--special is about text, --decode about ids")
+    if decode:
+        form = format_ or SUFFIXES.get(Path(file or "").suffix.lower(), "text")
+    else:
+        form = choose(format_, None if count else output, FORMATS)
     if form == "npy" and not decode and not count and (output in (None, "-") or is_device(output)):
         raise click.UsageError("npy needs a file: -o OUT.npy")
     if decode and file is None:
@@ -113,10 +118,14 @@ def load(vocab: str, pattern: str | None) -> BPE:
             return BPE.from_tokenizer_json(vocab)
         return BPE.from_tiktoken(vocab, pattern=pattern)
     except OSError as error:
-        # tiktoken fetches what it has not at hand, and what fails then has no strerror
-        raise Failure(f"{vocab}: cannot be opened: {error.strerror or in_short(error)}") from error
+        if error.strerror is None:  # tiktoken fetches what it has not at hand
+            raise Failure(
+                f"{vocab}: could not be downloaded; without a network pass --vocab gpt2, or the path of"
+                " a .tiktoken file or a tokenizer.json"
+            ) from error
+        raise Failure(f"{vocab}: cannot be opened: {error.strerror}") from error
     except ValueError as error:
-        raise Failure(str(error).partition("\n")[0][:1000]) from error
+        raise Failure(str(error).partition("\n")[0][:1000].replace("pattern=", "--pattern")) from error
 
 
 def first(most: int | None, arrays: Iterable[Any]) -> Iterator[Any]:
@@ -211,13 +220,20 @@ def numbers(source: Input, form: str) -> Iterator[Any]:
                     value = value["id"]
                 ids = value if isinstance(value, list) else [value]
             else:
-                ids = list(map(int, line.split()))
+                ids = list(map(number_of, line.split()))
             if not all(type(each) is int for each in ids):
                 raise ValueError("an id must be an integer")
         except (ValueError, RecursionError) as error:
             raise Failure(f"{source.name}, line {number}: no ids: {in_short(error)}") from error
         if ids:
             yield ids
+
+
+def number_of(word: bytes) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"{word.decode(errors='replace')!r} is no number") from None
 
 
 def words_of_four(blocks: Iterable[Any]) -> Iterator[bytes]:

@@ -106,6 +106,28 @@ def test_the_suffix_chooses_the_format(streamcore, tmp_path: Path, name: str) ->
     assert (tmp_path / name).read_bytes().startswith(start[Path(name).suffix])
 
 
+def test_any_suffix_will_do_with_a_format(streamcore, tmp_path: Path) -> None:
+    succeeds(streamcore("words", "-", "-f", "text", "-o", "out.csv", stdin=b"a b\n"))
+    assert (tmp_path / "out.csv").read_bytes() == b"a\nb\n"
+
+
+def test_without_arguments_three_lines_help(streamcore) -> None:
+    run = streamcore()
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert len(run.stdout.splitlines()) == 3
+    assert b"streamcore words " in run.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("doctor",), ("--help",), ("--version",), ()])
+def test_help_to_a_full_device(arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "streamcore", *arguments]
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert run.returncode == 2
+    assert run.stderr == b"streamcore: standard output: cannot be written: No space left on device\n"
+
+
 @pytest.mark.parametrize("format_", ["text", "jsonl"])
 @pytest.mark.parametrize("command", ["lines", "words"])
 def test_empty_input_gives_empty_output(streamcore, tmp_path: Path, command: str, format_: str) -> None:
@@ -134,7 +156,7 @@ def test_skipped_items_make_exit_code_1(streamcore) -> None:
     arguments = ("-", "--max-size", "4", "--on-oversize", "skip")
     run = streamcore("lines", *arguments, stdin=b"ab\nabcdefgh\ncd\n")
     assert (run.returncode, run.stdout) == (1, b"ab\ncd\n")
-    assert run.stderr == b"streamcore: standard input: 1 lines too large, skipped\n"
+    assert run.stderr == b"streamcore: standard input: 1 line too large, skipped\n"
 
 
 def test_truncated_items_are_cut(streamcore) -> None:
@@ -173,7 +195,21 @@ def test_sizes_that_are_not(streamcore, size: str) -> None:
         (["lines", "-o", "."], "streamcore: .: is a directory"),
         (["lines", "-o", "missing/out"], "streamcore: missing/out: cannot be written: No such file"),
         (["lines", "-o", "out.gz"], "compressed output is not supported"),
-        (["sse", "-", "-o", "out.npy"], "out.npy: npy is no format of this command; it writes text, jsonl"),
+        (
+            ["sse", "-", "-o", "out.npy"],
+            "out.npy: give -f, .npy is no format of this command: it writes text, jsonl",
+        ),
+        (
+            ["lines", "-o", "out.parquet"],
+            "give -f, .parquet is no format of this command: it writes text, jsonl",
+        ),
+        (
+            ["tokens", "-o", "out.csv"],
+            "give -f, .csv is no format of this command: it writes text, jsonl, npy, bin",
+        ),
+        (["tokens", "--special", "--decode", "-"], "--special is about text, --decode about ids"),
+        (["lines", "a\x1b[31m\nb"], r"streamcore: a\x1b[31m\nb: cannot be opened"),
+        (["lines", "-o", "no\x1b/b"], r"streamcore: no\x1b/b: cannot be written"),
         (["lines", "-f", "npy"], "npy needs a file"),
         (["lines", "-f", "npy", "-o", "-"], "npy needs a file"),
         (["lines", "-o", "out.npy", "--on-oversize", "skip"], "no item may be skipped"),

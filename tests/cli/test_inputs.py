@@ -108,7 +108,7 @@ def test_garbage_is_refused_with_its_place(tmp_path: Path, suffix: str) -> None:
     assert text == b""
     assert message is not None
     assert message.startswith(
-        {".gz": "bad gzip data at byte 1", ".zst": "bad zstd data before byte 6"}[suffix]
+        {".gz": "is not a gzip file", ".zst": "bad zstd data before byte 6"}[suffix]
     )
 
 

@@ -48,7 +48,7 @@ def test_records_are_written_as_they_are(streamcore):
         [b'{"text": "one two", "n": 1}', b'{"text": 5}', b'{"text": "\xc3\xa9"}', b'"x"', b'{"n": 1.50}'],
     )
     assert told[0].startswith("streamcore: FILE: line 3, at byte 33: Expecting property name")
-    assert told[1:] == ["streamcore: FILE: 1 bad records, skipped"]
+    assert told[1:] == ["streamcore: FILE: 1 bad record, skipped"]
     assert streamcore("jsonl", b"") == (0, b"", [])
     assert streamcore("jsonl", b" \n\n[1]\n", "-f", "jsonl") == (0, b"[1]\n", [])
 
@@ -80,14 +80,14 @@ def test_bad_records_are_told_when_something_else_ends_it(streamcore):
     code, out, told = streamcore("jsonl", b"{\n1\n[123456]\n", "--max-size", "5")
     assert (code, out) == (2, b"1\n")
     assert told[0].startswith("streamcore: FILE: line 1, at byte 0: ")
-    assert told[1] == "streamcore: FILE: 1 bad records, skipped"
+    assert told[1] == "streamcore: FILE: 1 bad record, skipped"
     assert told[2].startswith("streamcore: FILE: item at offset 4 has at least 6 bytes")
 
 
 def test_the_first_bad_record_may_end_it(streamcore, tmp_path):
     code, out, told = streamcore("jsonl", RECORDS, "--on-error", "raise")
     assert (code, out) == (2, b'{"text": "one two", "n": 1}\n')
-    assert told[0].endswith(" (in JSONLines, line 3, at byte 33 of its input: b'{')")
+    assert told[0].endswith(" (line 3, at byte 33 of its input: b'{')")
     code, out, told = streamcore("jsonl", b"1\n[123456]\n2\n", "--max-size", "5")
     assert (code, out, told) == (
         2,
@@ -95,7 +95,7 @@ def test_the_first_bad_record_may_end_it(streamcore, tmp_path):
         ["streamcore: FILE: item at offset 2 has at least 6 bytes, max_size is 5"],
     )
     code, out, told = streamcore("jsonl", b"1\n[123456]\n2\n", "--max-size", "5", "--on-oversize", "skip")
-    assert (code, out, told) == (1, b"1\n2\n", ["streamcore: FILE: 1 records too large, skipped"])
+    assert (code, out, told) == (1, b"1\n2\n", ["streamcore: FILE: 1 record too large, skipped"])
     assert streamcore("jsonl", RECORDS, "--on-error", "raise", "-o", str(tmp_path / "out"))[0] == 2
     assert not (tmp_path / "out").exists()
     assert run(["jsonl"]) == run(["sse"]) == 2
