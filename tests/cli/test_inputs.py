@@ -107,9 +107,7 @@ def test_garbage_is_refused_with_its_place(tmp_path: Path, suffix: str) -> None:
     text, message = unpack(path)
     assert text == b""
     assert message is not None
-    assert message.startswith(
-        {".gz": "is not a gzip file", ".zst": "bad zstd data before byte 6"}[suffix]
-    )
+    assert message.startswith({".gz": "is not a gzip file", ".zst": "bad zstd data before byte 6"}[suffix])
 
 
 def test_garbage_after_a_member_comes_after_its_text(tmp_path: Path, suffix: str) -> None:
