@@ -333,6 +333,10 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(),
             lambda made, backend: made(1, ()),
             lambda made, backend: made(1, 2),
+            lambda made, backend: made(nothing(), (), beside=iter([1])),
+            lambda made, backend: made(nothing(), (), beside=[], blocks=True),
+            lambda made, backend: made(nothing(), (), beside=[], opened=object()),
+            lambda made, backend: made(nothing(), (), steps=[backend.TakeStep(1)], opened=object()),
         ),
     ),
     "close_all": row(

@@ -98,7 +98,8 @@ opened=None)\n--\n\n\
     cdef object __weakref__
 
     def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=(), beside=None, opened=None):
-        for part in (iterator, *(beside or ())):
+        self.beside = None if beside is None else list(beside)  # first: what is looked at is what is pulled
+        for part in (iterator, *(self.beside or ())):
             if not streamcore_is_async_iterator(part):
                 raise TypeError(f"'{type(part).__name__}' object is not an async iterator")
         self.iterator = iterator
@@ -108,8 +109,11 @@ opened=None)\n--\n\n\
         self.blocks = blocks
         self.held = []
         self.steps = steps_of(steps, True) or None
-        self.beside = None if beside is None else list(beside)
         self.opened = opened
+        if (beside is not None or opened is not None) and (
+            blocks or self.steps is not None or (beside is not None and opened is not None)
+        ):
+            raise ValueError("beside and opened go with no other option")
         self.guard = guard_of(self.owned)
 
     def __aiter__(self):

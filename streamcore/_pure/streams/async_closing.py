@@ -80,6 +80,10 @@ class async_closing_iterator(Generic[T]):  # noqa: N801 - the twin of a function
         self._inner: Iterator[Any] | None = None
         self._plain = not blocks and beside is None and opened is None
         self._steps = steps_of(steps, in_async=True)
+        if (beside is not None or opened is not None) and (
+            blocks or self._steps or (beside is not None and opened is not None)
+        ):
+            raise ValueError("beside and opened go with no other option")
         self._apply = one_by_one(self._steps)
         self._held: list[T] = []  # of a block, the last item first
         self._home: Any = None  # the loop that the block came on
