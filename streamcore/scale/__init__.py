@@ -9,6 +9,11 @@ planning     ``plan``, ``Plan``, ``Part``, ``Piece``
 reading      ranges of bytes of a local or remote file; what a compressed one holds
 borders      where the first record of a range starts
 records      the records of a part
+documents    records through a pipeline
+outputs/     formats of files, one each; ``files`` makes them appear when they are whole
+task         a part to its files, and the receipt
+
+Nothing runs many tasks yet: ``task.perform`` is what an engine will call.
 """
 
 from __future__ import annotations

@@ -1,0 +1,52 @@
+"""``jsonl``: one document a line, an object with ``uri``, ``offset``, and ``ids`` or ``items``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ...token_batch import TokenBatch
+from ..documents import Documents
+from ..errors import BadRecord
+from .files import PartFiles
+
+
+def make(_pipeline: Any, eod: int | None) -> Callable[[PartFiles], JSONLWriter]:
+    if eod is not None:
+        raise ValueError("format='jsonl' has a line for each document: eod is for 'bin'")
+    return JSONLWriter
+
+
+class JSONLWriter:
+    def __init__(self, files: PartFiles) -> None:
+        self.file = files.create(".jsonl")
+        self.items = 0
+
+    def write(self, documents: Documents) -> None:
+        name = "ids" if isinstance(documents.contents, TokenBatch) else "items"
+        lines = []
+        for offset, content in zip(documents.offsets, documents.contents, strict=True):
+            values = content if isinstance(content, list) else content.tolist()
+            self.items += len(values)
+            try:
+                text = json.dumps(
+                    {"uri": documents.uri, "offset": offset, name: values}, ensure_ascii=False, default=plain
+                )
+                lines.append(text.encode() + b"\n")
+            except (TypeError, ValueError) as error:
+                raise BadRecord(documents.uri, offset, f"an item is no JSON: {error}") from error
+        self.file.write(b"".join(lines))
+
+    def finish(self) -> None:
+        """All is written."""
+
+
+def plain(value: Any) -> Any:
+    """Bytes and views as the text they are, arrays as lists."""
+    if hasattr(value, "tolist") and not isinstance(value, memoryview):
+        return value.tolist()
+    try:
+        return bytes(memoryview(value)).decode()
+    except TypeError:
+        raise TypeError(f"{type(value).__name__} has no form in JSON") from None

@@ -1,0 +1,86 @@
+"""A task reads a part and writes its files; it gives back a receipt, never data."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .documents import documents
+from .outputs import output
+from .outputs.files import PartFiles, Written
+from .planning import Part, Plan
+from .records import RecordBlock, read_blocks
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all tasks of a run share; a worker keeps it."""
+
+    plan: Plan
+    pipeline: Any
+    folder: str
+    format: str
+    eod: int | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a part. ``peak_memory`` is that of the process so far, in bytes (None where it is not known)."""
+
+    part: int
+    records: int
+    items: int
+    bytes_in: int
+    files: tuple[Written, ...]
+    seconds: float
+    host: str
+    pid: int
+    peak_memory: int | None
+
+    @property
+    def bytes_out(self) -> int:
+        return sum(each.size for each in self.files)
+
+
+def perform(job: Job, part: Part, attempt: str) -> Receipt:
+    """Read the part, write its files, rename them when they are whole; on an error no file of this attempt stays."""
+    started = time.perf_counter()
+    make = output(job.format, job.pipeline, job.eod)
+    records = 0
+
+    def counted() -> Iterator[RecordBlock]:
+        nonlocal records
+        for block in read_blocks(job.plan, part):
+            records += len(block.offsets)
+            yield block
+
+    with PartFiles(job.folder, part.id, attempt) as files:
+        writer = make(files)
+        for each in documents(job.pipeline, counted()):
+            writer.write(each)
+        writer.finish()
+    return Receipt(
+        part.id,
+        records,
+        writer.items,
+        part.size,
+        files.written,
+        time.perf_counter() - started,
+        socket.gethostname(),
+        os.getpid(),
+        peak_memory(),
+    )
+
+
+def peak_memory() -> int | None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
