@@ -116,6 +116,8 @@ class RunnablePassthrough(Runnable[Same, Same, Same]):
         /,
         **kwargs: Any,
     ) -> Iterator[Any]:
+        if self._tap is None:
+            return input
         output = self._tapped(input, config, fold, kwargs)
         owned.append(output)
         return output
@@ -143,6 +145,8 @@ class RunnablePassthrough(Runnable[Same, Same, Same]):
         /,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
+        if self._tap is None:
+            return input
         output = self._atapped(input, config, fold, kwargs)
         owned.append(output)
         return output

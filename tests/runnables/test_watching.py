@@ -14,7 +14,14 @@ from loops import run
 from passing import passed
 from recorder import listed
 
-from streamcore import Runnable, RunnableBranch, RunnableGenerator, RunnableLambda, StreamTimeout
+from streamcore import (
+    Runnable,
+    RunnableBranch,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnablePassthrough,
+    StreamTimeout,
+)
 
 
 class Ears:
@@ -216,3 +223,12 @@ def test_a_branch_looks_at_its_config_when_it_is_called():
     branch = RunnableBranch((same, same), same)
     with pytest.raises(ValueError, match="max_concurrency"):
         branch.astream(1, {"max_concurrency": 0})
+
+
+def test_a_passthrough_without_a_tap_below_listeners_or_a_config():
+    ears = Ears()
+    chain = RunnableGenerator(passed) | RunnablePassthrough()
+    assert list(chain.transform(iter(["x"]), ears.config)) == ["x"]
+    assert ("on_end", "RunnablePassthrough") in ears.events
+    bound = RunnableGenerator(passed) | RunnablePassthrough().with_config(tags=["a"])
+    assert list(bound.transform(iter(["x"]))) == ["x"]
