@@ -1,7 +1,7 @@
 """Long streams through every class and operator, and what each has in memory meanwhile, beyond a short one.
 
 ``python tests/support/long_streams.py COUNT [NAME...]`` prints a line for each: its name, the most
-bytes that were traced above those after the warm-up, and the seconds it took. Run in a process of
+bytes that were traced above the most of the warm-up, and the seconds it took. Run in a process of
 its own: all that Python allocates meanwhile counts. Items are 400 characters, so that what is kept shows early, and
 buffers hold 8 of them.
 """

@@ -14,7 +14,9 @@ __all__ = ["Meter", "Moving", "aothers", "aslow", "asource", "on_clock", "others
 
 
 class Meter:
-    """The most bytes traced above those that were there after the warm-up."""
+    """The most bytes traced above the most that there were in the second half of the warm-up: what is on its way does
+    not count, however large it is, only what there is more of later.
+    """
 
     def __init__(self, count):
         self.count = count
@@ -25,9 +27,12 @@ class Meter:
     def at(self, number):
         """Called before each item of the source that counts."""
         self.given = number
-        if number == self.warm:
+        if number == self.warm // 2:
             gc.collect()
-            self.base = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+        elif number == self.warm:
+            self.base = tracemalloc.get_traced_memory()[1]
+            gc.collect()
             tracemalloc.reset_peak()
         elif number == self.count:
             self.grown = tracemalloc.get_traced_memory()[1] - self.base
