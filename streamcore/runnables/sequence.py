@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property, partial
 from itertools import chain, pairwise
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from .._backend import async_closing_iterator, close_all, closing_iterator, surrounding
+from .._backend import Stream, async_closing_iterator, close_all, closing_iterator, surrounding
 from .._shared.notes import loud
 from .base import Chunk, Input, Output, Runnable
 from .blocking import async_single, fold_then_astream, fold_then_stream
@@ -291,6 +292,9 @@ def _chained(
     try:
         if note is not None:
             iterator = owned[0] = closing_iterator(iterator, owned[:], note)
+        elif not isinstance(iterator, (GeneratorType, Stream)) and hasattr(iterator, "close"):
+            # what is led on by ``yield from`` is closed by that, and by us: once, all the same
+            iterator = owned[0] = closing_iterator(iterator, owned[:], links.note())
         for at in range(start, stop):
             stage = stages[at]
             step = stage._step(**kwargs)

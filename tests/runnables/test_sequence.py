@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import closing
 from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorder import AsyncSource
+from recorder import AsyncSource, Source
 
-from streamcore import Runnable, RunnableGenerator, RunnableLambda, RunnableSequence, ops
+from streamcore import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnableSequence, ops
 from streamcore.testing import RecordingSource, check_laws
 
 
@@ -318,3 +319,27 @@ def test_an_exception_in_an_async_stage_closes_the_source_first():
         assert caught.value.__notes__ == ["in RunnableGenerator(fails), stage 2 of 2"]
 
     asyncio.run(main())
+
+
+def test_a_source_that_a_stage_leads_on_by_yield_from_is_closed_once():
+    def on(chunks):
+        yield from chunks
+
+    stage = RunnableGenerator(on)
+    for made in (
+        stage,
+        stage | stage,
+        stage | RunnableParallel(a=stage, b=stage),
+        stage.with_listeners(on_start=lambda run: None),
+        stage.with_timeout(60),
+        stage.with_retry(),
+    ):
+        for pulls in range(3):
+            source = Source(["a", "b", "c"])
+            with closing(made.transform(source)) as stream:
+                for _ in range(pulls):
+                    next(stream)
+            assert source.closes == 1, (made, pulls)
+        source = Source(["a"])
+        list(made.transform(source))
+        assert source.closes == 1, made
