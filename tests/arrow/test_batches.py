@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import signal
 import sys
 import threading
@@ -406,6 +407,35 @@ def test_polars_and_duckdb_take_streams():
     batches = Lines(as_=str).batches(b"one\ntwo\n")
     assert duckdb.sql("select item from batches").fetchall() == [("one",), ("two",)]
     del batches
+
+
+def test_polars_takes_a_batch_of_pyarrow_without_a_copy():
+    pa = pytest.importorskip("pyarrow", reason="polars takes a batch by it")
+    polars = pytest.importorskip("polars", reason="the consumer here is polars")
+    for as_ in (bytes, str):
+        long = b"longer than what a view of Arrow holds in itself"
+        batch = next(Lines(as_=as_).batches(long + b"\n" + long + b"\n"))
+        series = polars.from_arrow(pa.array(batch))
+        assert series.to_list() == list(batch)
+        shown = series.to_arrow(compat_level=polars.CompatLevel.newest())
+        assert shown.buffers()[2].address == address(batch.data)
+
+
+def test_duckdb_reads_an_endless_stream_as_far_as_it_must():
+    duckdb = pytest.importorskip("duckdb", reason="the consumer here is duckdb")
+    source = Source(itertools.repeat((b"x" * 99 + b"\n") * 1000))
+    with duckdb.connect() as connection:
+        batches = Lines(as_=str).batches(source)
+        assert connection.sql("select length(item) from batches limit 3").fetchall() == [(99,)] * 3
+        assert source.pulled < 50
+        del batches
+    gc.collect()
+    assert source.closed == 1
+    with duckdb.connect() as connection:
+        batches = Lines(as_=str).batches(Source([(b"x" * 99 + b"\n") * 1000] * 200))
+        counted = connection.sql("select count(*), sum(length(item)) from batches").fetchall()
+        assert counted == [(200_000, 19_800_000)]
+        del batches
 
 
 def test_fixed_sizes_and_a_first_offset_that_is_not_0():  # apache/arrow-java#709
