@@ -28,6 +28,8 @@ __all__ = ["check_cost", "check_memory"]
 
 LINEAR = 8
 """Four times the input may be less than this many times the work: 4 is linear, 16 is quadratic."""
+SUSPECT = 6
+"""The same of two single times, to be looked at again: one that is longer by chance hides what is quadratic."""
 ELEMENTS = 64
 """n, where single elements are counted; or the length of the samples, up to ``MOST_ELEMENTS``."""
 MOST_ELEMENTS = 512
@@ -153,7 +155,7 @@ def _check_touched(subject: Subject, unit: Any) -> None:
 
 
 def _check_time(subject: Subject, unit: Any) -> None:
-    """For what no count shows: the time of the thread, judged only where it is long, and three times."""
+    """For what no count shows: the time of the thread, judged only where it is long, and by the least of several."""
     if not subject.runnable._written.is_sync:
         return
     before = took = 0.0
@@ -162,10 +164,9 @@ def _check_time(subject: Subject, unit: Any) -> None:
         before, took = took, _seconds(subject, unit, size)
         if took > LONG:
             break
-    slow = took > LONG and took > LINEAR * before > 0
-    slow = slow and all(
-        _seconds(subject, unit, size) > LINEAR * _seconds(subject, unit, size // 4) for _ in range(3)
-    )
+    slow = took > LONG and took > SUSPECT * before > 0
+    # the least of several runs is what the work takes; whatever comes between makes a run longer
+    slow = slow and _least(subject, unit, size) > LINEAR * _least(subject, unit, size // 4)
     subject.hold(
         "cost",
         not slow,
@@ -173,6 +174,10 @@ def _check_time(subject: Subject, unit: Any) -> None:
             f"took {before:.3f} s for {size // 4} fragments and {took:.3f} s for {size}: {short(unit)}, over and over"
         ),
     )
+
+
+def _least(subject: Subject, unit: Any, size: int) -> float:
+    return min(_seconds(subject, unit, size) for _ in range(5))
 
 
 def _seconds(subject: Subject, unit: Any, size: int) -> float:
