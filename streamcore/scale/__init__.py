@@ -12,6 +12,7 @@ records      the records of a part
 documents    records through a pipeline
 outputs/     formats of files, one each; ``files`` makes them appear when they are whole
 task         a part to its files, and the receipt
+closing      what stands for the whole job at its end; ``vocabulary`` says which tokenizer it was
 
 Nothing runs many tasks yet: ``task.perform`` is what an engine will call.
 """

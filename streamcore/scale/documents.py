@@ -87,9 +87,8 @@ def encoded(
 
 def ids_of(encoder: TokenEncoder, texts: list[Any], uri: str, offsets: list[int]) -> TokenBatch:
     if len(texts[-1]) < STREAMED:
-        options = {name: value for name, value in encoder._options.items() if name != "max_size"}
         try:
-            batch: TokenBatch = encoder._args[0].encode_batch(texts, **options)
+            batch = encoder.encode_batch(texts)
         except ValueError:
             pass  # one by one, the bad one gets its note
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .documents import documents
 from .outputs import output
-from .outputs.files import PartFiles, Written
+from .outputs.files import PartFiles, Written, part_stem
 from .planning import Part, Plan
 from .records import RecordBlock, read_blocks
 
@@ -50,7 +50,7 @@ class Receipt:
 def perform(job: Job, part: Part, attempt: str) -> Receipt:
     """Read the part, write its files, rename them when they are whole; on an error no file of this attempt stays."""
     started = time.perf_counter()
-    make = output(job.format, job.pipeline, job.eod)
+    format = output(job.format, job.pipeline, job.eod)
     records = 0
 
     def counted() -> Iterator[RecordBlock]:
@@ -59,8 +59,8 @@ def perform(job: Job, part: Part, attempt: str) -> Receipt:
             records += len(block.offsets)
             yield block
 
-    with PartFiles(job.folder, part.id, attempt) as files:
-        writer = make(files)
+    with PartFiles(job.folder, part_stem(part.id), attempt) as files:
+        writer = format.writer(files)
         for each in documents(job.pipeline, counted()):
             writer.write(each)
         writer.finish()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..batch import Batch
     from ..bpe import BPE
+    from ..token_batch import TokenBatch
     from .kinds import IdSource, TextSource
 
     Ids = npt.NDArray[np.uint32]
@@ -46,6 +47,16 @@ class TokenEncoder(_TokenStage[TextSource, "Ids"]):
 
     _engine = "BPEEncoder"
     _chunks_are = "pieces"
+
+    @property
+    def bpe(self) -> BPE:
+        """The tokenizer."""
+        return self._args[0]  # type: ignore[no-any-return]
+
+    def encode_batch(self, texts: Iterable[Any], threads: int = 1) -> TokenBatch:
+        """The ids of many whole texts, each as ``invoke`` gives them; ``max_size`` bounds nothing here."""
+        options = {name: value for name, value in self._options.items() if name != "max_size"}
+        return self.bpe.encode_batch(texts, threads, **options)
 
     def collect(self, chunks: Iterable[Any]) -> Ids:
         """One array of all ids."""

@@ -1,18 +1,19 @@
-"""Formats of output, a file each. A writer is made for a part; what it writes has its final name when it is whole."""
+"""Formats of output, a module each. What a writer writes has its final name when it is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from ..documents import Documents
-from .files import PartFiles
+from .files import PartFiles, Written
 
-FORMATS: Final = (
-    "bin",
-    "jsonl",
-)  # each a module here, with a ``make(pipeline, eod) -> Callable[[PartFiles], Writer]``
+if TYPE_CHECKING:
+    from ..documents import Documents
+
+DEFAULT: Final = "parquet"
+FORMATS: Final = ("bin", "jsonl")
+"""Each a module here, with ``make(pipeline, eod) -> Format``."""
 
 
 class Writer(Protocol):
@@ -26,9 +27,35 @@ class Writer(Protocol):
         """Called once, after the last documents."""
 
 
-def output(name: str, pipeline: Any, eod: int | None) -> Callable[[PartFiles], Writer]:
-    """What makes the writers of a job; ValueError, TypeError where the pipeline does not fit the format."""
+class Format(Protocol):
+    """What a job writes. It can be pickled."""
+
+    name: str
+    eod: int | None
+    dtype: str | None
+    """Of the ids in the files, as numpy names it; None where numbers have no width, or items are no ids."""
+
+    def writer(self, files: PartFiles) -> Writer:
+        """For the files of one part, of which the first holds its documents."""
+
+
+@runtime_checkable
+class MergedFormat(Format, Protocol):
+    """A format whose parts become one at the end."""
+
+    stem: str
+    """What the names of the merged files begin with."""
+
+    def merge(
+        self, files: PartFiles, folder: str, parts: Callable[[], Iterator[tuple[Written, ...]]]
+    ) -> None:
+        """Join the files of all parts, in order; ``parts()`` begins anew each time."""
+
+
+def output(name: str, pipeline: Any, eod: int | None) -> Format:
+    """The format of a job; ValueError or TypeError where the pipeline does not fit it."""
     if name not in FORMATS:
-        raise ValueError(f"format must be {' or '.join(map(repr, FORMATS))}, got {name!r}")
-    made: Callable[[PartFiles], Writer] = import_module(f".{name}", __name__).make(pipeline, eod)
+        *most, last = map(repr, FORMATS)
+        raise ValueError(f"format must be {', '.join(most)} or {last}, got {name!r}")
+    made: Format = import_module(f".{name}", __name__).make(pipeline, eod)
     return made

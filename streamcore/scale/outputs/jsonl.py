@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ...token_batch import TokenBatch
 from ..documents import Documents
@@ -12,10 +12,20 @@ from ..errors import BadRecord
 from .files import PartFiles
 
 
-def make(_pipeline: Any, eod: int | None) -> Callable[[PartFiles], JSONLWriter]:
+def make(_pipeline: Any, eod: int | None) -> JSONLFormat:
     if eod is not None:
         raise ValueError("format='jsonl' has a line for each document: eod is for 'bin'")
-    return JSONLWriter
+    return JSONLFormat()
+
+
+@dataclass(frozen=True)
+class JSONLFormat:
+    eod: ClassVar[None] = None
+    dtype: ClassVar[None] = None
+    name: ClassVar[str] = "jsonl"
+
+    def writer(self, files: PartFiles) -> JSONLWriter:
+        return JSONLWriter(files)
 
 
 class JSONLWriter:
