@@ -22,7 +22,7 @@ from .function import coerce_to_runnable
 from .notes import note_source, note_stage, watched_source
 from .sequence import RunnableSequence, _achained, _astreamed, _chained, _collector, _streamed
 from .surrounding import asurrounded, surrounded
-from .turns import Turns
+from .turns import Gathering, Turns
 from .written import ASYNC, METHODS, SYNC, Written
 
 if TYPE_CHECKING:
@@ -189,9 +189,16 @@ class RunnableParallel(Runnable[Input, "dict[str, Any]", "AddableDict[str, Any]"
         turns = Turns(source, buffer_size(config))
         for key, each in self.branches.items():
             stages = _stages(each, config)
+            waits = next((at for at, stage in enumerate(stages) if stage._written.waits), 0)
             branch = turns.add(key, waits=stages[0]._written.waits)
-            assert branch.side is not None
-            branch.stream = _chained(branch.side, stages, 0, len(stages), config, kwargs, fold=fold)
+            taken: Any = branch.side
+            if waits:
+                before = _chained(taken, stages, 0, waits, config, kwargs, fold=fold)
+                owned.append(before)
+                taken = branch.gathering = Gathering(before)
+            branch.stream = _chained(
+                taken, stages, waits, len(stages), config, {} if waits else kwargs, fold=fold
+            )
             owned.append(branch.stream)
         output = turns.chunks()
         owned.append(output)

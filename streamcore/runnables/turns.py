@@ -7,7 +7,8 @@ The rules, in sync and in async streams alike:
    for each other branch until that takes it.
 3. Where another branch has ``capacity`` chunks held already, the first such one in key order goes instead: it gives a
    chunk, and then it is the turn of the branch that asked again.
-4. A branch that waits for its whole input is not begun before that has come: it is its input that is held.
+4. A branch that waits for its whole input is not begun before that has come: it is its input that is held. Where one of
+   its later steps waits, what the steps before that make of the input is gathered meanwhile, and held in its place.
 5. An error of the source reaches each branch at its place and is raised once all have ended; an error of a branch is
    raised after the chunks before it.
 6. Where the first branch goes on, as in ``RunnableAssign``, it is its turn until it has ended; where that is by an
@@ -26,24 +27,70 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from .._backend import close_all
 from .addable import AddableDict
 from .bridge.changes import Changes
 
-__all__ = ["Branch", "Side", "Turns"]
+__all__ = ["Branch", "Gathering", "Side", "Turns"]
 
 
 class Branch:
     """A branch in a stream: what it gives, and its side of the input, None where it has an input of its own."""
 
-    __slots__ = ("busy", "key", "over", "side", "stream", "waits")
+    __slots__ = ("busy", "gathering", "key", "over", "side", "stream", "waits")
 
     def __init__(self, key: str | None, side: Side | None, waits: bool) -> None:
         self.key = key  # None where its chunks are mappings already
         self.side = side
         self.waits = waits  # for its whole input
         self.stream: Any = None
+        self.gathering: Gathering | None = None  # the input of its first step that waits
         self.over = False
         self.busy = False  # pulled
+
+
+class Gathering:
+    """The input of a step that waits for all of it: what has been gathered before the step begins, then the rest."""
+
+    __slots__ = ("error", "held", "over", "stream")
+
+    def __init__(self, stream: Iterator[Any]) -> None:
+        self.stream = stream  # of the steps before
+        self.held: deque[Any] = deque()
+        self.over = False
+        self.error: BaseException | None = None  # of those
+
+    def gather(self) -> bool:
+        """Pull one chunk and hold it; False at the end, or after an error, which is raised in its place."""
+        try:
+            self.held.append(next(self.stream))
+        except StopIteration:
+            self.over = True
+        except BaseException as error:  # noqa: BLE001 - kept: raised where the step takes it
+            self.over, self.error = True, error
+        return not self.over
+
+    def __iter__(self) -> Gathering:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.held and not self.over:
+            return next(self.stream)
+        if not self.held and self.error is not None:
+            error, self.error = self.error, None
+            try:
+                raise error
+            finally:
+                del error  # no cycle through its traceback
+        if not self.held:
+            raise StopIteration
+        return self.held.popleft()
+
+    def close(self) -> None:
+        """Close the steps before."""
+        self.held.clear()
+        self.error = None
+        close_all((self.stream,), None)
 
 
 class Side:
@@ -132,23 +179,31 @@ class Turns:
 
     def _go(self, branch: Branch) -> bool:
         """One step on the turn of ``branch``; whether it has had its turn."""
-        if branch.waits and not self._ended:
-            assert branch.side is not None
-            if not branch.side.open:
-                return self._advance(branch)
-            with self.changes.lock:
-                while self._fetching:
-                    self.changes.wait()
-                full = self._first_full(branch.side)
-            if full is None:
-                self._fetch(branch.side)
-            else:
-                self._advance(full)
+        side = branch.side
+        holds = branch.waits and not self._ended and side is not None and side.open
+        if not holds and self._advance(branch):
+            return True
+        if self._given:  # what went instead, from within
             return False
-        return self._advance(branch)
+        assert side is not None  # it asks for input
+        with self.changes.lock:
+            while self._fetching:
+                self.changes.wait()
+            if self._ended:
+                return False
+            full = self._first_full(side)
+            if full is None and holds:
+                self._fetching = True
+        if full is not None:
+            self._advance(full)
+        elif holds:
+            self._pull()
+        else:
+            return self._advance(branch, asks=True)
+        return False
 
-    def _advance(self, branch: Branch) -> bool:
-        """Pull one chunk of ``branch``; errors are kept for the consumer."""
+    def _advance(self, branch: Branch, *, asks: bool = False) -> bool:
+        """Pull one chunk of ``branch``; errors are kept for the consumer. False where it only gathers."""
         with self.changes.lock:
             while branch.busy:
                 self.changes.wait()
@@ -157,6 +212,9 @@ class Turns:
             branch.busy = True
         over = True
         try:
+            if not self._ended and self._gathers(branch, asks):
+                over = False
+                return False
             chunk = next(branch.stream)
             over = False
             if self._failed is None:
@@ -175,6 +233,23 @@ class Turns:
                         branch.side.open = False
                         branch.side.held.clear()
                 self.changes.tell()
+        return True
+
+    def _gathers(self, branch: Branch, asks: bool) -> bool:
+        """Gather what ``branch`` makes of its input so far, if one of its steps waits; whether that waits for more.
+
+        ``asks``: pull once though nothing is held, which asks for input unless the steps before give something
+        without, or end.
+        """
+        gathering, side = branch.gathering, branch.side
+        if gathering is None or gathering.over:
+            return False
+        assert side is not None
+        pulls = asks or bool(side.held)
+        while pulls:
+            if not gathering.gather():
+                return False
+            pulls = bool(side.held) and not self._given
         return True
 
     # -- the branches' side
@@ -203,7 +278,7 @@ class Turns:
                 else:
                     side.advancing = True
             if full is None:
-                self._pull(side)
+                self._pull()
             else:
                 try:
                     self._advance(full)
@@ -223,12 +298,7 @@ class Turns:
                 return branch
         return None
 
-    def _fetch(self, side: Side) -> None:
-        with self.changes.lock:
-            self._fetching = True
-        self._pull(side)
-
-    def _pull(self, asking: Side) -> None:
+    def _pull(self) -> None:
         """Pull the source once, for all; ``_fetching`` is set."""
         chunk = error = None
         came = False
