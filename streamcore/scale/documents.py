@@ -25,9 +25,13 @@ class Documents:
     contents: TokenBatch | list[list[Any]]
 
 
+def last_of(pipeline: Any) -> Any:
+    return pipeline.stages[-1] if isinstance(pipeline, RunnableSequence) else pipeline
+
+
 def encoder_of(pipeline: Any) -> TokenEncoder | None:
     """The encoder that a pipeline ends in, if it does."""
-    last = pipeline.stages[-1] if isinstance(pipeline, RunnableSequence) else pipeline
+    last = last_of(pipeline)
     return last if isinstance(last, TokenEncoder) else None
 
 

@@ -58,6 +58,11 @@ class Stage(Runnable[Input, Output, Chunk]):
         """A new sans-IO engine: ``feed(fragment) -> list``, ``finish() -> list``, ``reset()``."""
         return getattr(_backend, self._engine)(*self._args, **self._options)
 
+    @property
+    def as_(self) -> Any:
+        """The constructor's ``as_``, the type of the items; None for a stage without this option."""
+        return self._options.get("as_")
+
     def batches(self, source: Any) -> Iterator[Batch]:
         """Cut ``source`` into columnar ``Batch`` objects: one data buffer and the offsets of the items in it."""
         return self.engine().batches(self._fragments(source))  # type: ignore[no-any-return]
