@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ChannelClosed",
     "IncompleteItem",
@@ -17,12 +19,45 @@ class StreamcoreError(Exception):
     """Base class of the errors below."""
 
 
-class ItemTooLarge(StreamcoreError, ValueError):
+class _Placed(StreamcoreError):
+    """An error that is a value, too: it is equal to one with the same fields, and they do not change."""
+
+    __match_args__: tuple[str, ...] = ()
+
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__match_args__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in self.__dict__.items() if name not in self.__match_args__}
+        return type(self), self.args, state or None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._fields()))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__match_args__ and name in self.__dict__:
+            raise AttributeError(f"attribute {name!r} of {type(self).__name__!r} objects is not writable")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__match_args__:
+            raise AttributeError(f"attribute {name!r} of {type(self).__name__!r} objects is not writable")
+        super().__delattr__(name)
+
+
+class ItemTooLarge(_Placed, ValueError):
     """An item grew beyond ``max_size``.
 
     ``size`` is the least size the item is known to have, ``limit`` is ``max_size``, ``offset`` is where the item
     starts; all three in bytes (in code points for ``str`` input).
     """
+
+    __match_args__ = ("size", "limit", "offset")
 
     def __init__(self, size: int, limit: int, offset: int) -> None:
         super().__init__(size, limit, offset)
@@ -34,8 +69,10 @@ class ItemTooLarge(StreamcoreError, ValueError):
         return f"item at offset {self.offset} has at least {self.size} bytes, max_size is {self.limit}"
 
 
-class IncompleteItem(StreamcoreError, EOFError):
+class IncompleteItem(_Placed, EOFError):
     """The input ended inside an item: ``size`` bytes of it, starting at ``offset``."""
+
+    __match_args__ = ("size", "offset")
 
     def __init__(self, size: int, offset: int) -> None:
         super().__init__(size, offset)
@@ -46,11 +83,13 @@ class IncompleteItem(StreamcoreError, EOFError):
         return f"input ended inside an item: {self.size} bytes at offset {self.offset}"
 
 
-class InvalidFrame(StreamcoreError, ValueError):
+class InvalidFrame(_Placed, ValueError):
     """A frame, record or document breaks its format at ``offset`` of the stream, in bytes (in code points for ``str``).
 
     ``path`` is where in a document, a tuple of keys and indexes; None where there is no such place.
     """
+
+    __match_args__ = ("reason", "offset", "path")
 
     def __init__(self, reason: str, offset: int, path: tuple[str | int, ...] | None = None) -> None:
         super().__init__(*((reason, offset) if path is None else (reason, offset, path)))
@@ -63,18 +102,23 @@ class InvalidFrame(StreamcoreError, ValueError):
         return f"{self.reason} at offset {self.offset}{where}"
 
 
-class InvalidEncoding(StreamcoreError, UnicodeDecodeError):
+class InvalidEncoding(_Placed, UnicodeDecodeError):
     """Bytes that are not valid in ``encoding``; ``offset`` is where in the stream the first bad byte lies.
 
     The attributes of ``UnicodeDecodeError`` describe ``object``, the few bytes at hand.
     """
 
+    __match_args__ = ("encoding", "object", "start", "end", "reason", "offset")
+
     def __init__(self, encoding: str, object: bytes, start: int, end: int, reason: str, offset: int) -> None:
         UnicodeDecodeError.__init__(self, encoding, object, start, end, reason)
         self.offset = offset
 
-    def __reduce__(self) -> tuple[type[InvalidEncoding], tuple[str, bytes, int, int, str, int]]:
-        return type(self), (self.encoding, self.object, self.start, self.end, self.reason, self.offset)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._fields(), *super().__reduce__()[2:]
+
+    def __repr__(self) -> str:
+        return f"InvalidEncoding({', '.join(map(repr, self._fields()))})"
 
     def __str__(self) -> str:
         bad = self.object[self.start : self.end]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .options import as_option, shown
+from .options import as_option, seen, shown
 
 __all__ = [
     "BOM",
@@ -30,7 +30,7 @@ def event_kind(value: Any) -> tuple[bool, Any]:
     try:
         as_option(value)
     except ValueError:
-        raise ValueError(f"as_ must be 'event', bytes, str or 'view', got {value!r}") from None
+        raise ValueError(f"as_ must be 'event', bytes, str or 'view', got {seen(value)}") from None
     return False, value
 
 
@@ -39,7 +39,10 @@ def stop_option(value: Any) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return str.encode(value)
+        try:
+            return str.encode(value)
+        except UnicodeEncodeError:
+            raise ValueError(f"stop must be text that has an encoding, got {value!r}") from None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     raise TypeError(f"stop must be a str, bytes or None, got {type(value).__name__}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ItemTooLarge
 from .notes import add_note
-from .options import choice_option, count_option, shown
+from .options import choice_option, count_option, flag_option, int_option, shown
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -60,7 +59,7 @@ class Prefix:
         if self.offset and self.ascii:
             raise ValueError(f"offset must be 0 with prefix='ascii', got {self.offset}")
         self.adjust = _adjust_option(adjust)
-        if includes_prefix:
+        if flag_option("includes_prefix", includes_prefix):
             if not self.width:
                 raise ValueError(
                     f"includes_prefix must be false with prefix={self.name!r}, got {includes_prefix!r}"
@@ -104,9 +103,7 @@ class Prefix:
 
 
 def _adjust_option(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"adjust must be an int, got {type(value).__name__}")
-    adjust = int.__index__(operator.index(value))
+    adjust = int_option("adjust", value)
     if not -(1 << 62) <= adjust <= 1 << 62:
         raise ValueError(f"adjust must be from -2**62 to 2**62, got {shown(adjust)}")
     return adjust

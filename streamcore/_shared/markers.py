@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .options import flag_option, shown
 from .text_input import exact_str
 
 __all__ = [
@@ -41,7 +42,7 @@ def stop_strings(strings: Iterable[Any]) -> list[str]:
 
 def include_option(*, include: Any = False) -> bool:
     """The option of this name."""
-    return bool(include)
+    return flag_option("include", include)
 
 
 def section_markers(markers: Any, default: Any, begin: Any, nested: bool) -> tuple[str, SectionMarkers, int]:
@@ -88,7 +89,7 @@ def checked_section(name: Any, text: Any, start: Any, done: Any) -> tuple[str, s
     if type(start) is not int:
         raise TypeError(f"start must be an int, got {type(start).__name__}")
     if not 0 <= start < 1 << 63:
-        raise ValueError("start must not be negative, and below 2 ** 63")
+        raise ValueError(f"start must be from 0 to {(1 << 63) - 1}, got {shown(start)}")
     exact = exact_str(text) if issubclass(kind, str) else bytes.__getitem__(text, slice(None))
     return exact_str(name), exact, start, bool(done)
 

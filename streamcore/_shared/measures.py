@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .options import seen
+
 __all__ = ["chunk_option", "measure_option", "not_text"]
 
 
@@ -19,7 +21,7 @@ def measure_option(length: Any) -> Callable[[str], int] | str | None:
     if bpe is not None and isinstance(length, bpe.BPE):
         return Tokens(length)
     if not callable(length):
-        raise TypeError(f"length must be 'chars', 'bytes', a BPE or a function of a str, got {length!r}")
+        raise TypeError(f"length must be 'chars', 'bytes', a BPE or a function of a str, got {seen(length)}")
     return length  # type: ignore[no-any-return]
 
 
@@ -39,7 +41,7 @@ def chunk_option(as_: Any) -> bool:
         return True
     if isinstance(as_, str) and as_ == "chunk":
         return False
-    raise ValueError(f"as_ must be 'chunk' or str, got {as_!r}")
+    raise ValueError(f"as_ must be 'chunk' or str, got {seen(as_)}")
 
 
 def not_text(fragment: Any) -> TypeError:

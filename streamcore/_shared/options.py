@@ -12,9 +12,12 @@ __all__ = [
     "choice_option",
     "core_option",
     "count_option",
+    "flag_option",
+    "int_option",
     "limit_option",
     "on_incomplete_option",
     "on_oversize_option",
+    "seen",
     "shown",
     "size_option",
 ]
@@ -31,11 +34,26 @@ def core_option(core: Any, kind: type) -> None:
         raise TypeError(f"core must be a {kind.__name__}, got {type(core).__name__}")
 
 
+def int_option(name: str, value: Any) -> int:
+    """An exact int: TypeError for another type (``bool`` included)."""
+    if isinstance(value, (bool, type)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    try:
+        return int.__index__(operator.index(value))
+    except TypeError as error:  # an array of several
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}: {error}") from None
+
+
+def flag_option(name: str, value: Any) -> bool:
+    """A bool: TypeError for what is only true or false."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
+    return value
+
+
 def size_option(name: str, value: Any) -> int:
     """A positive int: TypeError for another type (``bool`` included), ValueError out of range."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    size = int.__index__(operator.index(value))
+    size = int_option(name, value)
     if size <= 0:
         raise ValueError(f"{name} must be positive, got {shown(size)}")
     if size > sys.maxsize:
@@ -45,9 +63,7 @@ def size_option(name: str, value: Any) -> int:
 
 def count_option(name: str, value: Any) -> int:
     """An int that is not negative, however large: TypeError for another type (``bool`` included)."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    count = int.__index__(operator.index(value))
+    count = int_option(name, value)
     if count < 0:
         raise ValueError(f"{name} must not be negative, got {shown(count)}")
     return count
@@ -69,7 +85,12 @@ def choice_option(name: str, value: Any, choices: tuple[str, ...]) -> int:
         if isinstance(value, str) and value == choice:
             return index
     wanted = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
-    raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    raise ValueError(f"{name} must be {wanted}, got {seen(value)}")
+
+
+def seen(value: Any) -> str:
+    """A value that is none of the choices, in a message."""
+    return shown(value) if type(value) is int else repr(value)
 
 
 def on_oversize_option(value: Any) -> int:
@@ -90,7 +111,7 @@ def as_option(value: Any) -> int:
         return 1
     if isinstance(value, str) and value == "view":
         return 2
-    raise ValueError(f"as_ must be bytes, str or 'view', got {value!r}")
+    raise ValueError(f"as_ must be bytes, str or 'view', got {seen(value)}")
 
 
 def check_offsets(ids: Any, offsets: Any) -> None:

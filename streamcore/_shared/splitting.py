@@ -9,7 +9,7 @@ Chunks: pieces of one run (neighbours of one level, inside one piece of the leve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "START",
     "Splitting",
     "check_options",
+    "each_of",
 ]
 
 SEPARATORS = ("\n\n", "\n", " ", "")
@@ -42,7 +43,7 @@ def check_options(
     size: Any, overlap: Any, separators: Any, keep: Any, strip: Any
 ) -> tuple[int, int, tuple[str, ...], int, bool]:
     """The options that do not measure, checked."""
-    from .options import choice_option, count_option, shown, size_option
+    from .options import choice_option, count_option, flag_option, shown, size_option
 
     size = size_option("size", size)
     overlap = count_option("overlap", overlap)
@@ -51,15 +52,21 @@ def check_options(
     if isinstance(separators, str):
         raise TypeError("separators must be several strings, got one str")
     found = []
-    for separator in separators:
+    for separator in each_of("separators", separators):
         if not isinstance(separator, str):
             raise TypeError(f"separators must be str, got {type(separator).__name__}")
         found.append(str.__str__(separator))
-    if not isinstance(strip, bool):
-        raise TypeError(f"strip must be a bool, got {type(strip).__name__}")
     if "" in found:
         del found[found.index("") + 1 :]  # nothing is left to divide
-    return size, overlap, tuple(found), choice_option("keep", keep, KEEPS), strip
+    return size, overlap, tuple(found), choice_option("keep", keep, KEEPS), flag_option("strip", strip)
+
+
+def each_of(name: str, values: Any) -> Iterator[Any]:
+    """What an option of several values has; TypeError where it has none."""
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"{name} must be several strings, got {type(values).__name__}") from None
 
 
 class Level:

@@ -92,7 +92,8 @@ class LengthPrefixed(ItemStage[Item]):
             as_=as_,
             borrow=borrow,
         )
-        self._prefix = Prefix(prefix, offset, adjust, includes_prefix)
+        field = (self._options[name] for name in ("offset", "adjust", "includes_prefix"))
+        self._prefix = Prefix(self._args[0], *field)
 
     def encode(self, body: ReadableBuffer, head: ReadableBuffer = b"") -> bytes:
         """The frame of ``body``; ``head`` is the ``offset`` bytes before its length (ValueError if it is not as many).

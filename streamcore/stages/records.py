@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._shared.options import DEFAULT_MAX_SIZE
 from ..ops.per_item import map as map_items
-from .stage import Item, ItemStage
+from .stage import Item, ItemStage, written
 
 if TYPE_CHECKING:
     from typing import Literal, Unpack, overload
@@ -118,7 +118,7 @@ class JSONLines(ItemStage[Item]):
         as_: Any = bytes,
     ) -> None:
         super().__init__(
-            loads,
+            *([] if loads is json.loads else [loads]),
             on_error=on_error,
             sequence=sequence,
             max_size=max_size,
@@ -127,23 +127,10 @@ class JSONLines(ItemStage[Item]):
             as_=as_,
         )
 
-    def __repr__(self) -> str:
-        loads = self._args[0]
-        shown = [] if loads is json.loads else [called(loads)]
-        return f"JSONLines({', '.join([*shown, *self._shown_options()])})"
-
     @staticmethod
     def encoder(dumps: Callable[[Any], str | bytes] = json.dumps) -> RecordEncoder:
         """A Runnable that makes a line of each item; ValueError where ``dumps`` gives a text of more than one line."""
         return RecordEncoder(dumps)
-
-
-def called(function: Any) -> str:
-    """How one calls a function, where it has a name: ``int``, ``orjson.loads``."""
-    name, module = getattr(function, "__qualname__", None), getattr(function, "__module__", None)
-    if not isinstance(name, str) or not isinstance(module, str) or "<" in name:
-        return repr(function)
-    return name if module == "builtins" else f"{module}.{name}"
 
 
 def encode(item: Any, dumps: Callable[[Any], str | bytes]) -> bytes:
@@ -164,4 +151,4 @@ class RecordEncoder(map_items):
         if not callable(dumps):
             raise TypeError(f"dumps must be callable, got {type(dumps).__name__}")
         super().__init__(partial(encode, dumps=dumps))
-        self._name = f"JSONLines.encoder({'' if dumps is json.dumps else called(dumps)})"
+        self._name = f"JSONLines.encoder({'' if dumps is json.dumps else written(dumps)})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runnables.base import Chunk, Output
 from ..sources import fragments, is_text
-from .stage import Stage
+from .stage import Stage, own_value
 
 if TYPE_CHECKING:
     from .._backend import Section
@@ -26,6 +26,17 @@ class _Either(Stage[TextSource, Output, Chunk]):
 
     def _fragments(self, source: Any) -> Iterator[Any]:
         return fragments(source, text=is_text(source))
+
+
+def own_markers(markers: Any) -> Any:
+    """The same, as nobody can change it; what is no mapping of pairs is left for the engine to refuse."""
+    if not isinstance(markers, Mapping):
+        return markers
+    pairs = {name: tuple(pair) if isinstance(pair, list) else pair for name, pair in markers.items()}
+    return {
+        own_value(name): tuple(map(own_value, pair)) if isinstance(pair, tuple) else pair
+        for name, pair in pairs.items()
+    }
 
 
 class Sections(_Either[list["Section"], "Section"]):
@@ -56,7 +67,7 @@ class Sections(_Either[list["Section"], "Section"]):
         on_incomplete: str = "emit",
     ) -> None:
         super().__init__(
-            markers,
+            own_markers(markers),
             default=default,
             begin=begin,
             nested=nested,

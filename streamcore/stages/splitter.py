@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._shared.splitting import MARKDOWN, PYTHON, SENTENCES, SEPARATORS
+from .._shared.splitting import MARKDOWN, PYTHON, SENTENCES, SEPARATORS, each_of
 from ..sources import fragments, is_text
-from .stage import Item, Stage
+from .stage import Item, Stage, own_value
 
 if TYPE_CHECKING:
     from typing import Literal, Unpack, overload
@@ -68,8 +68,8 @@ class TextSplitter(Stage[StrSource, list[Item], Item]):
         strip: bool = True,
         as_: Any = "chunk",
     ) -> None:
-        if not isinstance(separators, (str, tuple)):
-            separators = tuple(separators)  # each engine reads them
+        if not isinstance(separators, str):  # each engine reads them
+            separators = tuple(map(own_value, each_of("separators", separators)))
         super().__init__(
             size, overlap=overlap, separators=separators, length=length, keep=keep, strip=strip, as_=as_
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _backend
@@ -22,7 +25,9 @@ else:
     ByteSource = Any
     Item = TypeVar("Item")
 
-__all__ = ["ByteSource", "Item", "ItemStage", "Stage"]
+__all__ = ["ByteSource", "Item", "ItemStage", "Stage", "own_value", "written"]
+
+FUNCTIONS = (FunctionType, BuiltinFunctionType)
 
 
 class Stage(Runnable[Input, Output, Chunk]):
@@ -39,20 +44,21 @@ class Stage(Runnable[Input, Output, Chunk]):
     """Name of the engine's class, the same in both backends."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._args = args
-        self._options = options
+        self._args = tuple(map(own_value, args))
+        self._options = {name: own_value(value) for name, value in options.items()}
         self.engine()  # a bad option shows here, not at the first chunk
 
     def __repr__(self) -> str:
-        args = ", ".join([*map(repr, self._args), *self._shown_options()])
+        args = ", ".join([*map(written, self._args), *self._shown_options()])
         return f"{type(self).__name__}({args})"
 
     def _shown_options(self) -> Iterator[str]:
         """The options that differ from the defaults of the constructor."""
         defaults = type(self).__init__.__kwdefaults__ or {}
         for name, value in self._options.items():
-            if name not in defaults or defaults[name] != value:
-                yield f"{name}={value.__name__ if isinstance(value, type) else repr(value)}"
+            default = defaults.get(name, self)
+            if value is not default and not (type(value) is type(default) and value == default):
+                yield f"{name}={written(value)}"
 
     def engine(self) -> Any:
         """A new sans-IO engine: ``feed(fragment) -> list``, ``finish() -> list``, ``reset()``."""
@@ -149,3 +155,33 @@ async def _fed(stage: Stage[Any, Any], engine: Any, source: AsyncIterator[Any]) 
 def _is_done(engine: Any) -> bool:
     """Whether no further input can give an item."""
     return getattr(engine, "done", False) or getattr(engine, "stopped", None) is not None
+
+
+def own_value(value: Any) -> Any:
+    """An option that nobody changes later: ints, strings and bytes as such, whatever they came as."""
+    kind = type(value)
+    if kind in (int, str, bytes, bool) or isinstance(value, type):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if not hasattr(kind, "__index__") or callable(value):
+        return value
+    try:
+        return int.__index__(operator.index(value))
+    except Exception:  # noqa: BLE001 - of its own code; the engine asks again, and says what is wrong
+        return value
+
+
+def written(value: Any) -> str:
+    """How one writes a value in code: of a function or class its name, where it has one."""
+    if isinstance(value, partial) and type(value) is partial:
+        keywords = (f"{name}={written(item)}" for name, item in value.keywords.items())
+        return f"functools.partial({', '.join([*map(written, (value.func, *value.args)), *keywords])})"
+    if not isinstance(value, (type, *FUNCTIONS)):
+        return repr(value)
+    name, module = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
+    if not isinstance(name, str) or not isinstance(module, str) or "<" in name:
+        return repr(value)
+    return name if module == "builtins" else f"{module}.{name}"

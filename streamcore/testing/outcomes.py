@@ -100,7 +100,8 @@ def as_plain(output: Any) -> Any:
     """Views as bytes: their type is the backend's own."""
     if isinstance(output, (list, tuple)):
         return [as_plain(each) for each in output]
-    if hasattr(output, "__match_args__"):  # an item of ours: its type is the backend's own, too
+    if hasattr(output, "__match_args__") and not isinstance(output, type):
+        # an item of ours: its type is the backend's own, too
         return [as_plain(getattr(output, name)) for name in output.__match_args__]
     return (
         output.tobytes()

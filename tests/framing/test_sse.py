@@ -360,3 +360,17 @@ def test_batches_of_events_in_arrow():
     assert str(table.schema.field("data").type) == "large_string"
     (batch,) = ServerSentEvents().batches(data)
     assert pyarrow.record_batch(batch[1:]).to_pylist() == table.to_pylist()[1:2]
+
+
+def test_what_came_before_an_error_is_known(backend):
+    data = b"retry: 5\nid: a\n\nid: b\n\ndata: abcdefg\n\n"
+    for size in (len(data), 1, 7):
+        engine = backend.ServerSentEventsEngine(max_size=3)
+        with pytest.raises(ItemTooLarge):
+            for at in range(0, len(data), size):
+                engine.feed(data[at : at + size])
+        assert (engine.last_event_id, engine.retry) == ("b", 5)
+        engine = backend.ServerSentEventsEngine(max_size=3)
+        with pytest.raises(ItemTooLarge):
+            list(engine.iterate(iter([data])))
+        assert (engine.last_event_id, engine.retry) == ("b", 5)

@@ -455,3 +455,16 @@ def test_a_sign_a_digit_a_control_and_a_late_escape_at_their_limits(backend, kin
         text = '["' + "x" * before + "\\n" + "y" * (70 - before) + '"]'
         items = list(backend.JSONDeltasEngine().iterate(iter([kind(text)])))
         assert backend.json_folded(items) == ["x" * before + "\n" + "y" * (70 - before)]
+
+
+def test_a_character_that_ends_an_escape_is_refused_and_not_measured(backend):
+    for data, at in ((b'"\\u\xf0\x9f\x98\x80"', 3), (b'"\\ud8\xed\xa0\x803d"', 5), (b'{"\\u0\xf0\x9f"', 5)):
+        whole = data[:1] == b'"'
+        limit = at - (1 if whole else 2)  # the bytes before it are just as many as may be
+        for stop in range(at + 1, len(data) + 1):
+            for fragments in ([data[:stop]], [data[i : i + 1] for i in range(stop)]):
+                engine = backend.JSONDeltasEngine(max_size=limit, whole_strings=whole)
+                with pytest.raises(InvalidFrame) as raised:
+                    for fragment in [*fragments, b""]:
+                        engine.feed(fragment)
+                assert raised.value.offset == at

@@ -47,7 +47,7 @@ cdef class Engine(BaseEngine):
         self.on_incomplete = options.on_incomplete_option(on_incomplete)
         self.kind = options.as_option(as_)
         self.max_size = PY_SSIZE_T_MAX if limit is None else limit
-        self.borrow = bool(borrow)
+        self.borrow = options.flag_option("borrow", borrow)
         return 0
 
     # ---- the public face ----

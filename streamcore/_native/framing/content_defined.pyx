@@ -49,7 +49,10 @@ cdef class Chunk:
     __match_args__ = ("data", "offset", "digest")
 
     def __init__(self, data, offset=0, digest=None):
-        self.data, self.offset, self.digest = content_chunks.checked_chunk(data, offset, digest)
+        checked = content_chunks.checked_chunk(data, offset, digest)
+        if self.data is not None:
+            raise TypeError("Chunk is made already and does not change")
+        self.data, self.offset, self.digest = checked
 
     def __repr__(self):
         return f"Chunk(data={content_chunks.plain_data(self.data)!r}, offset={self.offset}, digest={self.digest!r})"

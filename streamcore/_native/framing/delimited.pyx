@@ -62,7 +62,7 @@ cdef class DelimitedEngine(Engine):
 
     def __cinit__(self, *delimiters, keep=False, max_size=options.DEFAULT_MAX_SIZE, on_oversize="raise",
                   on_incomplete="emit", as_=bytes, borrow=False):
-        self.keep_delimiter = bool(keep)
+        self.keep_delimiter = options.flag_option("keep", keep)
         self.build(Automaton(delimiter_option(delimiters)))
         self.configure("Delimited", as_, borrow, max_size, on_oversize, on_incomplete)
 

@@ -96,7 +96,7 @@ cdef class JSONLinesEngine(Engine):
                   on_oversize="raise", on_incomplete="emit", as_=bytes):
         self.loads = records.loads_option(loads)
         self.on_error = options.choice_option("on_error", on_error, ("raise", "skip", "yield"))
-        self.sequence = bool(sequence)
+        self.sequence = options.flag_option("sequence", sequence)
         self.end_byte = 0x1E if self.sequence else 0x0A
         self.configure("JSONLines", as_, False, max_size, records.oversize_option(on_oversize), on_incomplete)
 

@@ -83,7 +83,7 @@ cdef class LengthPrefixedEngine(Engine):
         elif checked.ascii:
             self.prefix.kind = SC_LENGTH_ASCII
             self.tail = 1
-        self.keep_head = bool(keep_head)
+        self.keep_head = options.flag_option("keep_head", keep_head)
         self.limited = max_size is not None
         self.configure("LengthPrefixed", as_, borrow, max_size, on_oversize, on_incomplete)
 

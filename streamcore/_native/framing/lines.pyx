@@ -50,7 +50,7 @@ cdef class LinesEngine(Engine):
 
     def __cinit__(self, *, keepends=False, newline="lf", max_size=options.DEFAULT_MAX_SIZE, on_oversize="raise",
                   on_incomplete="emit", as_=bytes, borrow=False):
-        self.keepends = bool(keepends)
+        self.keepends = options.flag_option("keepends", keepends)
         self.universal = options.choice_option("newline", newline, ("lf", "universal"))
         self.configure("Lines", as_, borrow, max_size, on_oversize, on_incomplete)
 

@@ -216,6 +216,12 @@ on_incomplete='drop', as_='event')\n--\n\n\
         self.begin()
         return 0
 
+    cdef int close_fragment(self) except -1:
+        if self.error is not None:  # what came before it holds
+            self.kept_last_id = self.last_id
+            self.kept.last_retry = self.now.last_retry
+        return Engine.close_fragment(self)
+
     cdef int settle(self) except -1:
         cdef Parse *now = &self.now
         cdef Py_ssize_t more = now.worked + now.stop - now.start, value = now.value_stop - now.value_start

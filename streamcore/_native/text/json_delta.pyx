@@ -24,7 +24,10 @@ cdef class JSONDelta:
     __match_args__ = ("path", "value", "done")
 
     def __init__(self, path, value, done=True):
-        self.path, self.value, self.done = checked_delta(path, value, done)
+        checked = checked_delta(path, value, done)
+        if self.path is not None:
+            raise TypeError("JSONDelta is made already and does not change")
+        self.path, self.value, self.done = checked
 
     def __repr__(self):
         return f"JSONDelta(path={self.path!r}, value={self.value!r}, done={self.done})"

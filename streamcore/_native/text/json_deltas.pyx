@@ -28,7 +28,7 @@ from streamcore._native.text.units cimport UnitEngine
 
 from streamcore._shared import json_text
 from streamcore._shared.json_text import delta_options, halted, number, too_deep, unexpected
-from streamcore._shared.options import DEFAULT_MAX_SIZE
+from streamcore._shared.options import DEFAULT_MAX_SIZE, flag_option
 from streamcore.errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 
 cdef extern from "text/json_text.h" nogil:
@@ -150,8 +150,8 @@ cdef class JSONDeltasEngine(UnitEngine):
 
     def __cinit__(self, *, strict=True, max_depth=512, max_size=DEFAULT_MAX_SIZE, as_="delta", whole_strings=False,
                   parse_float=float):
-        self.strict = strict
-        self.whole_strings = whole_strings
+        self.strict = flag_option("strict", strict)
+        self.whole_strings = flag_option("whole_strings", whole_strings)
         self.max_depth, size, self.snapshots, self.parse_float = delta_options(
             max_depth, max_size, as_, parse_float)
         self.configure("JSONDeltas", bytes, False, size, "raise", "emit")

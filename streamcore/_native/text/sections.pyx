@@ -13,6 +13,7 @@ from streamcore._native.engine.span_engine cimport RAISE_INCOMPLETE, EMIT_INCOMP
 from streamcore._native.text.marked cimport MarkedEngine, markers_restart
 
 from streamcore._shared.markers import checked_section, section_markers
+from streamcore._shared.options import flag_option
 from streamcore.errors import IncompleteItem
 
 
@@ -31,7 +32,10 @@ cdef class Section:
     __match_args__ = ("name", "text", "start", "done")
 
     def __init__(self, name, text, start=0, done=False):
-        self.name, self.text, self.start, self.done = checked_section(name, text, start, done)
+        checked = checked_section(name, text, start, done)
+        if self.name is not None:
+            raise TypeError("Section is made already and does not change")
+        self.name, self.text, self.start, self.done = checked
 
     def __repr__(self):
         return f"Section(name={self.name!r}, text={self.text!r}, start={self.start}, done={self.done})"
@@ -72,10 +76,10 @@ on_incomplete='emit')\n--\n\n\
 
     def __cinit__(self, markers, *, default="text", begin=None, nested=False, keep_markers=False,
                   on_incomplete="emit"):
-        cdef bint deep = nested
+        cdef bint deep = flag_option("nested", nested)
         cdef list names, groups
         self.configure("Sections", bytes, False, None, "raise", on_incomplete)
-        self.keep_markers = keep_markers
+        self.keep_markers = flag_option("keep_markers", keep_markers)
         outside, sections, at = section_markers(markers, default, begin, deep)
         self.first = at
         names = [outside]

@@ -3,6 +3,8 @@
 
 cimport cython
 
+from streamcore._shared.options import shown
+
 
 cdef TextChunk new_chunk(str text, long long start, long long stop):
     cdef TextChunk made = TextChunk.__new__(TextChunk, text, 0, 0)
@@ -15,7 +17,7 @@ cdef long long place(str name, object value) except -1:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     if not 0 <= value < 1 << 63:
-        raise ValueError(f"{name} must be from 0 to {(1 << 63) - 1}")
+        raise ValueError(f"{name} must be from 0 to {(1 << 63) - 1}, got {shown(value)}")
     return value
 
 

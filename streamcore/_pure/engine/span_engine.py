@@ -59,7 +59,7 @@ class Engine(BaseEngine):
         self._on_oversize = options.on_oversize_option(on_oversize)
         self._on_incomplete = options.on_incomplete_option(on_incomplete)
         self._kind = options.as_option(as_)
-        self._borrow = bool(borrow)
+        self._borrow = options.flag_option("borrow", borrow)
         self._clear()
 
     def _clear(self) -> None:

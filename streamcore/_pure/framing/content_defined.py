@@ -40,7 +40,10 @@ class Chunk:
     digest: Any
 
     def __init__(self, data: Any, offset: int = 0, digest: Any = None) -> None:
-        _fill(self, *checked_chunk(data, offset, digest))
+        checked = checked_chunk(data, offset, digest)
+        if hasattr(self, "data"):
+            raise TypeError("Chunk is made already and does not change")
+        _fill(self, *checked)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"attribute {name!r} of 'Chunk' objects is not writable")

@@ -26,7 +26,7 @@ class DelimitedEngine(Engine):
         as_: Any = bytes,
         borrow: bool = False,
     ) -> None:
-        self._keep_delimiter = bool(keep)
+        self._keep_delimiter = options.flag_option("keep", keep)
         found = delimiter_option(delimiters)
         self._automaton = Automaton(found)
         self._longest = len(found[0])

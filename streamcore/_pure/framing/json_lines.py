@@ -100,7 +100,7 @@ class JSONLinesEngine(Engine):
     ) -> None:
         self._loads = loads_option(loads)
         self._on_error = options.choice_option("on_error", on_error, ("raise", "skip", "yield"))
-        self._sequence = bool(sequence)
+        self._sequence = options.flag_option("sequence", sequence)
         self._white = b" \t\r\n" if self._sequence else b" \t\r"
         self._end_byte = b"\x1e" if self._sequence else b"\n"
         self._find_other = re.compile(b"[^" + self._white + b"]").search

@@ -44,7 +44,7 @@ class LengthPrefixedEngine(Engine):
         borrow: bool = False,
     ) -> None:
         self._prefix = length_prefixes.Prefix(prefix, offset, adjust, includes_prefix)
-        self._keep_head = bool(keep_head)
+        self._keep_head = options.flag_option("keep_head", keep_head)
         self._tail = int(self._prefix.ascii)  # the comma of a netstring
         self._read = self._many_varint if self._prefix.varint else self._many_fixed
         self._value_of = self._value_reader()

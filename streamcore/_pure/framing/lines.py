@@ -31,7 +31,7 @@ class LinesEngine(Engine):
         as_: Any = bytes,
         borrow: bool = False,
     ) -> None:
-        self._keepends = bool(keepends)
+        self._keepends = options.flag_option("keepends", keepends)
         self._universal = bool(options.choice_option("newline", newline, ("lf", "universal")))
         super().__init__("Lines", as_, borrow, max_size, on_oversize, on_incomplete)
 

@@ -25,7 +25,10 @@ class JSONDelta:
     done: bool
 
     def __init__(self, path: tuple[str | int, ...], value: Any, done: bool = True) -> None:
-        fill(self, *checked_delta(path, value, done))
+        checked = checked_delta(path, value, done)
+        if hasattr(self, "path"):
+            raise TypeError("JSONDelta is made already and does not change")
+        fill(self, *checked)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"attribute {name!r} of 'JSONDelta' objects is not writable")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..._shared import json_text
 from ..._shared.json_text import LITERALS, delta_options, number, too_deep, unexpected
-from ..._shared.options import DEFAULT_MAX_SIZE
+from ..._shared.options import DEFAULT_MAX_SIZE, flag_option
 from ...errors import IncompleteItem, InvalidEncoding, ItemTooLarge
 from .json_delta import JSONDelta, fill
 from .units import UnitEngine
@@ -77,8 +77,8 @@ class JSONDeltasEngine(UnitEngine):
         whole_strings: bool = False,
         parse_float: Callable[[str], Any] = float,
     ) -> None:
-        self._strict = bool(strict)
-        self._whole_strings = bool(whole_strings)
+        self._strict = flag_option("strict", strict)
+        self._whole_strings = flag_option("whole_strings", whole_strings)
         self._max_depth, size, self._snapshots, self._parse_float = delta_options(
             max_depth, max_size, as_, parse_float
         )
@@ -290,11 +290,11 @@ class JSONDeltasEngine(UnitEngine):
         assert self._max_size is not None
         self._stop(ItemTooLarge(self._max_size + 1, self._max_size, self._token))
 
-    def _outgrown(self, end: int) -> bool:
+    def _outgrown(self, end: int, goes_on: bool = True) -> bool:
         """Whether the key, number or whole string is too large that reaches up to the place ``end`` at least."""
         if self._max_size is None:
             return False
-        more = self._begun if self._mode == STRING and end == self._known else 0
+        more = self._begun if self._mode == STRING and goes_on and end == self._known else 0
         if self._offset(end) + more - self._token <= self._max_size:
             return False
         self._too_large()
@@ -502,7 +502,7 @@ class JSONDeltasEngine(UnitEngine):
         while at == size < len(text) and wrong is None and (self._escape or self._high):
             at, wrong = self._read_escape(text[at], at, parts)
         counts = self._in_key or self._whole_strings
-        if counts and self._outgrown(at):
+        if counts and self._outgrown(at, wrong is None):
             return at
         piece = "".join(parts)
         if closed:

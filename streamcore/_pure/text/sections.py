@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..._shared.markers import checked_section, section_markers
+from ..._shared.options import flag_option
 from ...errors import IncompleteItem
 from ..engine.span_engine import BLOCK, EMIT, RAISE_INCOMPLETE
 from .marked import of_both_kinds
@@ -26,7 +27,10 @@ class Section:
     done: bool
 
     def __init__(self, name: str, text: str | bytes, start: int = 0, done: bool = False) -> None:
-        _fill(self, *checked_section(name, text, start, done))
+        checked = checked_section(name, text, start, done)
+        if hasattr(self, "name"):
+            raise TypeError("Section is made already and does not change")
+        _fill(self, *checked)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"attribute {name!r} of 'Section' objects is not writable")
@@ -89,11 +93,11 @@ class SectionsEngine(UnitEngine):
         keep_markers: bool = False,
         on_incomplete: str = "emit",
     ) -> None:
-        deep = bool(nested)
+        deep = flag_option("nested", nested)
         self._first = 0
         self._base = 0
         super().__init__("Sections", on_incomplete=on_incomplete)
-        self._keep_markers = bool(keep_markers)
+        self._keep_markers = flag_option("keep_markers", keep_markers)
         outside, sections, self._first = section_markers(markers, default, begin, deep)
         self._names = [outside, *(name for name, _, _ in sections)]
         self._markers = [

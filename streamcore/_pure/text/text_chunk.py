@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from ..._shared.options import shown
+
 __all__ = ["TextChunk"]
 
 
@@ -30,7 +32,7 @@ class TextChunk:
             if isinstance(value, bool) or not isinstance(value, int):
                 raise TypeError(f"{name} must be an int, got {type(value).__name__}")
             if not 0 <= value < 1 << 63:
-                raise ValueError(f"{name} must be from 0 to {(1 << 63) - 1}")
+                raise ValueError(f"{name} must be from 0 to {(1 << 63) - 1}, got {shown(value)}")
             object.__setattr__(made, name, int(value))
         return made
 
