@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -20,6 +21,8 @@ from streamcore.scale.outputs import FORMATS, output
 from streamcore.scale.task import Job, Receipt, perform
 from streamcore.scale.vocabulary import vocabulary_hash
 
+if importlib.util.find_spec("pyarrow") is None:
+    FORMATS = tuple(name for name in FORMATS if name not in ("parquet", "arrow"))
 TEXTS = ["Hello world", "", "ein Übergang 12345", "x" * 300, "last one"]
 
 
@@ -200,3 +203,29 @@ def test_the_hash_knows_each_part_of_a_vocabulary() -> None:
     assert len(set(hashes)) == len(changes)
     reordered = dict(reversed(ranks.items()))
     assert vocabulary_hash(BPE.from_ranks(reordered, base["pattern"], cache_bytes=0)) == hashes[0]
+
+
+def test_a_death_between_two_renames_is_no_receipt(
+    tmp_path: Path, source: Path, gpt2: BPE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ids have their name, the offsets are those of before: only the receipt makes files whole."""
+    job, before = done(tmp_path / "out", source, gpt2.encoder(), "bin")
+    other = Job(job.plan, job.pipeline, job.folder, "bin", 50256)
+    replace, renamed = os.replace, []
+
+    def second_fails(old: str, new: str) -> None:
+        renamed.append(new)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    with pytest.raises(KeyboardInterrupt):
+        perform(other, other.plan[0], "2")
+    assert [name[-4:] for name in renamed] == [".bin", "sets"]
+    # the older receipt does not hold for what is there either
+    with pytest.raises(ValueError, match="its receipt says"):
+        close(job, before)
+    assert finished(job.folder) is None
+    close(other, [perform(other, part, "3") for part in other.plan])
+    assert finished(job.folder) is not None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..documents import Documents
 
 DEFAULT: Final = "parquet"
-FORMATS: Final = ("parquet", "arrow", "jsonl", "bin")
+FORMATS: Final = ("parquet", "arrow", "jsonl", "bin", "megatron")
 """Each a module here, with ``make(pipeline, eod) -> Format``."""
 
 
