@@ -1,4 +1,4 @@
-"""Corpora in parts: ``plan`` cuts inputs into byte ranges, ``read_blocks`` reads the records of one.
+"""Corpora in parts: ``plan`` cuts inputs into byte ranges, ``run`` puts their records through a pipeline to files.
 
 Optional: of the rest of the package only the commands import it. ``fsspec`` is imported for URLs alone, ``zstandard``
 for ``.zst``.
@@ -14,26 +14,49 @@ outputs/     formats of files, one each; ``files`` makes them appear when they a
 task         a part to its files, and the receipt
 closing      what stands for the whole job at its end; ``vocabulary`` says which tokenizer it was
 
-Nothing runs many tasks yet: ``task.perform`` is what an engine will call.
+worker       an order to a receipt, in whatever process
+engines/     what brings orders to workers, one each
+driving      the loop: what is ordered, tried again, given up
+manifest     what is done, a line each
+resuming     which of it is trusted
+workspace    the output folder of a run
+lock         one driver for a folder
+running      ``run``
+result       what it gives back
+progress     what it shows
 """
 
 from __future__ import annotations
 
+from .engines import Engine
 from .errors import BadRecord, InputChanged
 from .inputs import Input
+from .lock import Locked
+from .manifest import OtherJob
 from .planning import Part, Piece, Plan, plan
 from .records import Record, RecordBlock, read_blocks, read_records
+from .result import FailedPart, IncompleteRun, Result
+from .running import run
+from .task import Receipt
 
 __all__ = [
     "BadRecord",
+    "Engine",
+    "FailedPart",
+    "IncompleteRun",
     "Input",
     "InputChanged",
+    "Locked",
+    "OtherJob",
     "Part",
     "Piece",
     "Plan",
+    "Receipt",
     "Record",
     "RecordBlock",
+    "Result",
     "plan",
     "read_blocks",
     "read_records",
+    "run",
 ]

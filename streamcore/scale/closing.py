@@ -24,26 +24,33 @@ META: Final = "meta.json"
 VERSION: Final = 1
 
 
-def close(job: Job, receipts: Sequence[Receipt], *, seconds: float | None = None) -> tuple[str, ...]:
+def close(
+    job: Job, receipts: Sequence[Receipt], *, seconds: float | None = None, failed: Iterable[Any] = ()
+) -> tuple[str, ...]:
     """Write what stands for the whole job, ``meta.json`` last; the names of the files of documents, in order.
 
-    ``receipts`` are those of all parts, in their order, and are gone through a few times, never held. Files without a
-    document are not among the names. May be called again at any time, also after a death half-way or by two at once:
-    the result is the same, and what a death left is cleared away. Files are checked by size, those that are joined also
-    by their CRC.
+    ``failed`` are parts that may be missing. ``receipts`` are those of all others, in their order, and are gone through
+    a few times, never held. Files without a document are not among the names. May be called again at any time, also
+    after a death half-way or by two at once: the result is the same, and what a death left is cleared away. Files are
+    checked by size, those that are joined also by their CRC.
     """
     format = output(job.format, job.pipeline, job.eod)
     digest = digest_of(receipts)
     meta = finished(job.folder)
     if meta is None or meta["receipts"] != digest:
         try:
-            write(job, format, receipts, digest, seconds)
+            write(job, format, receipts, digest, seconds, [str(each) for each in failed])
         except FileNotFoundError:
             meta = finished(job.folder)  # by another one, who removed the parts
             if meta is None or meta["receipts"] != digest:
                 raise
     clear(job.folder, format, receipts)
-    if isinstance(format, MergedFormat):
+    return document_files(format, receipts, whole=True)
+
+
+def document_files(format: Format, receipts: Iterable[Receipt], *, whole: bool) -> tuple[str, ...]:
+    """The files of documents, in order: of all parts that have some, or at the end what they were joined to."""
+    if whole and isinstance(format, MergedFormat):
         return (f"{format.stem}.bin",)
     return tuple(each.files[0].name for each in receipts if each.records and each.files[0].size)
 
@@ -77,7 +84,14 @@ def digest_of(receipts: Iterable[Receipt]) -> str:
     return f"{count} {found:08x}"
 
 
-def write(job: Job, format: Format, receipts: Sequence[Receipt], digest: str, seconds: float | None) -> None:
+def write(
+    job: Job,
+    format: Format,
+    receipts: Sequence[Receipt],
+    digest: str,
+    seconds: float | None,
+    failed: list[str],
+) -> None:
     attempt = f"{socket.gethostname()}-{os.getpid()}.closing"
     written: Iterable[Written] = (file for each in receipts for file in each.files)
     if isinstance(format, MergedFormat):
@@ -87,7 +101,7 @@ def write(job: Job, format: Format, receipts: Sequence[Receipt], digest: str, se
     else:
         check_sizes(job.folder, written)
         written = (file for each in receipts for file in each.files)
-    head = {**head_of(job, format, receipts), "receipts": digest, "seconds": seconds}
+    head = {**head_of(job, format, receipts), "failed": failed, "receipts": digest, "seconds": seconds}
     with PartFiles(job.folder, "meta", attempt) as files:
         out = files.create(".json")
         for text in meta_text(job, head, written):

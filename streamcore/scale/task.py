@@ -30,7 +30,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a part. ``peak_memory`` is that of the process so far, in bytes (None where it is not known)."""
+    """What became of a part.
+
+    ``read_seconds`` are those for its records (with ``jsonl`` their JSON), ``write_seconds`` those for its files; the
+    rest of ``seconds`` is the pipeline's. ``peak_memory`` is that of the process so far, in bytes (None where it is not
+    known).
+    """
 
     part: int
     records: int
@@ -38,6 +43,8 @@ class Receipt:
     bytes_in: int
     files: tuple[Written, ...]
     seconds: float
+    read_seconds: float
+    write_seconds: float
     host: str
     pid: int
     peak_memory: int | None
@@ -51,30 +58,47 @@ def perform(job: Job, part: Part, attempt: str) -> Receipt:
     """Read the part, write its files, rename them when they are whole; on an error no file of this attempt stays."""
     started = time.perf_counter()
     format = output(job.format, job.pipeline, job.eod)
-    records = 0
-
-    def counted() -> Iterator[RecordBlock]:
-        nonlocal records
-        for block in read_blocks(job.plan, part):
-            records += len(block.offsets)
-            yield block
-
+    blocks = Timed(read_blocks(job.plan, part))
+    writing = 0.0
     with PartFiles(job.folder, part_stem(part.id), attempt) as files:
         writer = format.writer(files)
-        for each in documents(job.pipeline, counted()):
+        for each in documents(job.pipeline, blocks):
+            begun = time.perf_counter()
             writer.write(each)
+            writing += time.perf_counter() - begun
+        begun = time.perf_counter()
         writer.finish()
+    ended = time.perf_counter()
     return Receipt(
         part.id,
-        records,
+        blocks.records,
         writer.items,
         part.size,
         files.written,
-        time.perf_counter() - started,
+        ended - started,
+        blocks.seconds,
+        writing + ended - begun,
         socket.gethostname(),
         os.getpid(),
         peak_memory(),
     )
+
+
+class Timed(Iterator[RecordBlock]):
+    """Blocks of records, counted, and the time that they take."""
+
+    def __init__(self, blocks: Iterator[RecordBlock]) -> None:
+        self.blocks = blocks
+        self.records, self.seconds = 0, 0.0
+
+    def __next__(self) -> RecordBlock:
+        begun = time.perf_counter()
+        try:
+            block = next(self.blocks)
+        finally:
+            self.seconds += time.perf_counter() - begun
+        self.records += len(block.offsets)
+        return block
 
 
 def peak_memory() -> int | None:

@@ -1,0 +1,183 @@
+"""What of an output folder can be kept: which receipts are trusted, and what makes a run refuse the folder."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any, Final, Literal, cast
+
+from .closing import META
+from .manifest import Done, OtherJob, fingerprint, lines_of, manifests
+from .planning import Plan
+
+Resume = Literal[True, False, "verify", "force"]
+PLAN: Final = "plan.json"
+WORDS: Final = {
+    "pipeline": "the pipeline",
+    "vocabulary": "the vocabulary of the pipeline",
+    "format": "the format",
+    "eod": "eod",
+    "split": "the split of the plan",
+    "key": "the key of the plan",
+    "streamcore": "the version of streamcore",
+}
+
+
+def checked_resume(resume: Any) -> Resume:
+    if isinstance(resume, bool) or (isinstance(resume, str) and resume in ("verify", "force")):
+        return cast("Resume", resume)
+    raise ValueError(f"resume must be True, False, 'verify' or 'force', got {resume!r}")
+
+
+def trusted(folder: str, plan: Plan, head: dict[str, Any], resume: Resume, *, whole: bool = False) -> Done:
+    """The parts of the plan whose receipts hold, of all manifests of the folder.
+
+    ``OtherJob`` where a part was done by another pipeline or from another input, and its files are there (with
+    ``resume=False`` such a receipt counts for nothing). ``whole``: take it that all files are there.
+    """
+    done = Done(len(plan))
+    sizes = sizes_in(folder)
+    for path in manifests(folder):
+        number = done.manifest(path)
+        for place, line, theirs in last_lines(path):
+            if not whole and not is_there(folder, line, sizes, resume):
+                continue
+            part = line["part"]
+            if resume != "force":
+                different = differences(theirs, head)
+                other = part >= len(plan) or line["input"] != fingerprint(plan, plan[part])
+                if resume is False and (different or other):
+                    continue
+                if different or other:
+                    raise OtherJob(refusal(folder, different or [changed_part(folder, plan, part)]))
+            if part < len(plan):
+                done.set(part, number, place)
+    return done
+
+
+def last_lines(path: str) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+    """The last receipt of each part in a manifest: its place, itself, and the head that it stands under."""
+    places: dict[int, int] = {}
+    heads: list[tuple[int, dict[str, Any]]] = []
+    for place, line in lines_of(path):
+        if "manifest" in line:
+            heads.append((place, line))
+        elif "failed" not in line:
+            places[line["part"]] = place
+    with open(path, "rb") as file:
+        for place in sorted(places.values()):
+            file.seek(place)
+            head = heads[bisect_left(heads, place, key=itemgetter(0)) - 1][1]
+            yield place, json.loads(file.readline()), head
+
+
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    return [
+        f"{words} was {theirs.get(key)!r}, is {ours[key]!r}"
+        for key, words in WORDS.items()
+        if theirs.get(key) != ours[key]
+    ]
+
+
+def refusal(folder: str, different: list[str]) -> str:
+    return (
+        f"{folder} holds parts of another job: {'; '.join(different)}."
+        " Take another folder, resume=False to start anew, or resume='force' to keep what is there"
+    )
+
+
+def changed_part(folder: str, plan: Plan, part: int) -> str:
+    """How the input of a part that is done differs from what it was."""
+    with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
+        before = Plan.from_json(file.read())
+    if part >= len(plan):
+        return f"part {part} is done, and the plan has {len(plan)} parts (it had {len(before)})"
+    if part < len(before):
+        if before[part].pieces != plan[part].pieces:
+            return f"part {part} was {ranges(before, part)}, is {ranges(plan, part)}"
+        for uri in {piece.uri: None for piece in plan[part].pieces}:
+            old, new = before.input(uri), plan.input(uri)
+            if old != new:
+                sizes = (
+                    f"had {old.size} bytes, has {new.size}" if old.size != new.size else "has another time"
+                )
+                return f"{uri}, which part {part} was made from, {sizes}"
+    return f"part {part} was made from another input"
+
+
+def ranges(plan: Plan, part: int) -> str:
+    first, *rest = plan[part].pieces
+    more = f" and {len(rest)} more" if rest else ""
+    return f"bytes {first.start} to {first.end} of {first.uri}{more}"
+
+
+def sizes_in(folder: str) -> dict[str, int]:
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+
+def is_there(folder: str, line: dict[str, Any], sizes: dict[str, int], resume: Resume) -> bool:
+    """Whether the files of a receipt are there with their sizes; with "verify" also what they hold."""
+    for name, size, crc in line["files"]:
+        if sizes.get(name) != size:
+            return False
+        if resume == "verify" and crc_of(os.path.join(folder, name)) != crc:
+            return False
+    return True
+
+
+def crc_of(path: str) -> int:
+    crc = 0
+    with open(path, "rb") as file:
+        while data := file.read(1 << 20):
+            crc = zlib.crc32(data, crc)
+    return crc
+
+
+def write_plan(folder: str, plan: Plan, attempt: str) -> None:
+    """The plan beside the output, if another one or none is there."""
+    path, text = os.path.join(folder, PLAN), plan.to_json()
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    temporary = f"{path}.{attempt}.tmp"
+    with open(temporary, "x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def start_anew(folder: str) -> None:
+    """Remove what the manifests of the folder name, and them; other files are not touched."""
+    remove(os.path.join(folder, META))
+    for path in manifests(folder):
+        for _, line in lines_of(path):
+            for name, _, _ in line.get("files", ()):
+                if os.path.basename(name) == name:
+                    remove(os.path.join(folder, name))
+        remove(path)
+    remove(os.path.join(folder, PLAN))
+
+
+def remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def temporary_files(folder: str, mine: range | None = None) -> Iterator[str]:
+    """What runs and attempts that died left: all of it, or that of some parts."""
+    for path in glob.glob(os.path.join(glob.escape(folder), "*.tmp")):
+        found = re.match(r"(?:part-(\d+)|job|plan|meta)\.", os.path.basename(path))
+        if found and (mine is None or (found[1] and int(found[1]) in mine)):
+            yield path

@@ -1,0 +1,101 @@
+"""What a worker does, in whatever process an engine has it: keeps the job of a run, performs one part after another.
+
+Everything that goes to a worker or comes back is small and made of plain values: an error of a pipeline may not pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import socket
+import traceback
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .. import __version__
+from .errors import BadRecord, InputChanged
+from .inputs import Input
+from .planning import Part, Plan
+from .task import Job, Receipt, perform
+
+LONGEST: Final = 10_000  # characters of a traceback that travels
+
+
+@dataclass(frozen=True)
+class Order:
+    """A part to do. ``job`` is the file that holds the pickled job, ``digest`` its SHA-256."""
+
+    job: str
+    digest: str
+    version: str
+    part: Part
+    inputs: tuple[Input, ...]
+    attempt: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a part was not done. ``again`` says whether another attempt may end otherwise."""
+
+    part: int
+    error: str
+    trace: str
+    again: bool
+
+    def __str__(self) -> str:
+        return self.error
+
+
+# the job of the last order: a worker does one run after another, never several at once
+_kept: tuple[str, Job] | None = None
+
+
+def work(order: Order) -> Receipt | Failure:
+    """Do the part; what goes wrong in it is a ``Failure``, whatever it was."""
+    try:
+        job = job_of(order)
+        plan = replace(job.plan, inputs=order.inputs, parts=(order.part,))
+        return perform(replace(job, plan=plan), order.part, order.attempt)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the answer
+        return failure_of(order.part.id, error)
+
+
+def job_of(order: Order) -> Job:
+    global _kept
+    if order.version != __version__:
+        raise RuntimeError(
+            f"{socket.gethostname()} runs streamcore {__version__}, this job is of {order.version}:"
+            " install the same version on all workers"
+        )
+    kept = _kept
+    if kept is None or kept[0] != order.digest:
+        with open(order.job, "rb") as file:
+            data = file.read()
+        if hashlib.sha256(data).hexdigest() != order.digest:
+            raise RuntimeError(f"{order.job} is not what the driver wrote")
+        kept = _kept = (order.digest, pickle.loads(data))
+    return kept[1]
+
+
+def failure_of(part: int, error: BaseException) -> Failure:
+    """An error as text: its type, its message, its notes, its traceback."""
+    lines = [f"{type(error).__name__}: {error}" if str(error) else type(error).__name__]
+    lines += getattr(error, "__notes__", ())
+    trace = "".join(traceback.format_exception(error))[-LONGEST:]
+    return Failure(part, " ".join("; ".join(lines).split())[:LONGEST], trace, may_pass(error))
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error can be one of the moment: of a disk, a network, memory. What the data says does not change."""
+    return isinstance(error, OSError | MemoryError) and not isinstance(error, BadRecord | InputChanged)
+
+
+def write_job(folder: str, job: Job, attempt: str) -> tuple[str, str]:
+    """The job in a file of the output folder, where every worker can read it; its path and SHA-256."""
+    empty = Plan((), (), job.plan.split, job.plan.key, job.plan.target, job.plan.storage_options)
+    data = pickle.dumps(replace(job, plan=empty), protocol=pickle.HIGHEST_PROTOCOL)
+    path = os.path.join(folder, f"job.{attempt}.tmp")
+    with open(path, "xb") as file:
+        file.write(data)
+    return path, hashlib.sha256(data).hexdigest()

@@ -1,0 +1,121 @@
+"""The output folder as a driver sees it: what is done, what is left, and the files beside the documents."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+import uuid
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+
+from .. import __version__
+from .closing import META, close, digest_of, document_files, finished
+from .manifest import Done, Log, fingerprint, head_of, manifest_name, receipt_line
+from .outputs import output
+from .pipelines import vocabulary_of
+from .result import FailedPart
+from .resuming import Resume, crc_of, remove, start_anew, temporary_files, trusted, write_plan
+from .task import Job, Receipt
+from .worker import Order, write_job
+
+
+class Workspace:
+    """Made when the driver has the lock on the folder."""
+
+    def __init__(self, job: Job, shard: tuple[int, int] | None, resume: Resume, max_failed: int) -> None:
+        self.job, self.plan, self.folder, self.resume = job, job.plan, job.folder, resume
+        self.shard, (number, count) = shard, shard or (0, 1)
+        self.mine = range(number, len(self.plan), count)
+        self.size = sum(self.plan[part].size for part in self.mine)
+        self.max_failed = max_failed
+        self.attempt = f"{'' if shard is None else f'{number}of{count}-'}{uuid.uuid4().hex[:12]}"
+        self.attempts = itertools.count(1)
+        self.head = head_of(job, vocabulary_of(job.pipeline))
+        self.manifest = os.path.join(self.folder, manifest_name(shard))
+        if resume is False and shard is None:
+            start_anew(self.folder)
+        self.done, self.whole = self.found()
+        if resume is False:
+            self.whole = False
+            for part in self.mine:
+                self.done.drop(part)
+        self.number = self.done.manifest(self.manifest)
+
+    def found(self) -> tuple[Done, bool]:
+        """The parts that are done, and whether the output is whole: then parts may have been joined."""
+        meta = finished(self.folder)
+        if meta is not None and self.resume == "verify":
+            same = (crc_of(os.path.join(self.folder, name)) == crc for name, _, crc in meta["files"])
+            meta = meta if all(same) else None
+        if meta is not None:
+            done = trusted(self.folder, self.plan, self.head, self.resume, whole=True)
+            failed = len(meta["failed"])
+            if (
+                len(done) + failed == len(self.plan)
+                and failed <= self.max_failed
+                and meta["receipts"] == digest_of(done)
+            ):
+                return done, True
+        return trusted(self.folder, self.plan, self.head, self.resume), False
+
+    def kept(self) -> Iterator[Receipt]:
+        """The receipts of the parts of this driver that were done before."""
+        return (receipt for receipt in self.done if receipt.part in self.mine)
+
+    def left(self) -> list[int]:
+        """The parts that this driver has to do."""
+        return [] if self.whole else [part for part in self.mine if not self.done.has(part)]
+
+    @contextmanager
+    def begun(self) -> Generator[Log, None, None]:
+        """From here on the folder is not whole. What is temporary goes at the end, and what others left now."""
+        remove(os.path.join(self.folder, META))
+        for path in temporary_files(self.folder, None if self.shard is None else self.mine):
+            remove(path)
+        write_plan(self.folder, self.plan, self.attempt)
+        self.job_file, self.digest = write_job(self.folder, self.job, self.attempt)
+        try:
+            log = Log(self.manifest, self.head)
+            try:
+                if self.resume == "force":
+                    # under this head, or the next run would refuse them
+                    for receipt in list(self.kept()):
+                        self.note(log, receipt)
+                yield log
+            finally:
+                log.close()
+        finally:
+            remove(self.job_file)
+            for path in glob.glob(os.path.join(glob.escape(self.folder), f"*.{self.attempt}-*.tmp")):
+                remove(path)
+
+    def order(self, part: int) -> Order:
+        each = self.plan[part]
+        inputs = tuple({piece.uri: self.plan.input(piece.uri) for piece in each.pieces}.values())
+        attempt = f"{self.attempt}-{next(self.attempts)}"
+        return Order(self.job_file, self.digest, __version__, each, inputs, attempt)
+
+    def note(self, log: Log, receipt: Receipt) -> None:
+        """A part is done."""
+        mark = fingerprint(self.plan, self.plan[receipt.part])
+        self.done.set(receipt.part, self.number, log.add(receipt_line(receipt, mark)))
+
+    def where(self, part: int) -> str:
+        """The beginning of a part, for a message."""
+        first = self.plan[part].pieces[0]
+        return f"{first.uri} from byte {first.start}"
+
+    def end(self, failed: Iterable[FailedPart], seconds: float) -> tuple[tuple[str, ...], bool]:
+        """Close the output if all is there; its files of documents, and whether it is whole."""
+        failed = tuple(failed)
+        if self.shard is not None and not self.whole:
+            # what the other shards did meanwhile
+            self.done = trusted(self.folder, self.plan, self.head, False if self.resume is False else "force")
+        complete = self.whole or (
+            len(failed) <= self.max_failed and len(self.done) + len(failed) == len(self.plan)
+        )
+        if complete:
+            return close(self.job, self.done, seconds=seconds, failed=failed), True
+        format = output(self.job.format, self.job.pipeline, self.job.eod)
+        return document_files(format, self.done, whole=False), False
