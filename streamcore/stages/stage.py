@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _backend
@@ -179,8 +179,10 @@ def written(value: Any) -> str:
     if isinstance(value, partial) and type(value) is partial:
         keywords = (f"{name}={written(item)}" for name, item in value.keywords.items())
         return f"functools.partial({', '.join([*map(written, (value.func, *value.args)), *keywords])})"
+    if isinstance(value, MethodType) and isinstance(value.__self__, type):
+        return f"{written(value.__self__)}.{value.__name__}"
     if not isinstance(value, (type, *FUNCTIONS)):
-        return repr(value)
+        return repr(value)  # a method of an object, too: its name alone would be another function
     name, module = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
     if not isinstance(name, str) or not isinstance(module, str) or "<" in name:
         return repr(value)

@@ -127,7 +127,7 @@ class BaseEngine:
                                 self._changing = False  # nothing can come between this and the first item
                                 yield from items
                             finally:  # also when closed, before the fragment is let go
-                                self._busy = True
+                                self._busy = self._changing = True
                     self._changing = False
                     if self.error is not None:
                         raise self.error.with_traceback(None)

@@ -103,6 +103,7 @@ class Engine(BaseEngine):
 
     def _cut(self, data: memoryview) -> Iterator[list[Any]]:
         """Blocks of the items that ``data`` completes; keeps what is unfinished."""
+        self._changing = True
         self._data = data
         try:
             yield from self._blocks(data)
@@ -116,7 +117,7 @@ class Engine(BaseEngine):
             self._data = None
 
     def _finish(self) -> list[Any]:
-        self._ended = True
+        self._ended = self._changing = True
         return self._end()
 
     def _abandon(self) -> None:

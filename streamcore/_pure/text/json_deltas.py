@@ -141,6 +141,7 @@ class JSONDeltasEngine(UnitEngine):
     # ---- fragments ----
 
     def _cut(self, data: Any) -> Iterator[list[Any]]:
+        self._changing = True
         self._input = type(data)
         self._data = data
         items: list[Any] = []
