@@ -12,7 +12,8 @@ from ..token_batch import TokenBatch
 from .errors import BadRecord
 from .records import RecordBlock
 
-BLOCK: Final = 1 << 20  # of text that is encoded at once
+BLOCK: Final = 1 << 20  # characters that are encoded at once
+STEP: Final = 1 << 20  # characters of a long record that the encoder gets at once
 STREAMED: Final = 16 << 20  # from this size on a record goes through the encoder of streams
 
 
@@ -72,32 +73,74 @@ def placed(function: Callable[[Any], Any], uri: str, offset: int, argument: Any)
 def encoded(
     encoder: TokenEncoder, prepare: Callable[[Any], Any] | None, blocks: Iterable[RecordBlock]
 ) -> Iterator[Documents]:
-    for uri, offsets, contents in blocks:
-        texts: list[Any] = []
-        first = size = 0
-        for place, content in enumerate(contents):
-            text = content if prepare is None else placed(prepare, uri, offsets[place], content)
+    """Records of one file are gathered to about ``BLOCK`` characters, over the reads that they came in."""
+    uri, offsets, texts, size = "", list[int](), list[Any](), 0
+    for block in blocks:
+        made = texts_of(prepare, block)
+        for first, last, length in runs(made):
+            long = length >= STREAMED and last - first == 1
+            if texts and (block.uri != uri or long or size + length > BLOCK):
+                yield Documents(uri, offsets, ids_of(encoder, texts, uri, offsets))
+                offsets, texts, size = [], [], 0
+            uri, places = block.uri, block.offsets[first:last]
+            if long:
+                batch = placed(lambda text: ids_of_long(encoder, text), uri, places[0], made[first])
+                yield Documents(uri, places, batch)
+                continue
+            offsets += places
+            texts += made[first:last]
+            size += length
+    if texts:
+        yield Documents(uri, offsets, ids_of(encoder, texts, uri, offsets))
+
+
+def texts_of(prepare: Callable[[Any], Any] | None, block: RecordBlock) -> list[Any]:
+    """The text of each record; BadRecord where it is none."""
+    uri, offsets, texts = block
+    if prepare is not None:
+        texts = [placed(prepare, uri, offset, text) for offset, text in zip(offsets, texts, strict=True)]
+    if not set(map(type, texts)) <= {str, bytes}:
+        for offset, text in zip(offsets, texts, strict=True):
             if not isinstance(text, str | bytes):
-                raise BadRecord(
-                    uri, offsets[place], f"text for the encoder is due, got {type(text).__name__}"
-                )
-            texts.append(text)
-            size += len(text)
-            if size >= BLOCK or place == len(contents) - 1:
-                places = offsets[first : place + 1]
-                yield Documents(uri, places, ids_of(encoder, texts, uri, places))
-                texts, first, size = [], place + 1, 0
+                raise BadRecord(uri, offset, f"text for the encoder is due, got {type(text).__name__}")
+    return texts
+
+
+def runs(texts: list[Any]) -> Iterator[tuple[int, int, int]]:
+    """First, last and length of runs of up to ``BLOCK`` characters, of one text if that is longer."""
+    sizes = list(map(len, texts))
+    first = size = 0
+    if (total := sum(sizes)) > BLOCK:
+        for place, length in enumerate(sizes):
+            if place > first and size + length > BLOCK:
+                yield first, place, size
+                first = place
+                size = 0
+            size += length
+        total = size
+    yield first, len(texts), total
 
 
 def ids_of(encoder: TokenEncoder, texts: list[Any], uri: str, offsets: list[int]) -> TokenBatch:
-    if len(texts[-1]) < STREAMED:
-        try:
-            batch = encoder.encode_batch(texts)
-        except ValueError:
-            pass  # one by one, the bad one gets its note
-        else:
-            return batch
+    try:
+        return encoder.encode_batch(texts)
+    except ValueError:
+        for offset, text in zip(offsets, texts, strict=True):  # the bad one gets its note
+            placed(encoder.encode_batch, uri, offset, [text])
+        raise
+
+
+def ids_of_long(encoder: TokenEncoder, text: str | bytes) -> TokenBatch:
+    """One array that grows in place: what is held beside the text is its ids, once."""
     import numpy as np
 
-    arrays = [placed(encoder.invoke, uri, offset, text) for offset, text in zip(offsets, texts, strict=True)]
-    return TokenBatch(np.concatenate(arrays), np.cumsum([0, *map(len, arrays)]))
+    ids, count = np.empty(len(text) // 4 + STEP, np.uint32), 0
+    steps: Any = (text[at : at + STEP] for at in range(0, len(text), STEP))
+    for chunk in encoder.stream(steps):
+        end = count + len(chunk)
+        if end > len(ids):
+            ids.resize(max(end, len(ids) // 2 * 3), refcheck=False)
+        ids[count:end] = chunk
+        count = end
+    ids.resize(count, refcheck=False)
+    return TokenBatch(ids, [0, count])

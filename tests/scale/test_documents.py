@@ -1,0 +1,100 @@
+"""Records in blocks through an encoder, long ones as streams."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from streamcore import BPE, UTF8, Lines, ops
+from streamcore.scale import BadRecord, RecordBlock
+from streamcore.scale import documents as module
+from streamcore.scale.documents import documents
+from streamcore.stages.tokens import TokenEncoder
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> BPE:
+    return BPE.gpt2()
+
+
+def test_any_blocks_give_each_record_once_in_order(gpt2: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(1)
+    for _ in range(60):
+        blocks, wanted = [], []
+        at = 0
+        for _ in range(draw.randint(0, 6)):
+            uri = draw.choice("ab")
+            texts = ["é word 12" * draw.choice([0, 0, 1, 2, 9]) for _ in range(draw.randint(1, 5))]
+            places = list(range(at, at + len(texts)))
+            at += len(texts)
+            given: list[Any] = [text.encode() if draw.random() < 0.5 else text for text in texts]
+            blocks.append(RecordBlock(uri, places, given))
+            wanted += [
+                (uri, place, gpt2.encode_to_list(text)) for place, text in zip(places, texts, strict=True)
+            ]
+        for limit in (1, 20, 1000):
+            monkeypatch.setattr(module, "BLOCK", limit)
+            monkeypatch.setattr(module, "STREAMED", draw.choice([10, 40, 1 << 20]))
+            monkeypatch.setattr(module, "STEP", draw.choice([1, 7, 1 << 20]))
+            found = [
+                (each.uri, place, ids.tolist())
+                for each in documents(gpt2.encoder(), blocks)
+                for place, ids in zip(each.offsets, each.contents, strict=True)
+            ]
+            assert found == wanted
+
+
+def test_blocks_reach_over_reads_and_not_over_files(gpt2: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    encode = TokenEncoder.encode_batch
+
+    def seen(self: TokenEncoder, texts: list[str], threads: int = 1) -> Any:
+        sizes.append(sum(map(len, texts)))
+        return encode(self, texts, threads)
+
+    monkeypatch.setattr(TokenEncoder, "encode_batch", seen)
+    record = "word " * 200
+    blocks = [RecordBlock("a", list(range(250)), [record] * 250) for _ in range(10)]
+    blocks.append(RecordBlock("b", [0] * 4000, [record] * 4000))
+    list(documents(gpt2.encoder(), blocks))
+    assert sum(sizes) == 6_500_000
+    assert sizes[:3] == [1_000_000, 1_000_000, 500_000]
+    assert all(900_000 < size <= module.BLOCK for size in sizes[3:-1])
+
+
+def test_a_long_record_takes_its_ids_and_no_more(gpt2: BPE) -> None:
+    text = "".join(f"word{n} " for n in range(1_900_000))
+    blocks = [RecordBlock("a", [0], [text])]
+    assert len(text) > module.STREAMED
+    tracemalloc.start()
+    try:
+        (found,) = documents(gpt2.encoder(), blocks)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    ids = found.contents.ids
+    assert ids.nbytes <= held < ids.nbytes + (1 << 20)
+    assert peak < 1.5 * ids.nbytes + (8 << 20)
+    assert len(ids) == gpt2.count(text)
+
+
+def test_what_fails_is_told_with_its_place(gpt2: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [
+        RecordBlock("u", [0, 5], ["good", "fine"]),
+        RecordBlock("u", [10, 15], ["a <|endoftext|>", "x"]),
+    ]
+    for limit in (1, 1 << 20):
+        monkeypatch.setattr(module, "STREAMED", limit)
+        with pytest.raises(ValueError, match="endoftext") as caught:
+            list(documents(gpt2.encoder(), blocks))
+        assert "in the record at byte 10 of u" in caught.value.__notes__
+    found = list(documents(gpt2.encoder(allowed_special="all"), blocks))
+    assert found[-1].contents[-2].tolist()[-1] == 50256
+    with pytest.raises(UnicodeDecodeError) as wrong:
+        list(documents(UTF8(errors="strict") | gpt2.encoder(), [RecordBlock("u", [0, 3], [b"x", b"\xff"])]))
+    assert "in the record at byte 3 of u" in wrong.value.__notes__
+    with pytest.raises(BadRecord, match="u: text for the encoder is due, got list, at byte 0"):
+        list(documents(Lines(as_=str) | ops.map(str) | gpt2.encoder(), [RecordBlock("u", [0], [b"x"])]))
