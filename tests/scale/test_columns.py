@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from streamcore import BPE, FixedSize, Lines, Words, ops
-from streamcore.scale import BadRecord, plan
+from streamcore.scale import BadRecord, documents, plan
 from streamcore.scale.closing import close
 from streamcore.scale.outputs import arrow, output, parquet
 from streamcore.scale.task import Job, perform
@@ -85,6 +85,7 @@ def test_ids_in_the_smallest_type(
 def test_groups_are_bounded(tmp_path: Path, gpt2: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "in"
     path.write_bytes(b"one two three four\n" * 100_000)
+    monkeypatch.setattr(documents, "BLOCK", 1 << 16)
     for module, name in ((parquet, "parquet"), (arrow, "arrow")):
         monkeypatch.setattr(module, "GROUP", 1 << 18)
         (made,) = written(tmp_path / name, path, gpt2.encoder(), name, split="lines", target="1GiB")
@@ -98,7 +99,7 @@ def test_groups_are_bounded(tmp_path: Path, gpt2: BPE, monkeypatch: pytest.Monke
                 reader = pa.ipc.open_file(file)
                 sizes = [reader.get_batch(n).num_rows for n in range(reader.num_record_batches)]
         assert len(sizes) > 2
-        assert max(sizes) * 12 < (1 << 18) + (4 << 20)
+        assert max(sizes) * 12 < (1 << 18) + (1 << 17)
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])

@@ -34,7 +34,7 @@ from streamcore._shared.text_input import (
     exact_str,
 )
 from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
-from streamcore._shared.special_tokens import raise_disallowed, special_names
+from streamcore._shared.special_tokens import is_all, raise_disallowed, special_names
 from streamcore._shared.merging import Merges
 from streamcore._shared.nfc import nfc
 from streamcore._shared.prefix_encodings import Neighbours
@@ -513,6 +513,8 @@ A byte-pair tokenizer: text to ids and back.
         from .batch_encoder import BatchEncoder  # which is built on this module
         texts = list(texts)
         allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
+        if not allowed and is_all(disallowed_special):
+            allowed, disallowed = EMPTY, ALL  # as ``allowed`` knows the defaults: else 4 us for each text
         return BatchEncoder(self, texts, threads, allowed, disallowed, errors).encode()
 
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
