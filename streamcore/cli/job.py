@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import StreamcoreError
+from . import corpus
 from .failure import Failure, counted
 from .inputs import Input, open_input
 from .outputs import Output, open_output
@@ -40,16 +41,27 @@ def size_in_bytes(_context: click.Context, _parameter: click.Parameter, value: s
 
 
 def shared_options(
-    *formats: str, oversize: tuple[str, ...] = ("raise", "skip", "truncate")
+    *formats: str, oversize: tuple[str, ...] = ("raise", "skip", "truncate"), many: bool = False
 ) -> Callable[[Decorated], Decorated]:
-    """FILE, -o, -f, --max-size, --on-oversize and --progress, as every cutting command has them."""
+    """FILE, -o, -f, --max-size, --on-oversize and --progress, as every cutting command has them.
+
+    ``many``: PATHS and the options of runs too.
+    """
     options = [
-        click.argument("file", required=False),
+        click.argument("paths", metavar="[FILE]...", nargs=-1)
+        if many
+        else click.argument("file", required=False),
         click.option(
             "-o", "--output", metavar="OUT", help="Write to OUT, which appears when it is complete."
         ),
         click.option(
-            "-f", "--format", "format_", type=click.Choice(formats), help="Default: by the suffix of OUT."
+            "-f",
+            "--format",
+            "format_",
+            type=click.Choice(with_runs(formats) if many else formats),
+            help="Default: by the suffix of OUT, of runs parquet."
+            if many
+            else "Default: by the suffix of OUT.",
         ),
         click.option(
             "--max-size",
@@ -72,11 +84,18 @@ def shared_options(
     ]
 
     def decorate(function: Decorated) -> Decorated:
+        if many:
+            function = corpus.options(function)
         for option in reversed(options):
             function = option(function)
         return function
 
     return decorate
+
+
+def with_runs(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats of a verb, and those of runs."""
+    return tuple(dict.fromkeys((*formats, *corpus.FORMATS)))
 
 
 def run(

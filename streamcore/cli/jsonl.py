@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .._backend import InvalidRecord
-from . import formats, job
+from . import corpus, formats, job
 from .failure import ClosedPipe, counted, in_short
 from .inputs import open_input
 from .outputs import Output, open_output
@@ -40,7 +40,7 @@ class Records:
 
 
 @click.command("jsonl")
-@job.shared_options("text", "jsonl", oversize=("raise", "skip"))
+@job.shared_options("text", "jsonl", oversize=("raise", "skip"), many=True)
 @click.option("--field", metavar="NAME", help="Write the text of this field of each record, an object.")
 @click.option("--sequence", is_flag=True, help="FILE is a JSON text sequence (RFC 7464).")
 @click.option(
@@ -51,12 +51,13 @@ class Records:
     help="What happens to a bad record.",
 )
 def command(
-    file: str | None,
+    paths: tuple[str, ...],
     output: str | None,
     format_: str | None,
     field: str | None,
     on_error: str,
     progress: bool | None,
+    many: dict[str, Any],
     **options: Any,
 ) -> int:
     """Cut FILE, JSON Lines, into records, and write the good ones as they are, one per line.
@@ -67,9 +68,13 @@ def command(
     """
     from ..stages.records import JSONLines
 
+    if corpus.wanted(paths, output, many):
+        return run_many(paths, output, format_, field, progress, many, options)
+    file = corpus.only(paths)
     if file is None:
         raise click.UsageError("jsonl needs a FILE, or - for standard input")
-    form = formats.choose(format_, output, ("text", "jsonl"))
+    offered = ("text", "jsonl")
+    form = formats.choose(corpus.single_format(format_, offered), output, offered)
     made: Any = Records(field, form)
     stage: Any = JSONLines(made, on_error="raise" if on_error == "raise" else "yield", **options)
     bad = Bad("text" if options["sequence"] else "line")
@@ -87,6 +92,33 @@ def command(
             report.close()
             bad.tell(source.name)
     return job.skipped(source, engine.skipped, "records") or int(bad.count > 0)
+
+
+def run_many(
+    paths: tuple[str, ...],
+    output: str | None,
+    format_: str | None,
+    field: str | None,
+    progress: bool | None,
+    many: dict[str, Any],
+    options: dict[str, Any],
+) -> int:
+    """The texts of a field of many files; a bad record fails its part."""
+    from ..runnables.passthrough import RunnablePassthrough
+
+    if options["sequence"]:
+        raise click.UsageError("--sequence is for one file")
+    if field is not None and many["key"] not in (None, field):
+        raise click.UsageError("--field and --key say the same: where the text is")
+    return corpus.run(
+        RunnablePassthrough(),
+        paths,
+        output,
+        format_,
+        {**many, "key": many["key"] or field},
+        progress,
+        "jsonl",
+    )
 
 
 def write(items: list[Any], out: Output, bad: Bad) -> None:

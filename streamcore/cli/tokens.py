@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StreamcoreError
+from . import corpus
 from .failure import Failure, counted, in_short
 from .formats import SUFFIXES, begin_npy, choose, end_npy
 from .inputs import Input, open_input
-from .job import explain
+from .job import explain, with_runs
 from .outputs import Output, open_output
 from .progress import Report
 
@@ -39,7 +40,7 @@ class TokenReport(Report):
 
 
 @click.command("tokens")
-@click.argument("file", required=False)
+@click.argument("paths", metavar="[FILE]...", nargs=-1)
 @click.option("--vocab", default="gpt2", show_default=True, metavar="NAME|PATH", help="See below.")
 @click.option("--pattern", metavar="REGEX", help="The pattern of a .tiktoken file that is not well known.")
 @click.option("--special", is_flag=True, help="Special tokens in the text become one id; else they are text.")
@@ -51,10 +52,17 @@ class TokenReport(Report):
     help="FILE holds ids (text, jsonl, npy or bin, by -f or its suffix); write their text.",
 )
 @click.option("-o", "--output", metavar="OUT", help="Write to OUT, which appears when it is complete.")
-@click.option("-f", "--format", "format_", type=click.Choice(FORMATS), help="Default: by the suffix of OUT.")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(with_runs(FORMATS)),
+    help="Default: by the suffix of OUT, of runs parquet.",
+)
 @click.option("--progress/--no-progress", default=None, help="Default: where it does not disturb the data.")
+@corpus.options
 def command(
-    file: str | None,
+    paths: tuple[str, ...],
     vocab: str,
     pattern: str | None,
     special: bool,
@@ -64,8 +72,9 @@ def command(
     output: str | None,
     format_: str | None,
     progress: bool | None,
+    many: dict[str, Any],
 ) -> int:
-    """Turn the text in FILE into the ids of a BPE vocabulary, or with --decode back.
+    """Turn the text in FILE, or the documents of many files, into the ids of a BPE vocabulary, or with --decode back.
 
     --vocab is gpt2 (part of this package), the name of an encoding of tiktoken (if that is installed), or the path
     of a .tiktoken file or of a tokenizer.json.
@@ -73,6 +82,13 @@ def command(
     text writes one id per line; jsonl one object per line, with the id and where in the input its bytes start and end;
     npy a uint32 array; bin the ids as little-endian 32-bit integers.
     """
+    if corpus.wanted(paths, output, many):
+        if decode or count or truncate is not None:
+            raise click.UsageError("--decode, --count and --truncate are for one file")
+        encoder = load(vocab, pattern).encoder(errors="strict", **special_options(special))
+        return corpus.run(encoder, paths, output, format_, many, progress)
+    file = corpus.only(paths)
+    format_ = corpus.single_format(format_, FORMATS)
     if decode and special:
         raise click.UsageError("--special is about text, --decode about ids")
     if decode:
@@ -91,10 +107,7 @@ def command(
                 ids = first(truncate, numbers(source, form))
                 write_text(bpe, ids, out, report, count)
             else:
-                options: dict[str, Any] = (
-                    {"allowed_special": "all"} if special else {"disallowed_special": ()}
-                )
-                engine = bpe.encoder(errors="strict", **options).engine()
+                engine = bpe.encoder(errors="strict", **special_options(special)).engine()
                 arrays = closing(engine.iterate(source.fragments()))
                 with arrays as run:
                     write_ids(bpe, run, truncate, out, report, "count" if count else form)
@@ -103,6 +116,10 @@ def command(
         finally:
             report.close()
     return 0
+
+
+def special_options(special: bool) -> dict[str, Any]:
+    return {"allowed_special": "all"} if special else {"disallowed_special": ()}
 
 
 def is_device(path: str | None) -> bool:

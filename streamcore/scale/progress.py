@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from ..cli.failure import counted, printable
 from ..cli.progress import LINE_INTERVAL, QUIET, amount, duration, rich_is_installed
 from .task import Receipt
 
@@ -80,7 +81,7 @@ class Report:
         return f"{duration((self.size - self.bytes_in) / rate)} left" if rate else ""
 
     def state(self) -> str:
-        done = f"{self.done + self.skipped} of {self.parts} parts"
+        done = f"{self.done + self.skipped} of {counted(self.parts, 'parts')}"
         failed = f", {self.failed} failed" if self.failed else ""
         slow = f", slowest part {self.slowest[1]}: {self.slowest[0]:.1f} s" if self.slowest else ""
         return f"{done}{failed}{slow}"
@@ -107,13 +108,14 @@ class Report:
         if not self.wanted:
             return
         if not self.done and not self.failed:
-            say(f"{folder}: all {self.parts} parts were done before, {amount(self.items, ' items')}")
+            were = f"all {self.parts} parts were" if self.parts != 1 else "the only part was"
+            say(f"{folder}: {were} done before, {amount(self.items, ' items')}")
             return
-        failed = f", {self.failed} parts failed" if self.failed else ""
+        failed = f", {counted(self.failed, 'parts')} failed" if self.failed else ""
         before = f" ({self.skipped} done before)" if self.skipped else ""
         limit = self.limit()
         say(
-            f"{folder}: {self.done + self.skipped} of {self.parts} parts{before}{failed},"
+            f"{folder}: {self.done + self.skipped} of {counted(self.parts, 'parts')}{before}{failed},"
             f" {amount(self.records, ' records')}, {amount(self.items, ' items')},"
             f" {amount(self.bytes_in, 'B')} in, {amount(self.bytes_out, 'B')} out,"
             f" {self.seconds():.1f} s, {amount((self.bytes_in - self.old_bytes) / self.seconds(), 'B')}/s"
@@ -126,8 +128,6 @@ def nothing() -> None:
 
 
 def say(line: str) -> None:
-    from ..cli.failure import printable
-
     print(f"streamcore: {printable(line)}", file=sys.stderr, flush=True)
 
 

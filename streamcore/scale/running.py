@@ -80,6 +80,8 @@ def run(
             report.skip(receipt)
         failed: tuple[FailedPart, ...] = ()
         if left := work.left():
+            if len(left) == 1 and timeout is None:
+                jobs = 1
             with work.begun() as log:
                 opened = open_engine(engine, jobs=jobs, timeout=timeout, address=address, retries=retries)
                 with closing(opened):

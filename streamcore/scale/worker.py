@@ -78,6 +78,12 @@ def job_of(order: Order) -> Job:
     return kept[1]
 
 
+def keep(digest: str, job: Job | None) -> None:
+    """The driver has the job: orders that are done in its process need not read it. None: forget it."""
+    global _kept
+    _kept = None if job is None else (digest, job)
+
+
 def failure_of(part: int, error: BaseException) -> Failure:
     """An error as text: its type, its message, its notes, its traceback."""
     lines = [f"{type(error).__name__}: {error}" if str(error) else type(error).__name__]

@@ -17,7 +17,7 @@ from .pipelines import vocabulary_of
 from .result import FailedPart
 from .resuming import Resume, crc_of, remove, start_anew, temporary_files, trusted, write_plan
 from .task import Job, Receipt
-from .worker import Order, write_job
+from .worker import Order, keep, write_job
 
 
 class Workspace:
@@ -75,6 +75,7 @@ class Workspace:
             remove(path)
         write_plan(self.folder, self.plan, self.attempt)
         self.job_file, self.digest = write_job(self.folder, self.job, self.attempt)
+        keep(self.digest, self.job)
         try:
             log = Log(self.manifest, self.head)
             try:
@@ -86,6 +87,7 @@ class Workspace:
             finally:
                 log.close()
         finally:
+            keep(self.digest, None)
             remove(self.job_file)
             for path in glob.glob(os.path.join(glob.escape(self.folder), f"*.{self.attempt}-*.tmp")):
                 remove(path)

@@ -1,0 +1,173 @@
+"""Verbs over many files, into a directory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("click")
+
+from streamcore import BPE
+from streamcore.cli.commands import run
+from streamcore.cli.corpus import NAMES, OPTIONS
+from streamcore.scale.lock import driver_lock
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    for number in range(3):
+        lines = "".join(f"line {n} of file {number}\r\n" for n in range(20))
+        (tmp_path / f"f{number}.txt").write_text(lines, encoding="utf-8", newline="")
+        record = json.dumps({"text": f"record of {number}", "body": f"body {number}"})
+        (tmp_path / f"r{number}.jsonl").write_text(record + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def documents(out: Path) -> list[Any]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted(out.glob("part-*.jsonl"))]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def items(out: Path) -> list[Any]:
+    return [each["items"] for each in documents(out)]
+
+
+def test_words_lines_and_jsonl(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = texts / "words"
+    assert (
+        run(["words", str(texts / "f*.txt"), "-o", str(out), "-f", "jsonl", "-j", "1", "--target", "200"])
+        == 0
+    )
+    assert items(out) == [["line", str(n), "of", "file", str(f)] for f in range(3) for n in range(20)]
+    assert len(list(out.glob("part-*"))) > 3
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "60 records, 300 items" in said
+    assert (
+        run(["words", str(texts / "f*.txt"), "-o", str(out), "-f", "jsonl", "-j", "1", "--target", "200"])
+        == 0
+    )
+    assert "parts were done before" in capfd.readouterr().err
+    out = texts / "lines"
+    files = [str(texts / f"f{n}.txt") for n in range(2)]
+    assert run(["lines", *files, "-o", str(out), "-f", "jsonl", "--no-progress", "--split", "files"]) == 0
+    assert items(out) == [[f"line {n} of file {f}" for n in range(20)] for f in range(2)]
+    assert capfd.readouterr().err == ""
+    out = texts / "texts"
+    assert run(["jsonl", str(texts / "r*.jsonl"), "-o", f"{out}/", "-f", "jsonl"]) == 0
+    assert items(out) == [[f"record of {n}"] for n in range(3)]
+    out = texts / "bodies"
+    assert run(["jsonl", str(texts / "r*.jsonl"), "-o", f"{out}/", "-f", "jsonl", "--field", "body"]) == 0
+    assert items(out) == [[f"body {n}"] for n in range(3)]
+
+
+def test_tokens_of_records_by_the_names(texts: Path) -> None:
+    out = texts / "ids"
+    assert run(["tokens", str(texts / "r*.jsonl"), "-o", str(out), "-f", "bin", "--eod", "50256"]) == 0
+    bpe = BPE.gpt2()
+    wanted = [each for n in range(3) for each in [*bpe.encode_to_list(f"record of {n}"), 50256]]
+    assert np.fromfile(out / "part-000000.bin", "<u2").tolist() == wanted
+    meta = json.loads((out / "meta.json").read_text(encoding="utf-8"))
+    assert (meta["tokens"], meta["documents"], meta["eod"]) == (len(wanted), 3, 50256)
+
+
+def test_shards_separators_and_a_bad_record(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = texts / "shards"
+    command = [
+        "words",
+        str(texts / "f*.txt"),
+        "-o",
+        str(out),
+        "-f",
+        "jsonl",
+        "--target",
+        "150",
+        "--separator",
+        r"e \x30",
+    ]
+    for number in (1, 0):
+        assert run([*command, "--shard", f"{number}/2", "--no-progress"]) == 0
+        assert (out / "meta.json").exists() == (number == 0)
+    assert len(items(out)) == sum((texts / f"f{n}.txt").read_bytes().count(b"e 0") + 1 for n in range(3))
+    (texts / "r1.jsonl").write_bytes(b'{"text": "good"}\n{"text": 1}\n')
+    command = ["tokens", str(texts / "r*.jsonl"), "-o", str(texts / "bad"), "-f", "jsonl", "--target", "20"]
+    capfd.readouterr()
+    assert run(command) == 3
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert (
+        "r1.jsonl: what is under 'text' is no text but int, at byte 17; run the same command again" in said[1]
+    )
+    assert run([*command, "--max-failed", "9"]) == 1
+    (texts / "r1.jsonl").write_bytes(b'{"text": "good"}\n{"text": "too"}\n')
+    assert run(command) in (0, 2)
+
+
+def test_what_cannot_be_meant(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    one, many, out = str(texts / "f0.txt"), str(texts / "f*.txt"), str(texts / "out")
+    (texts / "out").mkdir()
+    for arguments, told in [
+        (["words", one, str(texts / "f1.txt")], "a run writes to a directory: -o DIR"),
+        (["words", many, "-o", one], "f0.txt is a file; a run writes to a directory"),
+        (["words", "-", "-o", out, "-j", "2"], "standard input cannot be read in parts"),
+        (["words", "-j", "2", "-o", out], "a run needs PATHS"),
+        (["words", many, "-o", out, "-f", "npy"], "npy is for one file; a run writes parquet"),
+        (["words", one, "-o", f"{out}.txt", "-f", "parquet"], "parquet is for many files"),
+        (["words", many, "-o", out, "-f", "bin"], "must end in BPE"),
+        (["words", many, "-o", out, "--shard", "2/2"], "'2/2'; wanted is I/N with I from 0 to N - 1"),
+        (["words", many, "-o", out, "--target", "big"], "target must be a positive size"),
+        (["words", str(texts / "*.none"), "-o", out, "-f", "jsonl"], "no file matches"),
+        (["words", many, "-o", out, "-f", "jsonl", "--address", "x"], "address is for engine="),
+        (["tokens", many, "-o", out, "--count"], "--decode, --count and --truncate are for one file"),
+        (["tokens", many, "-o", out, "--vocab", "nope"], "nope"),
+        (["jsonl", many, "-o", out, "--sequence"], "--sequence is for one file"),
+        (["jsonl", many, "-o", out, "--field", "a", "--key", "b"], "--field and --key say the same"),
+    ]:
+        assert run(arguments) == 2, arguments
+        said = capfd.readouterr().err
+        assert told in said, (arguments, said)
+        assert "Traceback" not in said
+    with driver_lock(out, None):
+        assert run(["words", many, "-o", out, "-f", "jsonl"]) == 2
+    assert "another run writes to" in capfd.readouterr().err
+    assert run(["words", many, "-o", out, "-f", "jsonl", "--no-progress"]) == 0
+    assert run(["words", many, "-o", out, "-f", "jsonl", "--keep", "trailing"]) == 2
+    assert "--resume no to start anew, or --resume force" in capfd.readouterr().err
+    assert (
+        run(
+            ["words", many, "-o", out, "-f", "jsonl", "--keep", "trailing", "--resume", "no", "--no-progress"]
+        )
+        == 0
+    )
+
+
+def test_names_are_those_of_the_options() -> None:
+    def command() -> None: ...
+
+    for option in OPTIONS:
+        option(command)
+    assert {each.name for each in command.__click_params__} == set(NAMES)  # type: ignore[attr-defined]
+
+
+def test_processes_from_the_command_line(texts: Path) -> None:
+    out = texts / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "streamcore",
+        "words",
+        str(texts / "f*.txt"),
+        "-o",
+        str(out),
+        "-f",
+        "jsonl",
+    ]
+    done = subprocess.run([*command, "-j", "2", "--target", "300"], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert len(items(out)) == 60
