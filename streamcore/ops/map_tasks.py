@@ -17,6 +17,7 @@ from .._shared.async_ends import aclose_all
 from .._shared.notes import raise_noted
 from ..runnables import clock
 from ..runnables.bridge.home import CANCELLED, Home, ended
+from ..runnables.bridge.threads import Begun
 from ..runnables.bridge.worker import raise_first
 from .map_threads import Slot
 
@@ -363,11 +364,9 @@ class Crew:
         return result
 
     def _add(self) -> None:
-        thread = threading.Thread(
-            target=_make_calls, args=(self._fn, self._todo, self.closed), name="streamcore-map", daemon=True
-        )
+        thread = Begun(_make_calls, (self._fn, self._todo, self.closed), name="streamcore-map")
         try:
-            thread.start()
+            thread.begin()
         except RuntimeError:  # the system has none left
             if not self._threads:
                 raise

@@ -18,6 +18,7 @@ from typing import Any
 from .._backend import Channel, closing_iterator
 from .._shared.notes import raise_noted
 from ..runnables import clock
+from ..runnables.bridge.threads import Begun
 from ..runnables.bridge.worker import raise_first, start_worker
 from .merge_threads import Bell, inside
 
@@ -168,11 +169,9 @@ class Calls:
             self._add_worker()
 
     def _add_worker(self) -> None:
-        thread = threading.Thread(
-            target=self.context.copy().run, args=(self._make_calls,), name="streamcore-map", daemon=True
-        )
+        thread = Begun(self.context.copy().run, (self._make_calls,), name="streamcore-map")
         try:
-            thread.start()
+            thread.begin()
         except RuntimeError:  # the system has none left
             if not self.workers:
                 raise

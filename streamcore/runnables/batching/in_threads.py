@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._backend import closing_iterator
+from ..bridge.threads import Begun
 from ..folding import folded
 from .job import Call, Done, Inputs, Job, Supply, default_limit, is_inside, watched
 
@@ -44,7 +45,7 @@ class Threads:
 
     def add(self) -> bool:
         """Start a thread; False where the system has none left, a RuntimeError if it is the first."""
-        thread = threading.Thread(target=self._run, name="streamcore-batch", daemon=True)
+        thread = Begun(self._run, name="streamcore-batch")
         with self._lock:
             first = not self._alive
             self._alive += 1
@@ -52,7 +53,7 @@ class Threads:
             self._threads.append(thread)
         started = False
         try:
-            thread.start()
+            thread.begin()
             started = True
         except RuntimeError:
             if first:

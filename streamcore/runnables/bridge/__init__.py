@@ -3,6 +3,7 @@
 ``thread_stream``: a sync iterator, run by a ``worker`` thread, for an event loop.
 ``async_feed``: an async iterable of an event loop, for a sync consumer in such a thread.
 ``loop_stream``: an async iterable, for a caller without a loop, on a private one.
+``threads``: how a thread begins.
 ``read_ahead``: a thread, or a task, that works ahead of its consumer.
 
 Who may hold whom: the worker knows its channels and the iterator, never the stream that reads from it. So a

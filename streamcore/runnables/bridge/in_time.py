@@ -199,7 +199,11 @@ class InTime:
                 return make()
 
         hand: Any = self._hand  # it has what of a Channel the worker needs
-        self._thread = start_worker(self._context, made, hand, self._ended, name="streamcore-timeout")
+        try:
+            self._thread = start_worker(self._context, made, hand, self._ended, name="streamcore-timeout")
+        except BaseException:
+            self._make = make  # to be closed
+            raise
 
     def _raise_late(self, seconds: float, kind: str) -> NoReturn:
         error = _timed_out(seconds, kind)

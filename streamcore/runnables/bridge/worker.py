@@ -18,6 +18,7 @@ from ..._shared.notes import note_failure
 from ...errors import ChannelClosed
 from .. import clock
 from .ahead import Ahead
+from .threads import Begun
 
 if TYPE_CHECKING:
     from .async_feed import AsyncFeed
@@ -50,12 +51,10 @@ def start_worker(
 
     It tells ``ended`` how closing the iterator went, once it is closed. Whoever starts it waits for that, and joins it.
     """
-    thread = threading.Thread(
-        target=context.run, args=(_work, make_iterator, channel, ended, feed), name=name, daemon=True
-    )
+    thread = Begun(context.run, (_work, make_iterator, channel, ended, feed), name=name)
     _workers[thread] = channel
     try:
-        thread.start()
+        thread.begin()
     except BaseException:
         del _workers[thread]
         raise
