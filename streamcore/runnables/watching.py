@@ -79,8 +79,13 @@ def _watching(name: str, method: Any) -> Callable[..., Any]:
 
 
 def _form(method: Any) -> int:
-    """0 if it is written as documented, ``(self, input, config=None)``, 1 with ``**kwargs``: these cost less."""
+    """0 if it is written as documented, ``(self, input, config=None)``, 1 with ``**kwargs``: these cost less.
+
+    3 if it takes ``config`` by keyword only, which is then handed to it so; 2 for any other.
+    """
     code: Any = getattr(method, "__code__", None)
+    if inspect.isfunction(method) and (code.co_argcount, code.co_flags & inspect.CO_VARARGS) == (2, 0):
+        return 3 if "config" in code.co_varnames[2 : 2 + code.co_kwonlyargcount] else 2
     if not (
         inspect.isfunction(method)
         and code.co_varnames[1:3] == ("input", "config")
@@ -90,6 +95,13 @@ def _form(method: Any) -> int:
     ):
         return 2
     return 1 if code.co_flags & inspect.CO_VARKEYWORDS else 0
+
+
+def _by_keyword(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call, whose ``config`` goes by keyword."""
+    if len(args) < 2 or "config" in kwargs:
+        return args, kwargs
+    return (args[0], *args[2:]), {**kwargs, "config": args[1]}
 
 
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -114,7 +126,14 @@ def _sync_watching(name: str, method: Any, form: int) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
         return getattr(watched, name)(*args, **kwargs)
 
-    return (watching, watching_more, watching_any)[form]
+    def watching_keyword(self: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _by_keyword(args, kwargs)
+        config = kwargs.get("config")
+        if config is None or (watched := self._watched(config)) is None:
+            return method(self, *args, **kwargs)
+        return getattr(watched, name)(*args, **kwargs)
+
+    return (watching, watching_more, watching_any, watching_keyword)[form]
 
 
 def _async_watching(name: str, method: Any, form: int) -> Callable[..., Any]:
@@ -136,13 +155,20 @@ def _async_watching(name: str, method: Any, form: int) -> Callable[..., Any]:
             return await method(self, *args, **kwargs)
         return await getattr(watched, name)(*args, **kwargs)
 
-    return (watching, watching_more, watching_any)[form]
+    async def watching_keyword(self: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _by_keyword(args, kwargs)
+        config = kwargs.get("config")
+        if config is None or (watched := self._watched(config)) is None:
+            return await method(self, *args, **kwargs)
+        return await getattr(watched, name)(*args, **kwargs)
+
+    return (watching, watching_more, watching_any, watching_keyword)[form]
 
 
 # -- what a method calls by super()
 
 WATCHING = {  # their code
-    kind("", None, form).__code__ for kind in (_sync_watching, _async_watching) for form in range(3)
+    kind("", None, form).__code__ for kind in (_sync_watching, _async_watching) for form in range(4)
 }
 CALLED_IN = {"_transformed": "transform", "_atransformed": "atransform"} | {name: name for name in METHODS}
 

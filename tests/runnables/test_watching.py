@@ -102,19 +102,53 @@ class InRow(OfMixin, Below):
     pass
 
 
+class ByKeyword(Runnable):
+    """Takes the config by keyword only."""
+
+    def invoke(self, input, *, config=None):
+        return input
+
+    def stream(self, text, *, config=None, **kwargs):
+        assert not kwargs
+        yield text
+
+    def transform(self, chunks, *, unused=None, config):
+        yield from chunks
+
+    async def ainvoke(self, input, *, config=None):
+        return input
+
+    async def astream(self, input, *, config=None):
+        yield input
+
+    async def atransform(self, chunks, *, config=None):
+        async for chunk in chunks:
+            yield chunk
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_listeners_hear_a_direct_call_once(form):
     ears = Ears()
-    for kind in (Written, Same, OfMixin, Plain, InRow):
+    for kind in (Written, Same, OfMixin, Plain, InRow, ByKeyword):
         called(kind(), form, "x", ears.config)
         assert ears.once(kind.__name__), kind
 
     async def main():
-        for kind in (Written, Same):
+        for kind in (Written, Same, ByKeyword):
             await acalled(kind(), form, "x", ears.config)
             assert ears.once(kind.__name__), kind
 
     run(main())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_config_by_keyword_only(form):
+    for config in (None, {"tags": ["a"]}, {"timeout": 60}):
+        for stage in (ByKeyword(), ByKeyword() | ByKeyword(), ByKeyword().with_retry()):
+            called(stage, form, "x", config)
+            run(acalled(stage, form, "x", config))
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        ByKeyword().invoke("x", None, 1)
 
 
 def test_a_bad_config_of_a_direct_call():
