@@ -302,9 +302,11 @@ EXIT = """
 import asyncio, threading, atexit
 from streamcore.runnables.bridge.thread_stream import iterate_in_thread
 block = {block}
+went_on = threading.Event()
 def items():
     try:
         yield 1
+        went_on.set()
         if block: threading.Event().wait()
         while True: yield 2
     finally:
@@ -312,6 +314,7 @@ def items():
 async def main():
     stream = iterate_in_thread(items, buffer_size=3)
     print(await anext(stream))
+    went_on.wait()
     return stream
 stream = asyncio.run(main())
 """
