@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamcore import BPE, UTF8, Words
+from streamcore import BPE, UTF8, Words, ops
 from streamcore.scale import BadRecord, plan
 from streamcore.scale import documents as documents_module
 from streamcore.scale.outputs import output
@@ -131,3 +131,38 @@ def test_what_does_not_fit_is_refused(gpt2: BPE) -> None:
     ]:
         with pytest.raises(kind, match=message):
             output(name, pipeline, eod)
+
+
+def test_jsonl_takes_what_json_has(tmp_path: Path) -> None:
+    path, out = tmp_path / "in", tmp_path / "out"
+    path.write_bytes(b"x")
+    out.mkdir()
+    made = plan(path)
+    given: list[Any] = []
+    pipeline = Words() | ops.flat_map(lambda _: given)
+    cases: list[tuple[Any, Any]] = [
+        ("ä\u2028", "ä\u2028"),
+        ("ä".encode(), "ä"),
+        (memoryview(b"ab"), "ab"),
+        (bytearray(b"ab"), "ab"),
+        (5, 5),
+        (None, None),
+        ({"a": [1, b"b"]}, {"a": [1, "b"]}),
+        (np.arange(2), [0, 1]),
+        (b"\xff", "an item is no JSON: 'utf-8' codec"),
+        (object(), "an item is no JSON: object has no form in JSON"),
+        ("\ud800", "an item is no JSON: 'utf-8' codec"),
+    ]
+    for item, wanted in cases:
+        given[:] = [item]
+        job = Job(made, pipeline, str(out), "jsonl")
+        if isinstance(wanted, str) and wanted.startswith("an item is no"):
+            with pytest.raises(BadRecord) as caught:
+                perform(job, made[0], "1")
+            assert wanted in caught.value.reason
+            assert caught.value.offset == 0
+        else:
+            receipt = perform(job, made[0], "1")
+            (line,) = (out / receipt.files[0].name).read_bytes().splitlines()
+            assert json.loads(line) == {"uri": str(path), "offset": 0, "items": [wanted]}
+            assert receipt.items == 1
