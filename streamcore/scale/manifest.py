@@ -14,7 +14,7 @@ import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import IO, Any, Final, overload
 
 from .. import __version__
@@ -25,6 +25,11 @@ from .task import Job, Receipt
 
 VERSION: Final = 1
 PATTERN: Final = "manifest*.jsonl"
+RECEIPT_KEYS: Final = {"input", *(each.name for each in fields(Receipt))}
+
+
+class BadManifest(StreamcoreError, ValueError):
+    """A manifest holds what no run wrote."""
 
 
 class OtherJob(StreamcoreError, ValueError):
@@ -175,6 +180,29 @@ class Done(Sequence[Receipt]):
             return receipt_of(json.loads(file.readline()))
 
 
+def checked_line(line: Any, place: int) -> dict[str, Any]:
+    """A head, a failed part or a receipt; the first line is a head."""
+    if not isinstance(line, dict) or not (place or "manifest" in line):
+        raise ValueError("it does not begin with a head" if isinstance(line, dict) else "no object")
+    if "manifest" in line:
+        if line["manifest"] != VERSION:
+            raise ValueError(f"version {line['manifest']!r}, wanted is {VERSION}")
+    elif "failed" not in line and not is_receipt(line):
+        raise ValueError("no receipt")
+    return line
+
+
+def is_receipt(line: dict[str, Any]) -> bool:
+    part, files = line.get("part"), line.get("files")
+    return (
+        line.keys() == RECEIPT_KEYS
+        and type(part) is int
+        and part >= 0
+        and isinstance(files, list)
+        and all(isinstance(each, list) and list(map(type, each)) == [str, int, int] for each in files)
+    )
+
+
 def manifests(folder: str) -> list[str]:
     return sorted(glob.glob(os.path.join(glob.escape(folder), PATTERN)))
 
@@ -187,10 +215,8 @@ def lines_of(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                entry = json.loads(line)
-                if not isinstance(entry, dict):
-                    raise ValueError("no object")
-            except ValueError as error:
-                raise OtherJob(f"{path}, byte {place}: no line of a manifest: {error}") from error
+                entry = checked_line(json.loads(line), place)
+            except (ValueError, RecursionError) as error:
+                raise BadManifest(f"{path}, byte {place}: no line of a manifest: {error}") from error
             yield place, entry
             place += len(line)

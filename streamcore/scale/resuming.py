@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Final, Literal, cast
 
 from .closing import META
-from .manifest import Done, OtherJob, fingerprint, lines_of, manifests
+from .manifest import BadManifest, Done, OtherJob, fingerprint, lines_of, manifests
 from .planning import Plan
 
 Resume = Literal[True, False, "verify", "force"]
@@ -162,10 +162,11 @@ def start_anew(folder: str) -> None:
     """Remove what the manifests of the folder name, and them; other files are not touched."""
     remove(os.path.join(folder, META))
     for path in manifests(folder):
-        for _, line in lines_of(path):
-            for name, _, _ in line.get("files", ()):
-                if os.path.basename(name) == name:
-                    remove(os.path.join(folder, name))
+        with suppress(BadManifest):  # what it names up to there
+            for _, line in lines_of(path):
+                for name, _, _ in line.get("files", ()):
+                    if re.fullmatch(r"part-\d+\.[a-z]+", name):
+                        remove(os.path.join(folder, name))
         remove(path)
     remove(os.path.join(folder, PLAN))
 

@@ -69,6 +69,10 @@ def run(
     checked = checked_resume(resume)
     shard = checked_shard(shard)
     folder = os.fspath(out)
+    if not isinstance(folder, str) or not folder:
+        raise TypeError(f"out must be the path of a folder, got {out!r}")
+    if "://" in folder:
+        raise ValueError(f"out must be a local folder, or one that is mounted, got {out!r}")
     pipeline = checked_pipeline(pipeline)
     output(format, pipeline, eod)
     job = Job(plan, pipeline, folder, format, eod)

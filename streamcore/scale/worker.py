@@ -102,6 +102,7 @@ def write_job(folder: str, job: Job, attempt: str) -> tuple[str, str]:
     empty = Plan((), (), job.plan.split, job.plan.key, job.plan.target, job.plan.storage_options)
     data = pickle.dumps(replace(job, plan=empty), protocol=pickle.HIGHEST_PROTOCOL)
     path = os.path.join(folder, f"job.{attempt}.tmp")
-    with open(path, "xb") as file:
+    # for this user alone: storage options may hold secrets
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(data)
     return path, hashlib.sha256(data).hexdigest()

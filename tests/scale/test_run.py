@@ -15,6 +15,7 @@ import pytest
 from streamcore import RunnableLambda, Words
 from streamcore.scale import IncompleteRun, Locked, OtherJob, Result, plan, read_records, run
 from streamcore.scale.lock import driver_lock
+from streamcore.scale.manifest import BadManifest
 
 QUIET: dict[str, Any] = {"progress": False, "format": "jsonl"}
 
@@ -396,3 +397,64 @@ def test_records_of_a_plan_are_what_run_reads(tmp_path: Path) -> None:
     result = run(words_after(upper), made, out=tmp_path / "out", jobs=1, **QUIET)
     read = [(record.uri, record.offset) for part in made for record in read_records(made, part)]
     assert [(each["uri"], each["offset"]) for each in documents(result)] == read
+
+
+def test_a_manifest_that_no_run_wrote_is_refused_and_resume_false_gets_rid_of_it(tmp_path: Path) -> None:
+    made, out = plan(corpus(tmp_path / "in"), target=1000), tmp_path / "out"
+    run(Words(), made, out=out, jobs=1, **QUIET)
+    manifest = out / "manifest.jsonl"
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    receipt = json.loads(lines[1])
+    for bad in (
+        b"\0" * 10 + b"\n",
+        b"[1]\n",
+        b'{"manifest": 9}\n',
+        b"[" * 100_000 + b"\n",
+        *(
+            json.dumps({**receipt, **change}).encode() + b"\n"
+            for change in (
+                {"part": -1},
+                {"part": "1"},
+                {"part": True},
+                {"files": [["x", 1]]},
+                {"files": 3},
+                {"more": 1},
+            )
+        ),
+    ):
+        (out / "meta.json").unlink(missing_ok=True)
+        manifest.write_bytes(lines[0] + bad + lines[1])
+        with pytest.raises(BadManifest, match=f"byte {len(lines[0])}: no line of a manifest"):
+            run(Words(), made, out=out, jobs=1, **QUIET)
+    manifest.write_bytes(lines[1])
+    with pytest.raises(BadManifest, match="does not begin with a head"):
+        run(Words(), made, out=out, jobs=1, **QUIET)
+    assert run(Words(), made, out=out, jobs=1, resume=False, **QUIET).done == len(made)
+    outside = tmp_path / "part-000000.jsonl"
+    outside.touch()
+    evil = {**receipt, "files": [["../part-000000.jsonl", 0, 0]]}
+    manifest.write_bytes(lines[0] + json.dumps(evil).encode() + b"\n")
+    assert run(Words(), made, out=out, jobs=1, resume=False, **QUIET).done == len(made)
+    assert outside.exists()
+
+
+def test_nothing_to_do_is_a_whole_output(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for split in ("lines", "fixed", "files"):
+        out = tmp_path / split
+        for _ in range(2):
+            result = run(Words(), plan(tmp_path / "empty", split=split), out=out, jobs=1, **QUIET)
+            assert (result.complete, result.items, (out / "meta.json").exists()) == (True, 0, True)
+            assert not left_over(out)
+
+
+def test_what_is_no_folder(tmp_path: Path) -> None:
+    made = plan(corpus(tmp_path / "in"))
+    for out, kind, told in (
+        (b"out", TypeError, "out must be the path of a folder"),
+        ("", TypeError, "out must be the path of a folder"),
+        ("s3://bucket/out", ValueError, "out must be a local folder"),
+        (made.inputs[0].uri, FileExistsError, "a.txt"),
+    ):
+        with pytest.raises(kind, match=told):
+            run(Words(), made, out=out, **QUIET)  # type: ignore[arg-type]
