@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
 
 from ..errors import StreamcoreError
+from ..runnables import clock
 from .errors import BadRecord, InputChanged
 from .inputs import Input, file_system, is_remote
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 LOCAL_BLOCK: Final = 256 * 1024
 REMOTE_BLOCK: Final = 8 * 1024 * 1024
+TRIES: Final = 6  # of a request, which takes half a minute in all
+FIRST_WAIT: Final = 0.5  # seconds; up to twice as long, so that workers do not ask all at once
 
 
 class Ranges(Protocol):
@@ -58,18 +63,42 @@ class LocalRanges:
 
 
 class RemoteRanges:
-    """One request for each read."""
+    """One request for each read, of what the last one did not bring.
+
+    A request that fails is made again, after 0.5 to 1 seconds, then after twice as long each time; ``file not found``
+    and the like are not.
+    """
 
     block = REMOTE_BLOCK
 
     def __init__(self, entry: Input, storage_options: Mapping[str, Any] | None) -> None:
         self.uri, self.size = entry.uri, entry.size
         self.system, self.path = file_system(entry.uri, storage_options)
+        self.at, self.last = 0, b""
 
     def read(self, start: int, end: int) -> bytes:
-        if start >= end:
-            return b""
-        data = bytes(self.system.cat_file(self.path, start=start, end=end))
+        known = b""
+        if self.at <= start < self.at + len(self.last):
+            known = self.last[start - self.at : end - self.at]
+        if start + len(known) < end:
+            self.at, self.last = start + len(known), self.request(start + len(known), end)
+            return known + self.last if known else self.last
+        return known
+
+    def request(self, start: int, end: int) -> bytes:
+        wait = FIRST_WAIT
+        for tried in itertools.count(1):
+            try:
+                data = bytes(self.system.cat_file(self.path, start=start, end=end))
+                break
+            except (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ImportError):
+                raise
+            except Exception as error:
+                if tried == TRIES:
+                    error.add_note(f"{self.uri}, bytes {start} to {end}: {TRIES} requests failed")
+                    raise
+                clock.sleep(wait * (1 + random.random()))
+                wait *= 2
         if len(data) != end - start:
             raise InputChanged(self.uri, f"{len(data)} bytes from byte {start} to {end}")
         return data
@@ -87,7 +116,16 @@ def open_ranges(entry: Input, storage_options: Mapping[str, Any] | None) -> Gene
 
 
 def fragments(file: Ranges, start: int, end: int) -> Iterator[bytes]:
-    """The bytes of a range, a block at a time."""
+    """The bytes of a range, a block at a time; of a remote file the next one is on its way meanwhile."""
+    blocks = in_turn(file, start, end)
+    if isinstance(file, RemoteRanges) and end - start > file.block:
+        from .. import ops
+
+        blocks = ops.buffer(1).stream(blocks)
+    return blocks
+
+
+def in_turn(file: Ranges, start: int, end: int) -> Iterator[bytes]:
     while start < end:
         data = file.read(start, min(start + file.block, end))
         start += len(data)
