@@ -9,13 +9,31 @@ it must be (its ``__next__`` builds a traceback for each StopIteration), so both
 """
 
 cimport cython
-from cpython.list cimport PyList_AsTuple, PyList_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_INCREF
 
 from streamcore._native.kernels.stack cimport STREAMCORE_FOR_AWAIT, STREAMCORE_FOR_CLOSE, streamcore_check_stack
+from streamcore._native.streams.awaiting cimport (
+    PYGEN_ERROR,
+    PYGEN_NEXT,
+    PYGEN_RETURN,
+    PyIter_Send,
+    PySendResult,
+    streamcore_ended,
+    streamcore_hook,
+    streamcore_is_async_iterator,
+    streamcore_pull,
+    streamcore_raised,
+    streamcore_set_steps,
+    streamcore_stop,
+    taken,
+)
+from streamcore._native.streams.inner cimport Inner
+from streamcore._native.streams.row cimport Row
 from streamcore._native.streams.steps cimport applied, dropped, satisfied, steps_of
 from streamcore._native.streams.surroundings cimport streamcore_leave
+from streamcore._native.streams.throwing cimport raise_thrown, throw_into
 
 from streamcore._shared.async_ends import (
     ABROAD,
@@ -27,7 +45,6 @@ from streamcore._shared.async_ends import (
     dismiss,
     end,
     guard_of,
-    nothing,
     running_loop,
 )
 from streamcore._shared.surroundings import SURROUNDING
@@ -35,24 +52,7 @@ from streamcore._shared.surroundings import leave as leave_config
 
 cdef extern from "Python.h":
     PyObject* PyContextVar_Set(object variable, object value) noexcept
-    PyObject* PyErr_Occurred() noexcept
     PyObject* PyList_GET_ITEM(object row, Py_ssize_t at) noexcept
-cdef extern from "streams/awaiting.h":
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    ctypedef PySendResult (*sendfunc)(object, object, PyObject**) except PYGEN_ERROR
-    ctypedef PyObject* (*iternextfunc)(object) except? NULL
-    void streamcore_set_steps(object kind, sendfunc send, iternextfunc iternext)
-    bint streamcore_is_async_iterator(object iterator)
-    PyObject* streamcore_pull(object iterator) noexcept
-    PyObject* streamcore_next(object iterator) noexcept
-    void streamcore_ended() noexcept
-    PySendResult PyIter_Send(object iterator, object value, PyObject** result) noexcept
-    PyObject* streamcore_stop(PyObject* value) noexcept
-    int streamcore_raised() except -1
-    PyObject* streamcore_hook() noexcept
 
 # What a pull is doing.
 cdef enum:
@@ -91,15 +91,14 @@ opened=None)\n--\n\n\
     cdef object home  # the loop that the block came on
     cdef object hook  # by which that closes what is dropped, while it runs: the same one, the same loop
     cdef list steps  # or None
-    cdef list beside  # or None
-    cdef object opened  # or None
-    cdef object inner  # the iterator in it whose items come next, or None
+    cdef Row row  # with ``beside``, or None
+    cdef Inner inner  # with ``opened``, or None
     cdef object config  # around the code that the stream runs, or None
     cdef object __weakref__
 
     def __cinit__(self, iterator, owned, annotate=None, *, blocks=False, steps=(), beside=None, opened=None):
-        self.beside = None if beside is None else list(beside)  # first: what is looked at is what is pulled
-        for part in (iterator, *(self.beside or ())):
+        cdef list parts = [] if beside is None else list(beside)  # first: what is looked at is what is pulled
+        for part in (iterator, *parts):
             if not streamcore_is_async_iterator(part):
                 raise TypeError(f"'{type(part).__name__}' object is not an async iterator")
         self.iterator = iterator
@@ -109,7 +108,10 @@ opened=None)\n--\n\n\
         self.blocks = blocks
         self.held = []
         self.steps = steps_of(steps, True) or None
-        self.opened = opened
+        if beside is not None:
+            self.row = Row(parts)
+        if opened is not None:
+            self.inner = Inner(opened)
         if (beside is not None or opened is not None) and (
             blocks or self.steps is not None or (beside is not None and opened is not None)
         ):
@@ -145,13 +147,20 @@ opened=None)\n--\n\n\
     def _begin_close(self):
         if self.busy is not None:
             raise RuntimeError(self.busy)
-        self.iterator = self.annotate = self.inner = None
+        self.iterator = self.annotate = None
+        self.let_go()
         self.held = []
         self.busy = CLOSED
         return self.owned, self.given_up
 
     def _end_close(self):
         self.free()
+
+    cdef int let_go(self) noexcept:
+        """Of the inner iterator."""
+        if self.inner is not None:
+            self.inner.iterator = None
+        return 0
 
     cdef bint is_over(self) noexcept:
         """Whether the end has begun, or the loop has closed all that there was."""
@@ -205,30 +214,6 @@ opened=None)\n--\n\n\
         result[0] = <PyObject*>item
         return True
 
-    cdef bint drawn(self, Pull pull, PyObject** result) except -1:
-        """Take the next item of the inner iterator; False where that has ended."""
-        cdef PyObject* token = NULL
-        inner = self.inner  # kept alive, whatever the step does to the stream
-        if self.config is not None:
-            token = PyContextVar_Set(SURROUNDING, self.config)
-            if token == NULL:
-                streamcore_raised()
-        pull.stepping = True
-        result[0] = streamcore_next(inner)
-        pull.stepping = False
-        streamcore_leave(SURROUNDING, token)
-        if result[0] != NULL:
-            return True
-        self.inner = None
-        if PyErr_Occurred() != NULL:
-            opened = self.opened
-            try:
-                streamcore_raised()
-            except BaseException as error:
-                opened.failed(error)
-                raise
-        return False
-
     cdef int free(self) except -1:
         """The pull or close is over."""
         self.busy = None
@@ -251,29 +236,8 @@ cdef class Pull:
 
     cdef async_closing_iterator stream
     cdef object awaited  # the iterator's own pull; later the coroutine that ends the stream
-    cdef Py_ssize_t filled  # of a tuple
-    cdef object got  # the first of a pair, or a list of those that are there
     cdef int state
     cdef bint stepping
-
-    cdef bint completes(self, PyObject** result) except -1:
-        """Add an item to the tuple; whether it is whole, and now the result."""
-        cdef Py_ssize_t size = 1 + PyList_GET_SIZE(self.stream.beside)
-        item = taken(result[0])
-        result[0] = NULL
-        if self.filled == 0:
-            self.got = item if size == 2 else [item]
-        elif size > 2:
-            (<list>self.got).append(item)
-        self.filled += 1
-        if self.filled < size:
-            return False
-        row = (self.got, item) if size == 2 else PyList_AsTuple(<list>self.got)
-        self.got = None
-        self.filled = 0
-        Py_INCREF(row)
-        result[0] = <PyObject*>row
-        return True
 
     def __await__(self):
         return self  # also half-way: ``anext(stream, default)`` asks before each step
@@ -295,8 +259,13 @@ cdef class Pull:
     def throw(self, *error):
         """Raise an exception, such as a cancellation, where the awaitable waits."""
         cdef PyObject* result = NULL
+        cdef bint thrown = False
         if self.state == NEW:
-            raise_thrown(self, error)
+            try:
+                raise_thrown(error, &thrown)
+            finally:
+                if thrown:
+                    self.state = DONE
         if pull_throw(self, error, &result) == PYGEN_RETURN:
             streamcore_stop(result)
             streamcore_raised()
@@ -387,7 +356,9 @@ cdef class Pull:
     cdef int leave(self) except -1:
         self.state = DONE
         self.stepping = False
-        self.awaited = self.got = None
+        self.awaited = None
+        if self.stream.row is not None:
+            self.stream.row.forget()
         self.stream.free()
         return 0
 
@@ -401,7 +372,8 @@ cdef class Pull:
             self.leave()
             raise error
         self.state = ENDING
-        stream.iterator = stream.inner = None
+        stream.iterator = None
+        stream.let_go()
         annotate, stream.annotate = stream.annotate, None  # which knows frames that know the stream
         try:
             self.awaited = end(stream.owned, error, annotate, stream.given_up)
@@ -530,20 +502,21 @@ cdef PySendResult pull_item(Pull pull, object value, PyObject** result, bint ret
     while True:
         if returned:
             pull.awaited = None
-            if stream.opened is not None and result[0] == <PyObject*>dropped:
+            if stream.inner is not None and result[0] == <PyObject*>dropped:
                 taken(result[0])
                 result[0] = NULL
-                stream.inner = stream.opened.entries[-1]
+                stream.inner.opens()
             elif stream.blocks:
                 block = taken(result[0])
                 result[0] = NULL
                 stream.hold(block)
-            elif stream.beside is None or pull.completes(result):
+            elif stream.row is None or stream.row.completes(result):
                 return PYGEN_RETURN
         if pull.awaited is None:
-            if stream.inner is not None and stream.drawn(pull, result):
-                return PYGEN_RETURN
-            if stream.beside is None and stream.at_hand(result):
+            if stream.inner is not None and stream.inner.iterator is not None:
+                if stream.inner.drawn(stream.config, &pull.stepping, result):
+                    return PYGEN_RETURN
+            if stream.row is None and stream.at_hand(result):
                 return PYGEN_RETURN
         sent = pull_step(pull, value, result)
         if sent == PYGEN_NEXT:
@@ -574,13 +547,13 @@ cdef PySendResult pull_stepped(Pull pull, object value, PyObject** result) noexc
     cdef async_closing_iterator stream = pull.stream
     cdef PyObject* iterator = <PyObject*>stream.iterator
     if pull.awaited is None:
-        if stream.beside is not None:
+        if stream.row is not None:
             if stream.given_up:  # half-way through a tuple: its beginning is lost
                 streamcore_ended()
                 result[0] = NULL
                 return PYGEN_ERROR
-            if pull.filled:
-                iterator = PyList_GET_ITEM(stream.beside, pull.filled - 1)
+            if stream.row.filled:
+                iterator = PyList_GET_ITEM(stream.row.parts, stream.row.filled - 1)
         pull.stepping = True  # ``__anext__`` may be code of others
         result[0] = streamcore_pull(<object>iterator)
         pull.stepping = False
@@ -606,47 +579,6 @@ cdef PyObject* popped(list held) except NULL:
     item = held.pop()
     Py_INCREF(item)
     return <PyObject*>item
-
-
-cdef object taken(PyObject* result):
-    """The object of a reference that is ours."""
-    value = <object>result
-    Py_DECREF(value)
-    return value
-
-
-cdef object throw_into(awaited, tuple error):
-    """What ``awaited`` waits for after ``error`` is thrown into it, as a coroutine would do it."""
-    if is_exit(error):
-        close = getattr(awaited, "close", None)
-        if close is not None:
-            close()
-        raise_thrown(None, error)
-    throw = getattr(awaited, "throw", None)
-    if throw is None:
-        raise_thrown(None, error)
-    return throw(*error)
-
-
-cdef bint is_exit(tuple error) except -1:
-    if not error:
-        return False
-    kind = error[0] if isinstance(error[0], type) else type(error[0])
-    return issubclass(kind, GeneratorExit)
-
-
-cdef int raise_thrown(Pull pull, tuple error) except -1:
-    """Raise what the arguments of ``throw()`` say, or what is wrong with them; in the first case ``pull`` is over."""
-    thrown = nothing()
-    try:
-        thrown.throw(*error)
-    except BaseException:
-        if pull is not None and thrown.cr_frame is None:
-            pull.state = DONE
-        raise
-    finally:
-        thrown.close()
-    return 0
 
 
 streamcore_set_steps(Pull, pull_send, pull_next)

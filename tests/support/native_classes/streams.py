@@ -321,6 +321,8 @@ PARTS = {
     "Level": "closing_iterator",
     "Stream": "closing_iterator",
     "Pull": "async_closing_iterator",
+    "Row": "async_closing_iterator",
+    "Inner": "async_closing_iterator",
     "Step": "async_closing_iterator",
     "CallingStep": "MapStep",
 }
