@@ -16,6 +16,7 @@ __all__ = [
     "UNTERMINATED",
     "checked_record",
     "loads_option",
+    "loads_utf8",
     "noted",
     "oversize_option",
     "place_of",
@@ -33,10 +34,10 @@ def loads_option(value: Any) -> Callable[[Any], Any]:
     """What parses a record."""
     if not callable(value):
         raise TypeError(f"loads must be callable, got {type(value).__name__}")
-    return value if value is not json.loads else _loads_utf8
+    return value if value is not json.loads else loads_utf8
 
 
-def _loads_utf8(line: Any) -> Any:
+def loads_utf8(line: Any) -> Any:
     """``json.loads`` of text in UTF-8: by itself it guesses UTF-16 and UTF-32, which no line of JSON Lines is in."""
     return json.loads(line if isinstance(line, str) else str(line, "utf-8"))
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .._backend import InvalidRecord
+from .._shared.records import loads_utf8
 from . import corpus, formats, job
 from .failure import ClosedPipe, counted, in_short
 from .inputs import open_input
@@ -25,7 +26,7 @@ class Records:
         self.field, self.form = field, form
 
     def __call__(self, line: bytes) -> bytes:
-        record = json.loads(line)
+        record = loads_utf8(line)
         if self.field is None:
             # line ends can be in a text of a sequence, though in no string of it: they are white space
             return line.strip(b" \t\r\n").replace(b"\r", b" ").replace(b"\n", b" ")

@@ -57,7 +57,11 @@ class Strings(formats.Writer):
     help="What both count.",
 )
 @click.option(
-    "--vocab", default="gpt2", show_default=True, metavar="NAME|PATH", help="Of tokens, as for tokens."
+    "--vocab",
+    default="gpt2",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="With --length tokens, as for tokens.",
 )
 @click.option(
     "--kind", type=click.Choice(PRESETS), default="plain", show_default=True, help="Where to divide."
@@ -88,6 +92,8 @@ def command(
 
     if overlap >= size:
         raise click.UsageError(f"--overlap must be smaller than --size, {size}, got {overlap}")
+    if length != "tokens" and is_given("vocab"):
+        raise click.UsageError(f"--vocab means nothing with --length {length}: give --length tokens")
     measure: Any = length
     if length == "tokens":
         from .tokens import load
@@ -109,6 +115,12 @@ def command(
         finally:
             report.close()
     return 0
+
+
+def is_given(name: str) -> bool:
+    """Whether an option of this name stands on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not None and source is not click.core.ParameterSource.DEFAULT
 
 
 def writer(form: str, out: Output) -> formats.Writer:

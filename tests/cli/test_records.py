@@ -53,6 +53,13 @@ def test_records_are_written_as_they_are(streamcore):
     assert streamcore("jsonl", b" \n\n[1]\n", "-f", "jsonl") == (0, b"[1]\n", [])
 
 
+def test_records_are_utf_8(streamcore):
+    for line in ("1".encode("utf-16-le"), '"a"'.encode("utf-16-be"), '"a"'.encode("utf-32"), b'"\xff"'):
+        code, out, told = streamcore("jsonl", line + b"\n2\n")
+        assert (code, out) == (1, b"2\n")
+        assert told[0].startswith("streamcore: FILE: line 1, at byte 0: ")
+
+
 def test_the_text_of_a_field(streamcore):
     told = [
         "streamcore: FILE: line 4, at byte 35: field 'text' is no text but int",

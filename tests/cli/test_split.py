@@ -44,6 +44,7 @@ def test_what_is_wrong_is_told(split) -> None:
         (("--overlap", 10, "--size", 10), b"", b"--overlap must be smaller than --size, 10, got 10"),
         (("--size", 1 << 64), b"", b"size must be at most 9223372036854775807, got 18446744073709551616"),
         (("--length", "tokens", "--vocab", "none"), b"", b"'none' is no file"),
+        (("--vocab", "gpt2"), b"", b"--vocab means nothing with --length chars: give --length tokens"),
         ((), b"text \xff more", b"at offset 5"),
         (("--length", "tokens", "--vocab", "missing.json"), b"", b"missing.json"),
     ):
