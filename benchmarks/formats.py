@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
@@ -346,7 +346,25 @@ def growing() -> Iterator[Row]:
         ]
         marks.append(("deltas", f"jiter, x 1/{scale}", 100.0 / scale))
     yield Row("F9: 85 KB of objects, deltas of 4 characters", "delta", len(parts), sides, marks)
+    yield linear_row(parts)
     yield from snapshot_rows()
+
+
+def linear_row(short: list[str]) -> Row:
+    """A delta costs the same however long the document is."""
+    long = bench_json_deltas.cut(bench_json_deltas.rows(10 * sum(map(len, short))))
+    times = len(long) / len(short)
+    sides: dict[str, Callable[[], Any]] = {}
+    marks = []
+    for name, backend in (("native", NATIVE), ("pure", PURE)):
+
+        def run(parts: list[str], backend: Backend = backend) -> None:
+            drain(backend.JSONDeltasEngine().iterate(iter(parts)))
+
+        sides[f"{name}, 850 KB"] = lambda run=run: run(long)
+        sides[f"{name}, 85 KB x 10"] = lambda run=run: [run(short) for _ in range(round(times))]
+        marks.append((f"{name}, 850 KB", f"{name}, 85 KB x 10", 0.9))
+    return Row("F9: deltas of 4 characters, a document ten times as long", "delta", len(long), sides, marks)
 
 
 def snapshot_rows() -> Iterator[Row]:
@@ -476,10 +494,10 @@ ROWS: dict[str, Callable[[], Iterator[Row]]] = {
 
 
 def timed(run: Callable[[], Any], repeats: int) -> float:
-    start = perf_counter()
+    start = process_time()
     for _ in range(repeats):
         run()
-    return (perf_counter() - start) / repeats
+    return (process_time() - start) / repeats
 
 
 def show(row: Row, rounds: int) -> None:
