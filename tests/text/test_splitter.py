@@ -370,3 +370,16 @@ def test_laws(backend, options):
 def test_public_names():
     assert TextChunk.__name__ == "TextChunk"
     assert isinstance(TextSplitter(5).invoke("text")[0], TextChunk)
+
+
+def test_a_separator_of_several_characters_is_found_wherever_it_stands(backend):
+    for separator in ("\n\n", "ab", "aba", "\n\xe9", "\n\u0101"):
+        for at in range(40):
+            for decoy in (separator[0], separator[0] * 3, separator[:-1] + "z"):
+                text = (decoy + "x" * 40)[:at] + separator + "y" * 20 + decoy
+                engine = backend.TextSplitterEngine(1, separators=[separator], strip=False)
+                found = [chunk.text for chunk in engine.feed(text) + engine.finish()]
+                parts = text.split(separator)
+                whole = [part + separator for part in parts[:-1]] + [parts[-1]]
+                assert "".join(found) == text
+                assert found == [part for part in whole if part]

@@ -61,6 +61,31 @@ static inline int split_is_space(uint32_t c) {
 
 static inline int split_bytes(uint32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; }
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+
+/* From i on, 16 at a time: where the first place may be at which two characters stand side by side, before `last`, or where
+ * fewer than 17 are left. A line end is frequent and two of them are not: memchr() would stop at each. */
+static inline int64_t split_pairs(const uint8_t *p, int64_t i, int64_t last, uint8_t one, uint8_t two) {
+    const __m128i first = _mm_set1_epi8((char)one), second = _mm_set1_epi8((char)two);
+    for (; i + 16 <= last; i += 16) {
+        __m128i here = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i)), first);
+        __m128i next = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i + 1)), second);
+        int found = _mm_movemask_epi8(_mm_and_si128(here, next));
+        if (found) {
+            for (; !(found & 1); found >>= 1) i++;
+            return i;
+        }
+    }
+    return i;
+}
+#else
+static inline int64_t split_pairs(const uint8_t *p, int64_t i, int64_t last, uint8_t one, uint8_t two) {
+    (void)p, (void)last, (void)one, (void)two;
+    return i;
+}
+#endif
+
 /* Where the separator begins first in data[i..n), or -1. */
 static int64_t split_search(const void *data, int width, int64_t i, int64_t n, const split_rule *rule) {
     const uint32_t *s = rule->separator, first = s[0];
@@ -69,7 +94,12 @@ static int64_t split_search(const void *data, int width, int64_t i, int64_t n, c
         const uint8_t *p = (const uint8_t *)data;
         if (first > 0xFF) return -1;
         while (i <= last) {
-            const uint8_t *hit = (const uint8_t *)memchr(p + i, (int)first, (size_t)(last - i + 1));
+            const uint8_t *hit;
+            if (size > 1) {
+                if (s[1] > 0xFF) return -1;
+                i = split_pairs(p, i, last, (uint8_t)first, (uint8_t)s[1]);
+            }
+            hit = (const uint8_t *)memchr(p + i, (int)first, (size_t)(last - i + 1));
             if (hit == NULL) return -1;
             i = hit - p;
             for (k = 1; k < size && p[i + k] == s[k]; k++) {}

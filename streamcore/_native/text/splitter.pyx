@@ -81,6 +81,7 @@ cdef extern from *:
     """
     int splitter_ready(object text) except -1
     object PyUnicode_FromKindAndData(int kind, const void *data, Py_ssize_t size)
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 most)
 
 cdef enum:
     AS_CHUNK = 3
@@ -313,14 +314,19 @@ cdef class TextSplitterEngine(Engine):
     cdef object made(self):
         """The chunk that is next; it stays so."""
         cdef int64_t start, stop
+        cdef const char *found
         if self.splitting is not None:
             text, at, end = self.ready[self.next_ready]
             if self.kind == AS_STR:
                 return text
             return new_chunk(text, self.shift + at, self.shift + end)
         start, stop = self.state.queue[0], self.state.queue[1]
-        text = PyUnicode_FromKindAndData(
-            self.text.width, <const char *> self.text.data + (start - self.text.base) * self.text.width, stop - start)
+        found = <const char *> self.text.data + (start - self.text.base) * self.text.width
+        if self.text.ascii:  # its characters need no look
+            text = PyUnicode_New(stop - start, 127)
+            memcpy(PyUnicode_DATA(text), found, stop - start)
+        else:
+            text = PyUnicode_FromKindAndData(self.text.width, found, stop - start)
         return text if self.kind == AS_STR else new_chunk(text, start, stop)
 
     cdef int passed(self) noexcept:

@@ -7,7 +7,8 @@ from streamcore._shared.options import shown
 
 
 cdef TextChunk new_chunk(str text, long long start, long long stop):
-    cdef TextChunk made = TextChunk.__new__(TextChunk, text, 0, 0)
+    cdef TextChunk made = TextChunk.__new__(TextChunk)
+    made._text = text
     made._start = start
     made._stop = stop
     return made
@@ -32,12 +33,18 @@ cdef class TextChunk:
 
     __match_args__ = ("text", "start", "stop")
 
-    def __cinit__(self, text, start, stop):
+    def __init__(self, text, start, stop):
+        cdef long long first, last
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {type(text).__name__}")
-        self._text = text if type(text) is str else str.__str__(text)
-        self._start = place("start", start)
-        self._stop = place("stop", stop)
+        plain = text if type(text) is str else str.__str__(text)
+        first = place("start", start)
+        last = place("stop", stop)
+        if self._text is not None:
+            raise TypeError("TextChunk is made already and does not change")
+        self._text = plain
+        self._start = first
+        self._stop = last
 
     @property
     def text(self):

@@ -23,18 +23,19 @@ class TextChunk:
     start: int
     stop: int
 
-    def __new__(cls, text: str, start: int, stop: int) -> TextChunk:
+    def __init__(self, text: str, start: int, stop: int) -> None:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {type(text).__name__}")
-        made = object.__new__(cls)
-        object.__setattr__(made, "text", str.__str__(text))
         for name, value in (("start", start), ("stop", stop)):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise TypeError(f"{name} must be an int, got {type(value).__name__}")
             if not 0 <= value < 1 << 63:
                 raise ValueError(f"{name} must be from 0 to {(1 << 63) - 1}, got {shown(value)}")
-            object.__setattr__(made, name, int(value))
-        return made
+        if hasattr(self, "text"):
+            raise TypeError("TextChunk is made already and does not change")
+        _set_text(self, str.__str__(text))
+        _set_start(self, int(start))
+        _set_stop(self, int(stop))
 
     def __init_subclass__(cls) -> NoReturn:
         raise TypeError("type 'TextChunk' is not an acceptable base type")
@@ -58,3 +59,8 @@ class TextChunk:
 
     def __repr__(self) -> str:
         return f"TextChunk(text={self.text!r}, start={self.start}, stop={self.stop})"
+
+
+_set_text = TextChunk.__dict__["text"].__set__
+_set_start = TextChunk.__dict__["start"].__set__
+_set_stop = TextChunk.__dict__["stop"].__set__
