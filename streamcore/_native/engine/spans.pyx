@@ -135,8 +135,8 @@ cdef class Spans:
         if self.has_head:
             at = self.ends[0]
             memcpy(PyBytes_AS_STRING(joined), PyBytes_AS_STRING(bytes(self.head)), at)
-        copy_spans(<unsigned char *> PyBytes_AS_STRING(joined), self.ptr, self.ends, self.starts if self.gap < 0 else NULL,
-                   self.first, self.gap, self.limit, self.has_head, self.count)
+        copy_spans(<unsigned char *> PyBytes_AS_STRING(joined), self.ptr, self.ends,
+                   self.starts if self.gap < 0 else NULL, self.first, self.gap, self.limit, self.has_head, self.count)
         return joined
 
     def offsets(self):
