@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
 
 from ..errors import StreamcoreError
@@ -21,6 +22,18 @@ LOCAL_BLOCK: Final = 256 * 1024
 REMOTE_BLOCK: Final = 8 * 1024 * 1024
 TRIES: Final = 6  # of a request, which takes half a minute in all
 FIRST_WAIT: Final = 0.5  # seconds; up to twice as long, so that workers do not ask all at once
+
+_base: ContextVar[str] = ContextVar("_base", default="")
+
+
+@contextmanager
+def paths_from(folder: str) -> Generator[None, None, None]:
+    """Relative paths are taken from ``folder``, which may be another one than that of this process."""
+    token = _base.set(folder)
+    try:
+        yield
+    finally:
+        _base.reset(token)
 
 
 class Ranges(Protocol):
@@ -41,7 +54,7 @@ class LocalRanges:
 
     def __init__(self, entry: Input) -> None:
         self.uri, self.size = entry.uri, entry.size
-        self.file: IO[bytes] = open(entry.uri, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        self.file: IO[bytes] = open(os.path.join(_base.get(), entry.uri), "rb", buffering=0)  # noqa: SIM115 - closed by close()
         status = os.fstat(self.file.fileno())
         if (status.st_size, status.st_mtime_ns) != (entry.size, entry.version):
             self.file.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..runnables.config import seconds_or_none
 from .driving import Driver
-from .engines import open_engine
+from .engines import open_engine, pickler
 from .lock import driver_lock
 from .outputs import output
 from .pipelines import checked_pipeline
@@ -46,9 +46,10 @@ def run(
     behind each document ("bin", "megatron").
 
     ``engine``: "local" (``jobs`` processes of this machine, by default one a core), "dask", "ray" (at ``address``, or a
-    cluster on this machine for the run), any ``concurrent.futures.Executor``, or an object with the methods of
-    ``streamcore.scale.engines.Engine``. ``max_in_flight`` orders at most are with the engine. ``shard=(i, n)`` does
-    every n-th part from the i-th (0 to n - 1) on; the last of n such runs writes the closing files.
+    cluster on this machine for the run), a ``Client`` of Dask, any ``concurrent.futures.Executor``, or an object with
+    the methods of ``streamcore.scale.engines.Engine``. ``max_in_flight`` orders at most are with the engine.
+    ``shard=(i, n)`` does every n-th part from the i-th (0 to n - 1) on; the last of n such runs writes the closing
+    files.
 
     ``retries``: how often a part is tried again after an error of disk, network or memory, or the death of its worker;
     ``timeout``: seconds for a part. When all else is done, ``IncompleteRun`` if more than ``max_failed`` parts failed.
@@ -73,7 +74,8 @@ def run(
         raise TypeError(f"out must be the path of a folder, got {out!r}")
     if "://" in folder:
         raise ValueError(f"out must be a local folder, or one that is mounted, got {out!r}")
-    pipeline = checked_pipeline(pipeline)
+    dumps = pickler(engine)
+    pipeline = checked_pipeline(pipeline, dumps)
     output(format, pipeline, eod)
     job = Job(plan, pipeline, folder, format, eod)
     os.makedirs(folder, exist_ok=True)
@@ -86,7 +88,7 @@ def run(
         if left := work.left():
             if len(left) == 1 and timeout is None:
                 jobs = 1
-            with work.begun() as log:
+            with work.begun(dumps) as log:
                 opened = open_engine(engine, jobs=jobs, timeout=timeout, address=address, retries=retries)
                 with closing(opened):
                     driver = Driver(

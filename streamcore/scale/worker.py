@@ -10,13 +10,15 @@ import os
 import pickle
 import socket
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from .. import __version__
 from .errors import BadRecord, InputChanged
 from .inputs import Input
 from .planning import Part, Plan
+from .reading import paths_from
 from .task import Job, Receipt, perform
 
 LONGEST: Final = 10_000  # characters of a traceback that travels
@@ -24,7 +26,10 @@ LONGEST: Final = 10_000  # characters of a traceback that travels
 
 @dataclass(frozen=True)
 class Order:
-    """A part to do. ``job`` is the file that holds the pickled job, ``digest`` its SHA-256."""
+    """A part to do. ``job`` is the file that holds the pickled job, ``digest`` its SHA-256.
+
+    ``base`` is what relative paths of inputs start from: a worker may be in another folder than the driver.
+    """
 
     job: str
     digest: str
@@ -32,6 +37,7 @@ class Order:
     part: Part
     inputs: tuple[Input, ...]
     attempt: str
+    base: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,9 @@ def work(order: Order) -> Receipt | Failure:
     try:
         job = job_of(order)
         plan = replace(job.plan, inputs=order.inputs, parts=(order.part,))
-        return perform(replace(job, plan=plan), order.part, order.attempt)
+        with paths_from(order.base):
+            # a cluster that loses sight of a worker may run an order twice
+            return perform(replace(job, plan=plan), order.part, f"{order.attempt}-{os.urandom(3).hex()}")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the answer
         return failure_of(order.part.id, error)
 
@@ -97,10 +105,11 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, OSError | MemoryError) and not isinstance(error, BadRecord | InputChanged)
 
 
-def write_job(folder: str, job: Job, attempt: str) -> tuple[str, str]:
+def write_job(folder: str, job: Job, attempt: str, dumps: Callable[[Any], bytes]) -> tuple[str, str]:
     """The job in a file of the output folder, where every worker can read it; its path and SHA-256."""
     empty = Plan((), (), job.plan.split, job.plan.key, job.plan.target, job.plan.storage_options)
-    data = pickle.dumps(replace(job, plan=empty), protocol=pickle.HIGHEST_PROTOCOL)
+    folder = os.path.abspath(folder)
+    data = dumps(replace(job, plan=empty, folder=folder))
     path = os.path.join(folder, f"job.{attempt}.tmp")
     # for this user alone: storage options may hold secrets
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import itertools
 import os
+import pickle
 import uuid
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from .. import __version__
 from .closing import META, close, digest_of, document_files, finished
@@ -30,6 +32,7 @@ class Workspace:
         self.size = sum(self.plan[part].size for part in self.mine)
         self.max_failed = max_failed
         self.attempt = f"{'' if shard is None else f'{number}of{count}-'}{uuid.uuid4().hex[:12]}"
+        self.base, self.digest = os.getcwd(), ""
         self.attempts = itertools.count(1)
         self.head = head_of(job, vocabulary_of(job.pipeline))
         self.manifest = os.path.join(self.folder, manifest_name(shard))
@@ -68,15 +71,15 @@ class Workspace:
         return [] if self.whole else [part for part in self.mine if not self.done.has(part)]
 
     @contextmanager
-    def begun(self) -> Generator[Log, None, None]:
+    def begun(self, dumps: Callable[[Any], bytes] = pickle.dumps) -> Generator[Log, None, None]:
         """From here on the folder is not whole. What is temporary goes at the end, and what others left now."""
         remove(os.path.join(self.folder, META))
         for path in temporary_files(self.folder, None if self.shard is None else self.mine):
             remove(path)
-        write_plan(self.folder, self.plan, self.attempt)
-        self.job_file, self.digest = write_job(self.folder, self.job, self.attempt)
-        keep(self.digest, self.job)
         try:
+            write_plan(self.folder, self.plan, self.attempt)
+            self.job_file, self.digest = write_job(self.folder, self.job, self.attempt, dumps)
+            keep(self.digest, self.job)
             log = Log(self.manifest, self.head)
             try:
                 if self.resume == "force":
@@ -88,15 +91,14 @@ class Workspace:
                 log.close()
         finally:
             keep(self.digest, None)
-            remove(self.job_file)
-            for path in glob.glob(os.path.join(glob.escape(self.folder), f"*.{self.attempt}-*.tmp")):
+            for path in glob.glob(os.path.join(glob.escape(self.folder), f"*.{self.attempt}*.tmp")):
                 remove(path)
 
     def order(self, part: int) -> Order:
         each = self.plan[part]
         inputs = tuple({piece.uri: self.plan.input(piece.uri) for piece in each.pieces}.values())
         attempt = f"{self.attempt}-{next(self.attempts)}"
-        return Order(self.job_file, self.digest, __version__, each, inputs, attempt)
+        return Order(self.job_file, self.digest, __version__, each, inputs, attempt, self.base)
 
     def note(self, log: Log, receipt: Receipt) -> None:
         """A part is done."""

@@ -12,6 +12,9 @@ ray         a Ray cluster
 
 from __future__ import annotations
 
+import pickle
+import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -48,6 +51,34 @@ class Engine(Protocol):
         """End what this engine started; orders that still run are dropped. Called once."""
 
 
+def is_dask_client(engine: Any) -> bool:
+    distributed = sys.modules.get("distributed")  # who has a client has imported it
+    return distributed is not None and isinstance(engine, distributed.Client)
+
+
+def pickler(engine: Any) -> Callable[[Any], bytes]:
+    """What pickles the job for an engine. With Dask and Ray comes cloudpickle, which takes functions by value.
+
+    So lambdas go there too, and functions of a script, which is not imported by the workers of a cluster.
+    """
+    if (isinstance(engine, str) and engine in ("dask", "ray")) or is_dask_client(engine):
+        extra = engine if isinstance(engine, str) else "dask"
+        peer("distributed" if extra == "dask" else "ray", extra)
+        made: Callable[[Any], bytes] = peer("cloudpickle", extra).dumps
+        return made
+    return pickle.dumps
+
+
+def peer(name: str, extra: str) -> Any:
+    """An optional module."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"engine={extra!r} needs {name}: pip install 'pystreamcore[{extra}]' ({error})"
+        ) from error
+
+
 def open_engine(
     engine: Any, *, jobs: int | None, timeout: float | None, address: str | None, retries: int
 ) -> Engine:
@@ -62,6 +93,10 @@ def open_engine(
         return opened
     if address is not None:
         raise ValueError(f"address is for engine='dask' and engine='ray', got an engine: {engine!r}")
+    if is_dask_client(engine):
+        from .dask import DaskEngine
+
+        return DaskEngine(engine, jobs)
     if isinstance(engine, Engine):
         return engine
     if callable(getattr(engine, "submit", None)) and callable(getattr(engine, "shutdown", None)):
@@ -69,5 +104,6 @@ def open_engine(
 
         return ExecutorEngine(engine, jobs)
     raise TypeError(
-        f"engine must be a name, an Executor or have submit, next_done, cancel and close, got {engine!r}"
+        "engine must be a name, an Executor, a Client of Dask or have submit, next_done, cancel and close,"
+        f" got {engine!r}"
     )
