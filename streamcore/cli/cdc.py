@@ -27,14 +27,12 @@ from .progress import Report
     type=click.Choice(["text", "jsonl", "npy"]),
     help="Default: by the suffix of OUT.",
 )
+@click.option("--avg-size", callback=job.size_or_none, default="16KiB", show_default=True, help="Usual size.")
 @click.option(
-    "--avg-size", callback=job.size_in_bytes, default="16KiB", show_default=True, help="Usual size."
+    "--min-size", callback=job.size_or_none, default="none", help="Least size; default: a quarter of it."
 )
 @click.option(
-    "--min-size", callback=job.size_in_bytes, default="none", help="Least size; default: a quarter of it."
-)
-@click.option(
-    "--max-size", callback=job.size_in_bytes, default="none", help="Largest size; default: four times it."
+    "--max-size", callback=job.size_or_none, default="none", help="Largest size; default: four times it."
 )
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default=ALGORITHMS[0], show_default=True)
 @click.option(

@@ -12,6 +12,8 @@ from pathlib import Path
 from ..sources import READ_SIZE
 from .failure import Failure, printable
 
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+
 
 class Input:
     """A source of bytes with a name for messages, and a count of what was read for the progress.
@@ -100,4 +102,4 @@ def open_input(file: str | None) -> Input:
     if os.path.isdir(descriptor):
         os.close(descriptor)
         raise Failure(f"{file}: is a directory")
-    return Input(descriptor, file, {".gz": "gzip", ".zst": "zstd"}.get(Path(file).suffix.lower()))
+    return Input(descriptor, file, PACKED.get(Path(file).suffix.lower()))

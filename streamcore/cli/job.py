@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .._shared.sizes import size_in_bytes
 from ..errors import StreamcoreError
 from . import corpus
 from .failure import Failure, counted
@@ -21,23 +22,18 @@ if TYPE_CHECKING:
     from .formats import Writer
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def size_in_bytes(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+def size_or_none(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
     """4096, 64KiB, 1.5G; ``none`` is no limit."""
-    text = value.strip().upper()
-    if text == "NONE":
+    if value.strip().lower() == "none":
         return None
-    text = text.removesuffix("B").removesuffix("I")
-    unit = text[-1:] if text[-1:] in UNITS else ""
     try:
-        size = float(text.removesuffix(unit)) * UNITS[unit]
+        return size_in_bytes(value)
     except ValueError:
-        size = 0
-    if not 1 <= size < 1 << 63:
-        raise click.BadParameter(f"{value!r}; wanted is a positive size such as 4096 or 64KiB, or none")
-    return int(size)
+        raise click.BadParameter(
+            f"{value!r}; wanted is a positive size such as 4096 or 64KiB, or none"
+        ) from None
 
 
 def shared_options(
@@ -65,7 +61,7 @@ def shared_options(
         ),
         click.option(
             "--max-size",
-            callback=size_in_bytes,
+            callback=size_or_none,
             metavar="SIZE",
             default="64MiB",
             show_default=True,

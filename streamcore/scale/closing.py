@@ -49,10 +49,10 @@ def close(
 
 
 def document_files(format: Format, receipts: Iterable[Receipt], *, whole: bool) -> tuple[str, ...]:
-    """The files of documents, in order: of all parts that have some, or at the end what they were joined to."""
+    """The files of documents, in order, also those with empty ones alone; or at the end what they were joined to."""
     if whole and isinstance(format, MergedFormat):
         return (f"{format.stem}.bin",)
-    return tuple(each.files[0].name for each in receipts if each.records and each.files[0].size)
+    return tuple(each.files[0].name for each in receipts if each.records)
 
 
 def finished(folder: str | os.PathLike[str]) -> dict[str, Any] | None:

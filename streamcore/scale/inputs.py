@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PACKED = {".gz": "gzip", ".zst": "zstd"}
+from ..cli.inputs import PACKED
+
 MAGIC = frozenset("*?[")
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
+from ..cli.failure import printable
 from .inputs import Input, find_inputs
-from .splits import checked_split, separator_of, size_in_bytes
+from .splits import checked_split, separator_of, target_size
 
 VERSION = 1
 SHOWN = 20  # parts of a table, at its start; and a few at its end
@@ -138,7 +139,7 @@ class Plan(Sequence[Part]):
         lines.append(
             f"{len(self.parts):,} parts, {len(self.inputs):,} files, {self.size:,} bytes, split by {split}"
         )
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(printable(line.rstrip()) for line in lines)
 
 
 def plan(
@@ -157,7 +158,7 @@ def plan(
     part that it starts in. Small files share a part. ``.gz`` and ``.zst`` files are one piece each. Only names, sizes
     and times are read.
     """
-    split, wanted = checked_split(split), size_in_bytes(target)
+    split, wanted = checked_split(split), target_size(target)
     if not isinstance(key, str):
         raise TypeError(f"key must be str, got {type(key).__name__}")
     inputs = find_inputs(uris, storage_options)

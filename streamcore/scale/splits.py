@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from .._shared.sizes import size_in_bytes
+
 NAMES: Final = ("lines", "jsonl", "fixed", "files")
-UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def checked_split(split: object) -> str | bytes:
@@ -26,20 +27,11 @@ def separator_of(split: str | bytes) -> bytes | None:
     return b"\n" if split in ("lines", "jsonl") else None
 
 
-def size_in_bytes(size: object) -> int:
+def target_size(size: object) -> int:
     """67108864, "64MiB", "1.5G": a positive number of bytes."""
     if isinstance(size, bool) or not isinstance(size, int | str):
         raise TypeError(f"target must be an int or a str such as '64MiB', got {type(size).__name__}")
-    number: float = 0
-    if isinstance(size, int):
-        number = size
-    else:
-        text = size.strip().upper().removesuffix("B").removesuffix("I")
-        unit = text[-1:] if text[-1:] in UNITS else ""
-        try:
-            number = float(text.removesuffix(unit)) * UNITS[unit]
-        except ValueError:
-            number = 0
-    if not 1 <= number < 1 << 63:
-        raise ValueError(f"target must be a positive size such as 4096 or '64MiB', got {size!r}")
-    return int(number)
+    try:
+        return size_in_bytes(str(size))
+    except ValueError:
+        raise ValueError(f"target must be a positive size such as 4096 or '64MiB', got {size!r}") from None
