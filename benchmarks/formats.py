@@ -465,20 +465,20 @@ def arrow() -> Iterator[Row]:
         return
     pa = import_module("pyarrow")
     data = CORPUS.lines(100, 5_000_000).translate(bytes(range(128)) + b"?" * 128)
-    parts = CORPUS.fragments(data, 65536)
+    for size in (65536, 1 << 20):
+        parts = CORPUS.fragments(data, size)
 
-    def batches() -> list[Any]:
-        return [pa.array(batch) for batch in NATIVE.LinesEngine().batches(iter(parts))]
+        def batches(parts: list[bytes] = parts) -> Iterator[Any]:
+            return (pa.array(batch) for batch in NATIVE.LinesEngine().batches(iter(parts)))
 
-    def by_list() -> Any:
-        return pa.array(list(NATIVE.LinesEngine().iterate(iter(parts))))
+        def by_list(parts: list[bytes] = parts) -> Any:
+            return pa.array(list(NATIVE.LinesEngine().iterate(iter(parts))))
 
-    equal([item for array in batches() for item in array.to_pylist()], by_list().to_pylist())
-    sides = {
-        "batches": lambda: [len(pa.array(batch)) for batch in NATIVE.LinesEngine().batches(iter(parts))],
-        "list": by_list,
-    }
-    yield Row("F12: lines of 100 B to pyarrow", "line", data.count(b"\n"), sides, [("batches", "list", 10.0)])
+        equal([item for array in batches() for item in array.to_pylist()], by_list().to_pylist())
+        sides = {"batches": lambda batches=batches: drain(batches()), "list": by_list}
+        marks = [("batches", "list", 10.0)]
+        title = f"F12: lines of 100 B to pyarrow, fragments of {size >> 10} KiB"
+        yield Row(title, "line", data.count(b"\n"), sides, marks)
 
 
 ROWS: dict[str, Callable[[], Iterator[Row]]] = {
