@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections import deque
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from ...errors import StreamcoreError
 from ..task import Receipt
 from ..worker import Failure, Order, failure_of, work
 from . import Engine, WorkerDied, peer
@@ -47,50 +49,42 @@ class DaskEngine:
         self.client, self.cluster, self.started = client, cluster, ExitStack()
         client.wait_for_workers(1)
         self.slots = slots or sum(client.nthreads().values())
-        self.open: dict[str, tuple[Any, Order]] = {}
-        self.done: SimpleQueue[Any] = SimpleQueue()
-        self.answers: deque[tuple[str, Receipt | Failure | WorkerDied]] = deque()
+        self.open: dict[str, Any] = {}
+        self.answers: SimpleQueue[tuple[str, Receipt | Failure | WorkerDied]] = SimpleQueue()
 
     def submit(self, order: Order) -> str:
         key = f"streamcore-{order.attempt}"
-        future = self.client.submit(work, order, key=key, pure=False)
-        self.open[key] = future, order
-        future.add_done_callback(self.done.put)
+        self.open[key] = future = self.client.submit(work, order, key=key, pure=False)
+        asyncio.run_coroutine_threadsafe(self.fetch(future, order), self.client.loop.asyncio_loop)
         return key
 
+    async def fetch(self, future: Any, order: Order) -> None:
+        """Runs in the loop of the client: one answer that is slow to come holds up no other."""
+        answer: Receipt | Failure | WorkerDied
+        try:
+            (answer,) = await self.client.gather([future], asynchronous=True)
+        except (Exception, asyncio.CancelledError, CancelledError) as error:  # noqa: BLE001 - it is the answer
+            # ``work`` raises nothing: a worker died, or could not begin
+            if type(error).__name__ == "KilledWorker" or "Cancelled" in type(error).__name__:
+                answer = WorkerDied(f"Dask lost its worker: {error or type(error).__name__}")
+            else:
+                answer = failure_of(order.part.id, error)
+        self.answers.put((future.key, answer))
+
     def next_done(self, timeout: float | None = None) -> tuple[str, Receipt | Failure | WorkerDied] | None:
-        if not self.answers:
-            self.take(timeout)
-        while self.answers:
-            key, answer = self.answers.popleft()
+        while True:
+            try:
+                key, answer = self.answers.get(timeout=timeout) if timeout != 0 else self.answers.get_nowait()
+            except Empty:
+                if self.client.status == "closed":
+                    raise StreamcoreError(f"the connection to Dask is lost: {self.client!r}") from None
+                return None
             if self.open.pop(key, None):
                 return key, answer
-        return None
-
-    def take(self, timeout: float | None) -> None:
-        """Wait for the next, and fetch all that are there: one request, not one for each."""
-        futures = []
-        try:
-            futures.append(self.done.get(timeout=timeout) if timeout != 0 else self.done.get_nowait())
-            while True:
-                futures.append(self.done.get_nowait())
-        except Empty:
-            futures = [each for each in futures if each.key in self.open]
-        good = [each for each in futures if each.status == "finished"]
-        if good:
-            self.answers.extend(zip((each.key for each in good), self.client.gather(good), strict=True))
-        self.answers.extend((each.key, self.failed(each)) for each in futures if each.status != "finished")
-
-    def failed(self, future: Any) -> Failure | WorkerDied:
-        """``work`` raises nothing: what a future holds says that a worker died, or could not begin."""
-        error = None if future.cancelled() else future.exception()
-        if error is None or type(error).__name__ == "KilledWorker":
-            return WorkerDied(f"Dask lost its worker: {error or 'the task was cancelled'}")
-        return failure_of(self.open[future.key][1].part.id, error)
 
     def cancel(self, handle: str) -> None:
         """A task that runs goes on to its end, unless the cluster is ours: then its worker is ended."""
-        future, _ = self.open.pop(handle)
+        future = self.open.pop(handle)
         if self.cluster is not None:
             addresses = {address for address, keys in self.client.processing().items() if handle in keys}
             for nanny in self.cluster.workers.values():
@@ -99,6 +93,6 @@ class DaskEngine:
         future.cancel()
 
     def close(self) -> None:
-        self.client.cancel([future for future, _ in self.open.values()])
+        self.client.cancel(list(self.open.values()))
         self.open.clear()
         self.started.close()
