@@ -49,13 +49,14 @@ class DaskEngine:
         self.client, self.cluster, self.started = client, cluster, ExitStack()
         client.wait_for_workers(1)
         self.slots = slots or sum(client.nthreads().values())
-        self.open: dict[str, Any] = {}
+        self.open: dict[str, tuple[Any, Any]] = {}
         self.answers: SimpleQueue[tuple[str, Receipt | Failure | WorkerDied]] = SimpleQueue()
 
     def submit(self, order: Order) -> str:
         key = f"streamcore-{order.attempt}"
-        self.open[key] = future = self.client.submit(work, order, key=key, pure=False)
-        asyncio.run_coroutine_threadsafe(self.fetch(future, order), self.client.loop.asyncio_loop)
+        future = self.client.submit(work, order, key=key, pure=False)
+        loop = self.client.loop.asyncio_loop
+        self.open[key] = future, asyncio.run_coroutine_threadsafe(self.fetch(future, order), loop)
         return key
 
     async def fetch(self, future: Any, order: Order) -> None:
@@ -84,7 +85,8 @@ class DaskEngine:
 
     def cancel(self, handle: str) -> None:
         """A task that runs goes on to its end, unless the cluster is ours: then its worker is ended."""
-        future = self.open.pop(handle)
+        future, fetching = self.open.pop(handle)
+        fetching.cancel()
         if self.cluster is not None:
             addresses = {address for address, keys in self.client.processing().items() if handle in keys}
             for nanny in self.cluster.workers.values():
@@ -93,6 +95,9 @@ class DaskEngine:
         future.cancel()
 
     def close(self) -> None:
-        self.client.cancel(list(self.open.values()))
+        for _, fetching in self.open.values():
+            fetching.cancel()
+        if self.client.status == "running":
+            self.client.cancel([future for future, _ in self.open.values()])
         self.open.clear()
         self.started.close()
