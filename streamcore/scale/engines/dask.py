@@ -23,17 +23,14 @@ def open_engine(*, jobs: int | None, timeout: float | None, address: str | None,
     with ExitStack() as started:
         cluster = None
         if address is None:
+            where = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 40}
+            each = {"threads_per_worker": 1, "memory_limit": None}
+            failures = {"allowed_failures": 0}  # the driver is who tries again
             cluster = distributed.LocalCluster(
-                n_workers=jobs or cores(),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=None,
-                silence_logs=40,
-                scheduler_kwargs={"allowed_failures": 0},  # the driver is who tries again
+                n_workers=jobs or cores(), scheduler_kwargs=failures, **where, **each
             )
             started.callback(cluster.close)
-        client = distributed.Client(address if cluster is None else cluster, set_as_default=False)
+        client = distributed.Client(cluster or address, set_as_default=False)
         started.callback(client.close)
         engine = DaskEngine(client, jobs, cluster)
         engine.started = started.pop_all()
@@ -55,21 +52,21 @@ class DaskEngine:
     def submit(self, order: Order) -> str:
         key = f"streamcore-{order.attempt}"
         future = self.client.submit(work, order, key=key, pure=False)
-        loop = self.client.loop.asyncio_loop
-        self.open[key] = future, asyncio.run_coroutine_threadsafe(self.fetch(future, order), loop)
+        fetching = asyncio.run_coroutine_threadsafe(self.fetch(future, order), self.client.loop.asyncio_loop)
+        self.open[key] = future, fetching
         return key
 
     async def fetch(self, future: Any, order: Order) -> None:
         """Runs in the loop of the client: one answer that is slow to come holds up no other."""
-        answer: Receipt | Failure | WorkerDied
         try:
-            (answer,) = await self.client.gather([future], asynchronous=True)
+            answer: Receipt | Failure | WorkerDied = (await self.client.gather([future], asynchronous=True))[
+                0
+            ]
         except (Exception, asyncio.CancelledError, CancelledError) as error:  # noqa: BLE001 - it is the answer
             # ``work`` raises nothing: a worker died, or could not begin
-            if type(error).__name__ == "KilledWorker" or "Cancelled" in type(error).__name__:
-                answer = WorkerDied(f"Dask lost its worker: {error or type(error).__name__}")
-            else:
-                answer = failure_of(order.part.id, error)
+            died = type(error).__name__ == "KilledWorker" or "Cancelled" in type(error).__name__
+            told = f"Dask lost its worker: {error or type(error).__name__}"
+            answer = WorkerDied(told) if died else failure_of(order.part.id, error)
         self.answers.put((future.key, answer))
 
     def next_done(self, timeout: float | None = None) -> tuple[str, Receipt | Failure | WorkerDied] | None:
@@ -78,7 +75,7 @@ class DaskEngine:
                 key, answer = self.answers.get(timeout=timeout) if timeout != 0 else self.answers.get_nowait()
             except Empty:
                 if self.client.status == "closed":
-                    raise StreamcoreError(f"the connection to Dask is lost: {self.client!r}") from None
+                    raise StreamcoreError("the connection to Dask is lost") from None
                 return None
             if self.open.pop(key, None):
                 return key, answer
