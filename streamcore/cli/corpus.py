@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .failure import Failure
+from .failure import Failure, printable
 from .plan import separator_bytes
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def run(
         made = plan_of(paths, many, split)
         result = run_plan(pipeline, made, output, format_, many, progress)
     except IncompleteRun as error:
-        click.echo(f"streamcore: {error}; run the same command again to go on", err=True)
+        click.echo(f"streamcore: {printable(str(error))}; run the same command again to go on", err=True)
         return INCOMPLETE
     except (Locked, OtherJob) as error:
         raise Failure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import __version__
 from .documents import encoder_of
+from .manifest import encoded
 from .outputs import Format, MergedFormat, output
 from .outputs.files import PartFiles, Written
 from .vocabulary import vocabulary_hash
@@ -92,7 +93,7 @@ def write(
     seconds: float | None,
     failed: list[str],
 ) -> None:
-    attempt = f"{socket.gethostname()}-{os.getpid()}.closing"
+    attempt = f"{uuid.uuid4().hex[:12]}.closing"
     written: Iterable[Written] = (file for each in receipts for file in each.files)
     if isinstance(format, MergedFormat):
         with PartFiles(job.folder, format.stem, attempt) as files:
@@ -105,7 +106,7 @@ def write(
     with PartFiles(job.folder, "meta", attempt) as files:
         out = files.create(".json")
         for text in meta_text(job, head, written):
-            out.write(text.encode())
+            out.write(encoded(text))
 
 
 def check_sizes(folder: str, files: Iterable[Written]) -> None:

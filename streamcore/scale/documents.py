@@ -25,6 +25,11 @@ class Documents:
     offsets: list[int]
     contents: TokenBatch | list[list[Any]]
 
+    @property
+    def name(self) -> str:
+        """``uri`` as text that is UTF-8: bytes of a name that are none are written as ``\\udcff``."""
+        return self.uri.encode(errors="backslashreplace").decode()
+
 
 def last_of(pipeline: Any) -> Any:
     return pipeline.stages[-1] if isinstance(pipeline, RunnableSequence) else pipeline

@@ -129,4 +129,4 @@ class Driver:
         failed = FailedPart(each.part, self.work.where(each.part), error, each.attempts, trace)
         self.failed.append(failed)
         self.report.failed += 1
-        self.log.add({"failed": each.part, "error": error, "attempts": each.attempts, "trace": trace})
+        self.work.note_failed(self.log, failed)

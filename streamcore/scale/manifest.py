@@ -64,6 +64,11 @@ def fingerprint(plan: Plan, part: Part) -> str:
     return hashlib.sha256(json.dumps(pieces).encode()).hexdigest()[:32]
 
 
+def encoded(text: str) -> bytes:
+    """JSON as UTF-8; what a name of a file has that is none becomes an escape of JSON, ``\\udcff``."""
+    return text.encode(errors="backslashreplace")
+
+
 class Log:
     """The manifest that this driver writes. A line is there when ``add`` returns, on the disk after ``sync``."""
 
@@ -77,7 +82,7 @@ class Log:
 
     def add(self, line: dict[str, Any]) -> int:
         """Append a line; the place where it begins."""
-        data = memoryview(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        data = memoryview(encoded(json.dumps(line, ensure_ascii=False, separators=(",", ":"))) + b"\n")
         place = self.size
         self.file.seek(place)
         while data:

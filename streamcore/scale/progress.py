@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..cli.failure import counted, printable
@@ -29,14 +30,15 @@ class Report:
         self.reading = self.writing = self.working = 0.0
         self.slowest: tuple[float, int] | None = None
         self.started = clock()
-        terminal = wanted and sys.stderr is not None and sys.stderr.isatty()
+        wanted = wanted and sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+        terminal = wanted and sys.stderr.isatty()
         self.show: Callable[[], None] = nothing
         self.interval = LINE_INTERVAL
         if terminal and rich_is_installed():
             self.show, self.interval = Bar(self).show, BAR_INTERVAL
-        elif wanted and sys.stderr is not None:
+        elif wanted:
             self.show = self.line
-        self.wanted = wanted and sys.stderr is not None
+        self.wanted = wanted
         self.due = self.started + self.interval
 
     def skip(self, receipt: Receipt) -> None:
@@ -65,7 +67,8 @@ class Report:
         now = self.clock()
         if now >= self.due:
             self.due = now + self.interval
-            self.show()
+            with suppress(OSError, ValueError):  # a terminal that is gone ends no run
+                self.show()
         return max(self.due - now, 0.01)
 
     def seconds(self) -> float:
@@ -104,11 +107,14 @@ class Report:
     def close(self, folder: str) -> None:
         """The totals, in one line."""
         if isinstance(bar := getattr(self.show, "__self__", None), Bar):
-            bar.stop()
+            with suppress(OSError, ValueError):
+                bar.stop()
         if not self.wanted:
             return
         if not self.done and not self.failed:
             were = f"all {self.parts} parts were" if self.parts != 1 else "the only part was"
+            if self.skipped != self.parts:
+                were = f"{self.skipped} of {counted(self.parts, 'parts')} were"
             say(f"{folder}: {were} done before, {amount(self.items, ' items')}")
             return
         failed = f", {counted(self.failed, 'parts')} failed" if self.failed else ""
@@ -128,7 +134,8 @@ def nothing() -> None:
 
 
 def say(line: str) -> None:
-    print(f"streamcore: {printable(line)}", file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # who read it may be gone; the run is not for that
+        print(f"streamcore: {printable(line)}", file=sys.stderr, flush=True)
 
 
 class Bar:

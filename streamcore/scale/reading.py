@@ -55,9 +55,17 @@ class LocalRanges:
     def __init__(self, entry: Input) -> None:
         self.uri, self.size = entry.uri, entry.size
         self.file: IO[bytes] = open(os.path.join(_base.get(), entry.uri), "rb", buffering=0)  # noqa: SIM115 - closed by close()
-        status = os.fstat(self.file.fileno())
-        if (status.st_size, status.st_mtime_ns) != (entry.size, entry.version):
+        self.entry = entry
+        try:
+            self.check()
+        except BaseException:
             self.file.close()
+            raise
+
+    def check(self) -> None:
+        """``InputChanged`` if the file is not what the plan saw."""
+        entry, status = self.entry, os.fstat(self.file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (entry.size, entry.version):
             raise InputChanged(entry.uri, f"{entry.size} bytes before, now {status.st_size}, or another time")
 
     def read(self, start: int, end: int) -> bytes:
@@ -122,10 +130,12 @@ class RemoteRanges:
 
 @contextmanager
 def open_ranges(entry: Input, storage_options: Mapping[str, Any] | None) -> Generator[Ranges, None, None]:
-    """The file, as long as the block runs."""
+    """The file, as long as the block runs; a local one must be the same at its end."""
     file: Ranges = RemoteRanges(entry, storage_options) if is_remote(entry.uri) else LocalRanges(entry)
     with closing(file):
         yield file
+        if isinstance(file, LocalRanges):
+            file.check()
 
 
 def fragments(file: Ranges, start: int, end: int) -> Iterator[bytes]:

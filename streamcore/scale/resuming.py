@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, cast
 from .closing import META
 from .manifest import BadManifest, Done, OtherJob, fingerprint, lines_of, manifests
 from .planning import Plan
+from .result import FailedPart
 
 Resume = Literal[True, False, "verify", "force"]
 PLAN: Final = "plan.json"
@@ -43,6 +44,7 @@ def trusted(folder: str, plan: Plan, head: dict[str, Any], resume: Resume, *, wh
     ``resume=False`` such a receipt counts for nothing). ``whole``: take it that all files are there.
     """
     done = Done(len(plan))
+    others: dict[int, list[str]] = {}
     sizes = sizes_in(folder)
     for path in manifests(folder):
         number = done.manifest(path)
@@ -56,10 +58,43 @@ def trusted(folder: str, plan: Plan, head: dict[str, Any], resume: Resume, *, wh
                 if resume is False and (different or other):
                     continue
                 if different or other:
-                    raise OtherJob(refusal(folder, different or [changed_part(folder, plan, part)]))
+                    others.setdefault(part, different)
+                    continue
             if part < len(plan):
                 done.set(part, number, place)
+    for part, different in others.items():
+        # a part that was kept by force has one receipt of another job, and one of this
+        if part >= len(plan) or not done.has(part):
+            raise OtherJob(refusal(folder, different or [changed_part(folder, plan, part)]))
     return done
+
+
+def failed_before(folder: str, plan: Plan, head: dict[str, Any], done: Done) -> list[FailedPart]:
+    """Parts that are not done, and that the last run of their driver gave up: of the same job and input."""
+    found: dict[int, FailedPart] = {}
+    for path in manifests(folder):
+        theirs: dict[str, Any] = {}
+        last: dict[int, dict[str, Any]] = {}
+        for _, line in lines_of(path):
+            if "manifest" in line:
+                theirs, last = line, {}
+            elif "failed" in line:
+                last[line["failed"]] = line
+        for part, line in last.items():
+            if (
+                not differences(theirs, head)
+                and part < len(plan)
+                and not done.has(part)
+                and line.get("input") == fingerprint(plan, plan[part])
+            ):
+                found[part] = FailedPart(part, where(plan, part), line["error"], line["attempts"])
+    return [found[part] for part in sorted(found)]
+
+
+def where(plan: Plan, part: int) -> str:
+    """The beginning of a part, for a message."""
+    first = plan[part].pieces[0]
+    return f"{first.uri} from byte {first.start}"
 
 
 def last_lines(path: str) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 from ..runnables.config import seconds_or_none
 from .driving import Driver
 from .engines import open_engine, pickler
+from .inputs import is_remote
 from .lock import driver_lock
 from .outputs import output
 from .pipelines import checked_pipeline
@@ -19,6 +21,10 @@ from .result import FailedPart, IncompleteRun, Result
 from .resuming import checked_resume
 from .task import Job
 from .workspace import Workspace
+
+OUTPUTS: Final = re.compile(
+    r"part-\d{6,}\.(arrow|bin|idx|jsonl|offsets|parquet)|tokens\.(bin|idx)|(meta|plan)\.json|manifest.*\.jsonl"
+)
 
 
 def run(
@@ -77,6 +83,7 @@ def run(
     dumps = pickler(engine)
     pipeline = checked_pipeline(pipeline, dumps)
     output(format, pipeline, eod)
+    check_inputs(plan, folder)
     job = Job(plan, pipeline, folder, format, eod)
     os.makedirs(folder, exist_ok=True)
     with driver_lock(folder, shard):
@@ -127,6 +134,18 @@ def check_count(name: str, value: object, least: int) -> None:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def check_inputs(plan: Plan, folder: str) -> None:
+    """No file of the output may take the place of an input."""
+    places: dict[str, str] = {folder: os.path.realpath(folder)}
+    for each in plan.inputs:
+        above, name = os.path.split(each.uri)
+        if OUTPUTS.fullmatch(name) and not is_remote(each.uri):
+            if above not in places:
+                places[above] = os.path.realpath(above)
+            if places[above] == places[folder]:
+                raise ValueError(f"{each.uri} is an input, and a run writes files of such names to {folder}")
 
 
 def checked_shard(shard: Any) -> tuple[int, int] | None:

@@ -65,7 +65,9 @@ def work(order: Order) -> Receipt | Failure:
         with paths_from(order.base):
             # a cluster that loses sight of a worker may run an order twice
             return perform(replace(job, plan=plan), order.part, f"{order.attempt}-{os.urandom(3).hex()}")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the answer
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the answer; panics of some libraries are no Exception
         return failure_of(order.part.id, error)
 
 
@@ -94,10 +96,19 @@ def keep(digest: str, job: Job | None) -> None:
 
 def failure_of(part: int, error: BaseException) -> Failure:
     """An error as text: its type, its message, its notes, its traceback."""
-    lines = [f"{type(error).__name__}: {error}" if str(error) else type(error).__name__]
-    lines += getattr(error, "__notes__", ())
+    text = text_of(error)
+    lines = [f"{type(error).__name__}: {text}" if text else type(error).__name__]
+    lines += [each for each in getattr(error, "__notes__", ()) if isinstance(each, str)]
     trace = "".join(traceback.format_exception(error))[-LONGEST:]
     return Failure(part, " ".join("; ".join(lines).split())[:LONGEST], trace, may_pass(error))
+
+
+def text_of(error: BaseException) -> str:
+    """Its message, also where it has none to give."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - of foreign code, while another error is told
+        return f"(its text fails with {type(failure).__name__})"
 
 
 def may_pass(error: BaseException) -> bool:

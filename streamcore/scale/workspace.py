@@ -9,7 +9,7 @@ import pickle
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from .. import __version__
 from .closing import META, close, digest_of, document_files, finished
@@ -17,9 +17,21 @@ from .manifest import Done, Log, fingerprint, head_of, manifest_name, receipt_li
 from .outputs import output
 from .pipelines import vocabulary_of
 from .result import FailedPart
-from .resuming import Resume, crc_of, remove, start_anew, temporary_files, trusted, write_plan
+from .resuming import (
+    Resume,
+    crc_of,
+    failed_before,
+    remove,
+    start_anew,
+    temporary_files,
+    trusted,
+    where,
+    write_plan,
+)
 from .task import Job, Receipt
 from .worker import Order, keep, write_job
+
+FAILED: Final = ("error", "attempts", "trace")
 
 
 class Workspace:
@@ -53,7 +65,7 @@ class Workspace:
             meta = meta if all(same) else None
         if meta is not None:
             done = trusted(self.folder, self.plan, self.head, self.resume, whole=True)
-            failed = len(meta["failed"])
+            failed = len(failed_before(self.folder, self.plan, self.head, done))
             if (
                 len(done) + failed == len(self.plan)
                 and failed <= self.max_failed
@@ -107,15 +119,24 @@ class Workspace:
 
     def where(self, part: int) -> str:
         """The beginning of a part, for a message."""
-        first = self.plan[part].pieces[0]
-        return f"{first.uri} from byte {first.start}"
+        return where(self.plan, part)
+
+    def note_failed(self, log: Log, failed: FailedPart) -> None:
+        """A part is given up."""
+        mark = fingerprint(self.plan, self.plan[failed.part])
+        log.add({"input": mark, "failed": failed.part, **{name: getattr(failed, name) for name in FAILED}})
 
     def end(self, failed: Iterable[FailedPart], seconds: float) -> tuple[tuple[str, ...], bool]:
         """Close the output if all is there; its files of documents, and whether it is whole."""
-        failed = tuple(failed)
+        failed = list(failed)
         if self.shard is not None and not self.whole:
-            # what the other shards did meanwhile
-            self.done = trusted(self.folder, self.plan, self.head, False if self.resume is False else "force")
+            # what the other shards did meanwhile, which may be of another job: none was there to ask at the start
+            resume = True if self.resume == "verify" else self.resume
+            self.done = trusted(self.folder, self.plan, self.head, resume)
+            mine = {each.part for each in failed}
+            others = failed_before(self.folder, self.plan, self.head, self.done)
+            failed += [each for each in others if each.part not in mine]
+            failed.sort(key=lambda each: each.part)
         complete = self.whole or (
             len(failed) <= self.max_failed and len(self.done) + len(failed) == len(self.plan)
         )

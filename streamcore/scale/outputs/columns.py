@@ -71,7 +71,7 @@ class Groups:
         """Whether a group is full."""
         pa = self.pa
         lists = self.lists_of_ids(documents) if self.dtype else self.lists_of_items(documents)
-        columns = [pa.repeat(documents.uri, len(lists)), pa.array(documents.offsets, pa.int64()), lists]
+        columns = [pa.repeat(documents.name, len(lists)), pa.array(documents.offsets, pa.int64()), lists]
         self.batches.append(pa.record_batch(columns, schema=self.schema))
         self.size += lists.nbytes
         return self.size >= self.limit
