@@ -108,6 +108,7 @@ class Splitting:
         self._size, self._overlap, self._keep, self._strip = size, overlap, keep, strip
         self._separators: tuple[str | None, ...] = separators or (None,)
         self._measure = measure
+        self._joins = measure is None and keep == END and not overlap  # pieces that fit are taken together
         self._text = ""
         self._base = 0  # where in the stream _text begins
         self._stop = 0  # where it ends
@@ -255,6 +256,9 @@ class Splitting:
                         level.start = at + size
                     continue
                 stop = at + size if self._keep == END else at
+                if self._joins and self._body and not level.divided:
+                    at = self._last_that_fits(separator or "", at, limit)
+                    stop = at + size
             elif known:
                 stop = limit
                 if level.divided or level.start >= limit:
@@ -314,6 +318,14 @@ class Splitting:
             else:
                 level.found = self._base + at
         return level.found
+
+    def _last_that_fits(self, separator: str, at: int, limit: int) -> int:
+        """Where the last piece that still fits into the chunk in work has its separator; ``at`` is the first one."""
+        size, base = len(separator), self._base
+        last = self._text.rfind(separator, at + size - base, min(limit, self._start + self._size) - base)
+        if last < 0 or self._text.find(separator, last - size + 1, last + size - 1) >= 0:
+            return at  # none, or one that overlaps another, as in three line ends
+        return base + last
 
     def _limit(self) -> tuple[int, bool]:
         """Where the pieces above the open one end, or the least that can be said of it; whether they do."""
