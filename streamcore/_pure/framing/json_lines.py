@@ -138,6 +138,16 @@ class JSONLinesEngine(Engine):
             begins += len(piece)
             lines = piece.split(self._end_byte)
             lines.pop()
+            whole: list[
+                Any
+            ] = []  # the lines behind the first, if they are the records: none begins with white space
+            if (
+                self._bare
+                and self._kind == AS_BYTES
+                and len(piece) <= limit
+                and min(lines[1:], default=b"") >= b"!"
+            ):
+                whole, lines = lines[1:], lines[:1]
             for line in lines:
                 stop = at + len(line)
                 if 0 < at == self._start and line[:1] > b" " and len(line) <= limit:
@@ -157,6 +167,10 @@ class JSONLinesEngine(Engine):
                 if len(block) >= most:
                     yield block
                     block = []
+            if whole:
+                block += whole
+                self._lines += len(whole)
+                self._start = begins - len(piece) + piece.rfind(self._end_byte) + 1
         yield block
         self._hold(data)
 
