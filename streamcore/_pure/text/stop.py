@@ -50,7 +50,9 @@ class StopEngine(UnitEngine):
         self._data = data
         text = None
         try:
-            if self.matched is None:
+            if self.matched is None and not self._held and self._markers[type(data)].entered(data, 0) < 0:
+                text = data
+            elif self.matched is None:
                 text = self._feed(self._held + data if self._held else data, False)
             self._base += len(data)
         finally:
