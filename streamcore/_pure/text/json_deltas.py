@@ -6,6 +6,7 @@ Bytes are decoded first; offsets are counted back from the text where an error n
 from __future__ import annotations
 
 import re
+import sys
 from codecs import utf_8_decode
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
@@ -34,6 +35,9 @@ MARK = b"\xef\xbb\xbf"
 BLANK = " \t\r\n"
 BLANKS = re.compile("[ \t\r\n]*").match
 PLAIN = re.compile('[^"\\\\\x00-\x1f]*').match
+STRING_AT_ONCE = re.compile('"([^"\\\\\x00-\x1f]*)"').match
+LEAST = 8  # characters: in less these two are rarely found
+KEY_AT_ONCE = re.compile(',?[ \t\r\n]*"([^"\\\\\x00-\x1f]*)"[ \t\r\n]*:').match
 ANYTHING = re.compile('[^"\\\\]*').match
 SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 HEX = frozenset("0123456789abcdefABCDEF")
@@ -82,6 +86,7 @@ class JSONDeltasEngine(UnitEngine):
         self._max_depth, size, self._snapshots, self._parse_float = delta_options(
             max_depth, max_size, as_, parse_float
         )
+        self._surely_fits = sys.maxsize if size is None else size // 4  # characters
         self._plain = PLAIN if self._strict else ANYTHING
         self._steps: dict[int, Callable[[str, int, list[Any]], int]] = {
             STRING: self._read_string,
@@ -244,9 +249,10 @@ class JSONDeltasEngine(UnitEngine):
                     return at
                 self._follow(text[at:], origin + at)
                 break
-            at = BLANKS(text, at).end()  # type: ignore[union-attr]
-            if at < size:
+            if text[at] not in BLANK:
                 at = self._read_structure(text[at], at, items)
+                continue
+            at = BLANKS(text, at).end()  # type: ignore[union-attr]
         return -1
 
     def _offset(self, at: int) -> int:
@@ -367,6 +373,8 @@ class JSONDeltasEngine(UnitEngine):
         array = bool(self._levels) and self._levels[-1][0]
         if mode == AFTER:
             if char == ",":
+                if not array and (end := self._key_at_once(at)):
+                    return end
                 self._comma = True
                 if array:
                     self._keys[-1] += 1
@@ -381,7 +389,7 @@ class JSONDeltasEngine(UnitEngine):
                 return at + 1
         elif mode in (KEY, FIRST_KEY):
             if char == '"':
-                return self._begin_string(True, at)
+                return self._key_at_once(at) or self._begin_string(True, at)
             if char == "}" and (mode == FIRST_KEY or not self._strict):
                 self._close(items)
                 return at + 1
@@ -389,8 +397,22 @@ class JSONDeltasEngine(UnitEngine):
             return self._begin_value(char, at, items)
         return self._refuse_structure(at)
 
+    def _key_at_once(self, at: int) -> int:
+        """Where the value begins if a whole key is there, after a comma or not, that takes no second look; else 0."""
+        if self._known - at < LEAST:
+            return 0
+        found = KEY_AT_ONCE(self._text, at)
+        if found is None or found.end() - at > self._surely_fits:
+            return 0
+        self._keys[-1], self._mode, self._comma = found[1], VALUE, False
+        return found.end()
+
     def _begin_value(self, char: str, at: int, items: list[Any]) -> int:
         if char == '"':
+            found = STRING_AT_ONCE(self._text, at) if self._known - at >= LEAST else None
+            if found is not None and found.end() - at <= self._surely_fits:
+                self._scalar(found[1], items)
+                return found.end()
             if not self._snapshots:
                 self._path = tuple(self._keys)
             elif not self._whole_strings:
