@@ -138,15 +138,9 @@ class JSONLinesEngine(Engine):
             begins += len(piece)
             lines = piece.split(self._end_byte)
             lines.pop()
-            whole: list[
-                Any
-            ] = []  # the lines behind the first, if they are the records: none begins with white space
-            if (
-                self._bare
-                and self._kind == AS_BYTES
-                and len(piece) <= limit
-                and min(lines[1:], default=b"") >= b"!"
-            ):
+            whole: list[Any] = []  # behind the first line, if none begins with white space
+            plain = self._bare and self._kind == AS_BYTES and len(piece) <= limit
+            if plain and min(lines[1:], default=b"") >= b"!":
                 whole, lines = lines[1:], lines[:1]
             for line in lines:
                 stop = at + len(line)
