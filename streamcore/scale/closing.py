@@ -59,20 +59,24 @@ def document_files(format: Format, receipts: Iterable[Receipt], *, whole: bool) 
 def finished(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     """What ``meta.json`` says, if it is there and all its files are there with their sizes; else None."""
     folder = os.fspath(folder)
+    path = os.path.join(folder, META)
     try:
-        with open(os.path.join(folder, META), encoding="utf-8") as file:
-            meta: dict[str, Any] = json.load(file)
+        with open(path, "rb") as file:
+            meta: Any = json.loads(file.read())
     except FileNotFoundError:
         return None
-    if meta.get("meta") != VERSION:
-        raise ValueError(f"{os.path.join(folder, META)} is not of version {VERSION}")
+    except ValueError as error:
+        raise ValueError(f"{path} is not what a run wrote: {error}") from error
+    if not isinstance(meta, dict) or meta.get("meta") != VERSION or not meta.keys() >= {"files", "receipts"}:
+        raise ValueError(f"{path} is not what a run wrote, or not of version {VERSION}")
     for name, size, _ in meta["files"]:
         try:
             if os.stat(os.path.join(folder, name)).st_size != size:
                 return None
         except FileNotFoundError:
             return None
-    return meta
+    found: dict[str, Any] = meta
+    return found
 
 
 def digest_of(receipts: Iterable[Receipt]) -> str:

@@ -130,8 +130,11 @@ def refusal(folder: str, different: list[str]) -> str:
 
 def changed_part(folder: str, plan: Plan, part: int) -> str:
     """How the input of a part that is done differs from what it was."""
-    with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
-        before = Plan.from_json(file.read())
+    try:
+        with open(os.path.join(folder, PLAN), "rb") as file:
+            before = Plan.from_json(file.read())
+    except (FileNotFoundError, ValueError):
+        return f"part {part} was made from another input, and {PLAN}, which said from which, is gone"
     if part >= len(plan):
         return f"part {part} is done, and the plan has {len(plan)} parts (it had {len(before)})"
     if part < len(before):
@@ -180,8 +183,8 @@ def write_plan(folder: str, plan: Plan, attempt: str) -> None:
     """The plan beside the output, if another one or none is there."""
     path, text = os.path.join(folder, PLAN), plan.to_json()
     try:
-        with open(path, encoding="utf-8") as file:
-            if file.read() == text:
+        with open(path, "rb") as file:
+            if file.read() == text.encode():
                 return
     except FileNotFoundError:
         pass

@@ -84,7 +84,8 @@ def run(
     pipeline = checked_pipeline(pipeline, dumps)
     output(format, pipeline, eod)
     check_inputs(plan, folder)
-    job = Job(plan, pipeline, folder, format, eod)
+    # a pipeline may change the working directory
+    job = Job(plan, pipeline, os.path.abspath(folder), format, eod)
     os.makedirs(folder, exist_ok=True)
     with driver_lock(folder, shard):
         work = Workspace(job, shard, checked, max_failed)
@@ -120,7 +121,7 @@ def run(
             failed=failed,
             receipts=work.done,
             files=[os.path.join(folder, name) for name in files],
-            manifest=work.manifest,
+            manifest=os.path.join(folder, os.path.basename(work.manifest)),
             seconds=report.seconds(),
             complete=complete,
         )
@@ -151,7 +152,7 @@ def check_inputs(plan: Plan, folder: str) -> None:
 def checked_shard(shard: Any) -> tuple[int, int] | None:
     if shard is None:
         return None
-    if not isinstance(shard, Sequence) or isinstance(shard, str) or len(shard) != 2:
+    if not isinstance(shard, Sequence) or isinstance(shard, str | bytes) or len(shard) != 2:
         raise TypeError(f"shard must be (i, n), got {shard!r}")
     number, count = shard
     check_count("n of shard", count, 1)

@@ -6,6 +6,7 @@ Everything that goes to a worker or comes back is small and made of plain values
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import pickle
 import socket
@@ -65,9 +66,9 @@ def work(order: Order) -> Receipt | Failure:
         with paths_from(order.base):
             # a cluster that loses sight of a worker may run an order twice
             return perform(replace(job, plan=plan), order.part, f"{order.attempt}-{os.urandom(3).hex()}")
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - it is the answer; panics of some libraries are no Exception
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
+            raise  # of the user, here in the driver; processes of a pool do not hear it
         return failure_of(order.part.id, error)
 
 

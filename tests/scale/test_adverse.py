@@ -79,13 +79,24 @@ class OddNotes(Exception):
 
 def raises(line: bytes) -> bytes:
     word = line.decode().strip()
-    kinds = {"mute": Mute, "notes": OddNotes, "generator": GeneratorExit, "base": BaseException}
-    raise kinds.get(word, {"exit": SystemExit, "stop": StopIteration}.get(word, ValueError))(word)
+    raise KINDS[word](word)
+
+
+KINDS: Final[dict[str, type[BaseException]]] = {
+    "mute": Mute,
+    "notes": OddNotes,
+    "generator": GeneratorExit,
+    "base": BaseException,
+    "exit": SystemExit,
+    "stop": StopIteration,
+    "value": ValueError,
+    "ctrl": KeyboardInterrupt,
+}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_whatever_is_raised_is_a_failed_part(tmp_path: Path, jobs: int) -> None:
-    words = ["mute", "notes", "generator", "base", "exit", "stop", "value"]
+    words = list(KINDS)[: None if jobs > 1 else -1]  # at one job Ctrl-C is the user's
     paths = [lines(tmp_path / f"{word}.txt", word) for word in words]
     with pytest.raises(IncompleteRun) as caught:
         run(
@@ -98,7 +109,9 @@ def test_whatever_is_raised_is_a_failed_part(tmp_path: Path, jobs: int) -> None:
         )
     failed = caught.value.result.failed
     assert [(each.part, each.attempts) for each in failed] == [(n, 1) for n in range(len(words))]
-    kinds = ["Mute", "OddNotes", "GeneratorExit", "BaseException", "SystemExit", "", "ValueError"]
+    kinds = ["Mute", "OddNotes", "GeneratorExit", "BaseException", "SystemExit", "", "ValueError"] + [
+        "KeyboardInterrupt"
+    ] * (jobs > 1)
     assert all(kind in each.error for kind, each in zip(kinds, failed, strict=True)), failed
 
 
@@ -241,3 +254,50 @@ def test_a_mended_part_is_done_though_it_may_fail(tmp_path: Path) -> None:
     lines(paths[1], "wx")
     second = run(through(bad_at_one), plan(paths, target=3), out=out, max_failed=1, **QUIET)
     assert (second.done, second.skipped, documents(second)) == (1, 1, [["w0"], ["wx"]])
+
+
+def elsewhere(line: bytes) -> bytes:
+    os.chdir(os.environ["STREAMCORE_TEST_FOLDER"])
+    return line
+
+
+def test_a_pipeline_that_changes_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.setenv("STREAMCORE_TEST_FOLDER", str(tmp_path / "there"))
+    monkeypatch.chdir(tmp_path)
+    lines(tmp_path / "a.txt", "one", "two")
+    result = run(through(elsewhere), plan("a.txt", target=4), out="out", **QUIET)
+    monkeypatch.chdir(tmp_path)
+    assert result.manifest == os.path.join("out", "manifest.jsonl")
+    assert (documents(result), len(result.receipts)) == ([["one"], ["two"]], 2)
+    assert os.listdir(tmp_path / "there") == []
+
+
+def test_files_of_others_by_our_names_are_told(tmp_path: Path) -> None:
+    made, out = plan([lines(tmp_path / "a.txt", "one")]), tmp_path / "out"
+    out.mkdir()
+    for text in (b"{", b"[]", b"null", b"\xff", b"{}", b'{"meta": 2}', b'{"meta": 1}'):
+        (out / "meta.json").write_bytes(text)
+        with pytest.raises(ValueError, match=r"meta\.json is not what a run wrote"):
+            run(Words(as_=str), made, out=out, **QUIET)
+    (out / "meta.json").unlink()
+    (out / "plan.json").write_bytes(b"\xff")
+    assert run(Words(as_=str), made, out=out, **QUIET).complete
+    for damage in (b"\xff", None):
+        lines(tmp_path / "a.txt", f"other {damage!r}")
+        (out / "plan.json").unlink() if damage is None else (out / "plan.json").write_bytes(damage)
+        with pytest.raises(OtherJob, match="part 0 was made from another input"):
+            run(Words(as_=str), plan([tmp_path / "a.txt"]), out=out, **QUIET)
+
+
+def not_finite(line: bytes) -> float:
+    return float(line)
+
+
+def test_lines_are_json_as_all_readers_have_it(tmp_path: Path) -> None:
+    for word in ("nan", "inf"):
+        made = plan([lines(tmp_path / "a.txt", word)])
+        with pytest.raises(IncompleteRun, match="an item is no JSON"):
+            run(RunnableLambda(not_finite), made, out=tmp_path / word, **QUIET)

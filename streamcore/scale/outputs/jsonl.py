@@ -41,7 +41,10 @@ class JSONLWriter:
             self.items += len(values)
             try:
                 text = json.dumps(
-                    {"uri": documents.name, "offset": offset, name: values}, ensure_ascii=False, default=plain
+                    {"uri": documents.name, "offset": offset, name: values},
+                    ensure_ascii=False,
+                    allow_nan=False,
+                    default=plain,
                 )
                 lines.append(text.encode() + b"\n")
             except (TypeError, ValueError) as error:
