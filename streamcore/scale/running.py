@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..runnables.config import seconds_or_none
 from .driving import Driver
-from .engines import open_engine, pickler
+from .engines import check_engine, open_engine, pickler
 from .inputs import is_remote
 from .lock import driver_lock
 from .outputs import output
@@ -80,6 +80,7 @@ def run(
         raise TypeError(f"out must be the path of a folder, got {out!r}")
     if "://" in folder:
         raise ValueError(f"out must be a local folder, or one that is mounted, got {out!r}")
+    check_engine(engine, address)
     dumps = pickler(engine)
     pipeline = checked_pipeline(pipeline, dumps)
     output(format, pipeline, eod)

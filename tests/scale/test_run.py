@@ -14,6 +14,7 @@ import pytest
 
 from streamcore import RunnableLambda, Words
 from streamcore.scale import IncompleteRun, Locked, OtherJob, Result, plan, read_records, run
+from streamcore.scale.engines.local import signal_name
 from streamcore.scale.lock import driver_lock
 from streamcore.scale.manifest import BadManifest
 
@@ -387,6 +388,7 @@ def test_options(tmp_path: Path, options: dict[str, Any], kind: type[Exception],
     made = plan(corpus(tmp_path / "in"))
     with pytest.raises(kind, match=told):
         run(Words(), made, out=tmp_path / "out", **{**QUIET, **options})
+    assert not (tmp_path / "out").exists()
     with pytest.raises(TypeError, match="plan must be a Plan, which plan"):
         run(Words(), str(tmp_path), out=tmp_path / "out", **QUIET)  # type: ignore[arg-type]
 
@@ -458,3 +460,7 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     ):
         with pytest.raises(kind, match=told):
             run(Words(), made, out=out, **QUIET)  # type: ignore[arg-type]
+
+
+def test_a_signal_without_a_name_has_a_number() -> None:
+    assert (signal_name(signal.SIGTERM), signal_name(1000)) == ("SIGTERM", "1000")

@@ -79,31 +79,40 @@ def peer(name: str, extra: str) -> Any:
         ) from error
 
 
-def open_engine(
-    engine: Any, *, jobs: int | None, timeout: float | None, address: str | None, retries: int
-) -> Engine:
-    """The engine that ``run(engine=)`` names, or the object that was passed."""
+def check_engine(engine: Any, address: str | None) -> None:
+    """ValueError or TypeError for what is no engine, before anything starts."""
     if isinstance(engine, str):
         if engine not in NAMES:
             raise ValueError(f"engine must be {', '.join(map(repr, NAMES))} or an object, got {engine!r}")
         if engine == "local" and address is not None:
             raise ValueError("address is for engine='dask' and engine='ray'")
+    elif address is not None:
+        raise ValueError(f"address is for engine='dask' and engine='ray', got an engine: {engine!r}")
+    elif not (is_dask_client(engine) or isinstance(engine, Engine) or is_executor(engine)):
+        raise TypeError(
+            "engine must be a name, an Executor, a Client of Dask or have submit, next_done, cancel and close,"
+            f" got {engine!r}"
+        )
+
+
+def is_executor(engine: Any) -> bool:
+    return callable(getattr(engine, "submit", None)) and callable(getattr(engine, "shutdown", None))
+
+
+def open_engine(
+    engine: Any, *, jobs: int | None, timeout: float | None, address: str | None, retries: int
+) -> Engine:
+    """The engine that ``run(engine=)`` names, or the object that was passed; it was checked."""
+    if isinstance(engine, str):
         module = import_module(f".{engine}", __name__)
         opened: Engine = module.open_engine(jobs=jobs, timeout=timeout, address=address, retries=retries)
         return opened
-    if address is not None:
-        raise ValueError(f"address is for engine='dask' and engine='ray', got an engine: {engine!r}")
     if is_dask_client(engine):
         from .dask import DaskEngine
 
         return DaskEngine(engine, jobs)
     if isinstance(engine, Engine):
         return engine
-    if callable(getattr(engine, "submit", None)) and callable(getattr(engine, "shutdown", None)):
-        from .executor import ExecutorEngine
+    from .executor import ExecutorEngine
 
-        return ExecutorEngine(engine, jobs)
-    raise TypeError(
-        "engine must be a name, an Executor, a Client of Dask or have submit, next_done, cancel and close,"
-        f" got {engine!r}"
-    )
+    return ExecutorEngine(engine, jobs)

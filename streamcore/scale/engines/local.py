@@ -142,7 +142,7 @@ class LocalEngine:
         worker.process.join()
         code = worker.process.exitcode
         worker.process.close()
-        how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        how = f"signal {signal_name(-code)}" if code is not None and code < 0 else f"exit code {code}"
         if worker.order is not None:
             return worker.order.attempt, WorkerDied(f"the worker ended with {how}")
         if not worker.ready:
@@ -170,6 +170,13 @@ class LocalEngine:
         for worker in self.workers:
             worker.join()
         self.workers.clear()
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return str(number)
 
 
 def serve(pipe: Connection[Any, Any], environment: dict[str, str]) -> None:
