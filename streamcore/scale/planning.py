@@ -137,7 +137,7 @@ class Plan(Sequence[Part]):
         ]
         split = repr(self.split) if isinstance(self.split, bytes) else self.split
         lines.append(
-            f"{len(self.parts):,} parts, {len(self.inputs):,} files, {self.size:,} bytes, split by {split}"
+            f"{many(len(self.parts), 'part')}, {many(len(self.inputs), 'file')}, {self.size:,} bytes, split by {split}"
         )
         return "\n".join(printable(line.rstrip()) for line in lines)
 
@@ -170,6 +170,10 @@ def plan(
         groups = packed([piece for each in inputs for piece in pieces_of(each, wanted, whole)], wanted)
     parts = tuple(Part(number, group) for number, group in enumerate(groups))
     return Plan(tuple(inputs), parts, split, key, wanted, storage_options)
+
+
+def many(count: int, unit: str) -> str:
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 def pieces_of(each: Input, target: int, whole: bool) -> list[Piece]:

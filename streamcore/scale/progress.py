@@ -85,14 +85,13 @@ class Report:
 
     def state(self) -> str:
         done = f"{self.done + self.skipped} of {counted(self.parts, 'parts')}"
-        failed = f", {self.failed} failed" if self.failed else ""
-        slow = f", slowest part {self.slowest[1]}: {self.slowest[0]:.1f} s" if self.slowest else ""
-        return f"{done}{failed}{slow}"
+        return f"{done}, {self.failed} failed" if self.failed else done
 
     def line(self) -> None:
         amounts = f"{amount(self.bytes_in, 'B')} of {amount(self.size, 'B')}"
         rest = self.left()
-        say(f"{amounts}, {self.rates()}, {self.state()}{', ' + rest if rest else ''}")
+        slow = f", slowest part {self.slowest[1]}: {self.slowest[0]:.1f} s" if self.slowest else ""
+        say(f"{amounts}, {self.rates()}, {self.state()}{slow}{', ' + rest if rest else ''}")
 
     def limit(self) -> str:
         """What took most of the workers' time."""
