@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from scale_stages import KINDS, raises
 
 from streamcore import RunnableLambda, Words
 from streamcore.scale import IncompleteRun, OtherJob, Result, plan, run
@@ -66,32 +67,6 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     ]
     assert told[1]["error"] == failed.error
     assert "\udcff" in failed.error
-
-
-class Mute(Exception):
-    def __str__(self) -> str:
-        raise RuntimeError("no words")
-
-
-class OddNotes(Exception):
-    __notes__ = [1, "two"]  # noqa: RUF012
-
-
-def raises(line: bytes) -> bytes:
-    word = line.decode().strip()
-    raise KINDS[word](word)
-
-
-KINDS: Final[dict[str, type[BaseException]]] = {
-    "mute": Mute,
-    "notes": OddNotes,
-    "generator": GeneratorExit,
-    "base": BaseException,
-    "exit": SystemExit,
-    "stop": StopIteration,
-    "value": ValueError,
-    "ctrl": KeyboardInterrupt,
-}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

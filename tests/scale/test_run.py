@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scale_stages import bad_at_poison, die_at_poison, die_once, flaky, stuck_at_poison, upper
 
 from streamcore import RunnableLambda, Words
 from streamcore.scale import IncompleteRun, Locked, OtherJob, Result, plan, read_records, run
@@ -61,49 +62,6 @@ def times(out: Path) -> dict[str, int]:
 
 def left_over(out: Path) -> list[str]:
     return [name for name in os.listdir(out) if name.endswith(".tmp")]
-
-
-# Stages that workers find by their name; what happens is steered by files.
-
-
-def upper(line: bytes) -> bytes:
-    return line.upper()
-
-
-def die_once(line: bytes) -> bytes:
-    """Kills its process for a line with "4" in it, the first time."""
-    mark = Path(os.environ["STREAMCORE_TEST_FOLDER"]) / "died"
-    if b"4" in line and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return line
-
-
-def die_at_poison(line: bytes) -> bytes:
-    if b"poison" in line:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return line
-
-
-def stuck_at_poison(line: bytes) -> bytes:
-    if b"poison" in line:
-        signal.pause()
-    return line
-
-
-def flaky(line: bytes) -> bytes:
-    """A disk that fails the first time."""
-    mark = Path(os.environ["STREAMCORE_TEST_FOLDER"]) / "failed"
-    if not mark.exists():
-        mark.touch()
-        raise OSError(5, "Input/output error")
-    return line
-
-
-def bad_at_poison(line: bytes) -> bytes:
-    if b"poison" in line:
-        raise ValueError("no such thing")
-    return line
 
 
 def words_after(function: Any) -> Any:

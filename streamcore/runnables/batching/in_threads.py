@@ -72,14 +72,20 @@ class Threads:
 
     def _run(self) -> None:
         try:
-            while (call := self.todo.get()) is not None:
+            call = self.todo.get()
+            self._arrived()
+            while call is not None:
                 done = self._job.run(call)
                 del call
                 self._report(done)
                 del done
+                call = self.todo.get()
         finally:
             self.todo.put(None)
             self._leave()
+
+    def _arrived(self) -> None:
+        """A thread has taken its first call, or has found that there is none."""
 
     def _report(self, done: Done) -> None:
         raise NotImplementedError
@@ -109,6 +115,7 @@ class BatchThreads(Threads):
     def __init__(self, job: Job, calls: list[Call], done: list[Done]) -> None:
         super().__init__(job)
         self._done = done
+        self._coming = 0  # threads that were started and have not taken a call yet
         for call in calls:
             self.todo.put(call)
         self.todo.put(None)
@@ -116,6 +123,7 @@ class BatchThreads(Threads):
     def start(self) -> None:
         """Begin, and return when all is done."""
         self._job.may_begin()
+        self._coming = 1
         self.add()
         self.grow()
         self._idle.wait()
@@ -126,16 +134,30 @@ class BatchThreads(Threads):
         self.wait()
 
     def grow(self) -> None:
-        """Start a thread for each call that may run now."""
-        while self.todo.qsize() > 1 and self._job.may_begin():
+        """Start a thread for each call that may run now, and that none is on its way to."""
+        started = True
+        while started and self._is_due():
             started = False
             try:
-                started = self.add()
+                if self._job.may_begin():
+                    try:
+                        started = self.add()
+                    finally:
+                        if not started:
+                            self._job.has_ended()
             finally:
                 if not started:
-                    self._job.has_ended()
-            if not started:
-                break
+                    self._arrived()
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            due = self.todo.qsize() - 1 > self._coming
+            self._coming += due
+            return due
+
+    def _arrived(self) -> None:
+        with self._lock:
+            self._coming -= 1
 
     def _run(self) -> None:
         try:

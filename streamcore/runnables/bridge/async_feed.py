@@ -83,7 +83,13 @@ class AsyncFeed(Generic[T]):
         self._cancel()
         cancelled = None if self._task is None else await ended((self._task,))
         if not self._pulling:  # no task, or one that was cancelled before its first step
-            await self._close_source()
+            if asyncio._get_running_loop() is None:
+                await self._close_source()
+            elif not self._closing:
+                self._closing = True
+                # a task: a cancellation does not reach the source's aclose()
+                closing = asyncio.create_task(self._end_source(), context=self._context)
+                cancelled = await ended((closing,)) or cancelled
         failure, self._failure = self._failure, None
         raise_first(cancelled, failure)
 
@@ -124,6 +130,9 @@ class AsyncFeed(Generic[T]):
         if self._closing:
             return
         self._closing = True
+        await self._end_source()
+
+    async def _end_source(self) -> None:
         aclose = getattr(self._source, "aclose", None)
         try:
             if aclose is not None:

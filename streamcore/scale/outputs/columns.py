@@ -19,7 +19,7 @@ LONGEST: Final = (1 << 31) - 1  # items of a list, and bytes of a batch of text:
 
 def pyarrow() -> Any:
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
     except ImportError as error:
         raise ImportError(
             "format='parquet' and 'arrow' need pyarrow: pip install \"pystreamcore[arrow]\""

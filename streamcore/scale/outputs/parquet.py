@@ -53,7 +53,7 @@ class ParquetDocuments:
             self.flush()
 
     def flush(self) -> None:
-        from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
+        from pyarrow.parquet import ParquetWriter
 
         table = self.groups.take()
         if self.writer is None:
