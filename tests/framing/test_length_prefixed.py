@@ -245,7 +245,12 @@ BAD_OPTIONS = [
     ((), {"adjust": 1 << 63}, ValueError, "adjust must be from -2**62 to 2**62, got 9223372036854775808"),
     (("ascii",), {"offset": 2}, ValueError, "offset must be 0 with prefix='ascii', got 2"),
     (("ascii",), {"includes_prefix": True}, ValueError, "includes_prefix must be false with prefix='ascii', got True"),
-    (("varint",), {"includes_prefix": True}, ValueError, "must be false with prefix='varint', got True"),
+    (
+        ("varint",),
+        {"includes_prefix": True},
+        ValueError,
+        "includes_prefix must be false with prefix='varint', got True",
+    ),
     (("varint",), {"includes_prefix": 1}, TypeError, "includes_prefix must be a bool, got int"),
     (("u8",), {"adjust": -256}, ValueError, "no frame has a size: prefix='u8' holds at most 255, and -256 is added"),
     ((), {"max_size": 0}, ValueError, "max_size must be positive, got 0"),
