@@ -65,8 +65,12 @@ def test_blocks_reach_over_reads_and_not_over_files(gpt2: BPE, monkeypatch: pyte
     assert all(900_000 < size <= module.BLOCK for size in sizes[3:-1])
 
 
-def test_a_long_record_takes_its_ids_and_no_more(gpt2: BPE) -> None:
-    text = "".join(f"word{n} " for n in range(1_900_000))
+def test_a_long_record_takes_its_ids_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STREAMED", 1 << 20)
+    monkeypatch.setattr(module, "STEP", 1 << 16)
+    gpt2 = BPE.gpt2(cache_bytes=0)  # the twin's pieces are objects of Python, which are counted
+    text = "".join(f"word{n % 100} " for n in range(160_000))
+    list(gpt2.encoder().stream(text[:1000]))  # makes what streams need to know of the vocabulary
     blocks = [RecordBlock("a", [0], [text])]
     assert len(text) > module.STREAMED
     tracemalloc.start()
@@ -76,8 +80,8 @@ def test_a_long_record_takes_its_ids_and_no_more(gpt2: BPE) -> None:
     finally:
         tracemalloc.stop()
     ids = found.contents.ids
-    assert ids.nbytes <= held < ids.nbytes + (1 << 20)
-    assert peak < 1.5 * ids.nbytes + (8 << 20)
+    assert ids.nbytes <= held < 1.5 * ids.nbytes
+    assert peak < 3 * ids.nbytes
     assert len(ids) == gpt2.count(text)
 
 
