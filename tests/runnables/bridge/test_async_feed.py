@@ -179,6 +179,22 @@ class TestFeedFromAsync:
 
         run(main())
 
+    def test_cancelling_the_close_of_a_feed_that_was_never_pulled_closes_its_source(self, bridge):
+        async def main():
+            cancelled = 0
+            for when in STEPS:
+                source = AsyncSource(itertools.count())
+                closing = asyncio.create_task(bridge.feed_from_async(source, buffer_size=1).aclose())
+                await turns(when)
+                if closing.cancel() and when:
+                    with pytest.raises(asyncio.CancelledError):
+                        await closing
+                    assert source.closed == 1
+                    cancelled += 1
+            assert cancelled
+
+        run(main())
+
     @pytest.mark.parametrize("when", STEPS)
     @pytest.mark.parametrize("at_once", [False, True])
     def test_a_feed_closed_at_any_time_closes_its_source_once(self, bridge, when, at_once):
