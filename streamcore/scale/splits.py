@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from .._shared.options import seen
 from .._shared.sizes import size_in_bytes
 
 NAMES: Final = ("lines", "jsonl", "fixed", "files")
@@ -31,7 +33,9 @@ def target_size(size: object) -> int:
     """67108864, "64MiB", "1.5G": a positive number of bytes."""
     if isinstance(size, bool) or not isinstance(size, int | str):
         raise TypeError(f"target must be an int or a str such as '64MiB', got {type(size).__name__}")
-    try:
-        return size_in_bytes(str(size))
-    except ValueError:
-        raise ValueError(f"target must be a positive size such as 4096 or '64MiB', got {size!r}") from None
+    if isinstance(size, int) and 1 <= size < 1 << 63:
+        return int(size)  # as it is: text goes through a float
+    if isinstance(size, str):
+        with suppress(ValueError):
+            return size_in_bytes(size)
+    raise ValueError(f"target must be a positive size such as 4096 or '64MiB', got {seen(size)}")

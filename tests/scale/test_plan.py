@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamcore.scale import Piece, Plan, plan
+from streamcore.scale.splits import target_size
 
 
 @pytest.fixture
@@ -161,3 +162,16 @@ def test_command(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for arguments in (["none"], ["a.txt", "--target", "x"], ["a.txt", "--separator", ""], []):
         assert run(["plan", *arguments]) == 2
         assert capfd.readouterr().out == ""
+
+
+def test_a_target_is_taken_as_it_is() -> None:
+    assert [target_size(each) for each in (1, (1 << 62) + 1, "4096", "1.5K", "64MiB")] == [
+        1,
+        (1 << 62) + 1,
+        4096,
+        1536,
+        64 << 20,
+    ]
+    for bad in (0, -1, 1 << 63, 10**5000, "nan", "inf", "", "1e999"):
+        with pytest.raises(ValueError, match="target must be a positive size"):
+            target_size(bad)
