@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from test_docs import BLOCK, PAGES
+from test_docs import BLOCK, NAMES, PAGES
 
 import streamcore
 
@@ -117,8 +117,9 @@ def test_types(checker: str, tmp_path: Path) -> None:
         pytest.skip(f"{checker} is not installed: it comes with pystreamcore[lint]")
     for file in FILES:
         shutil.copy(file, tmp_path)
-    for page in PAGES:
-        (tmp_path / f"{page.stem.lower()}_md.py").write_text(examples(page), encoding="utf-8")
+    for page, name in zip(PAGES, NAMES, strict=True):
+        module = re.sub(r"\W", "_", name.lower())
+        (tmp_path / f"{module}.py").write_text(examples(page), encoding="utf-8")
     checked = CHECKERS[checker](tmp_path)
 
     written = {at: line for file in FILES for at, line in lines(file)}
