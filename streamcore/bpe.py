@@ -29,6 +29,13 @@ class BPE(_backend.BPECore):
     Made by ``BPE.gpt2()``, ``BPE.from_tiktoken(...)``, ``BPE.from_tokenizer_json(...)`` or ``BPE.from_ranks(...)``.
     ``cache_bytes`` is the memory for pieces met before; it never grows beyond that. Several threads may use one object,
     and it can be pickled.
+
+    >>> from streamcore import BPE
+    >>> bpe = BPE.gpt2()
+    >>> bpe.encode("Hello world").tolist()
+    [15496, 995]
+    >>> [ids.tolist() for ids in bpe.encoder().transform(["Hel", "lo wor", "ld"])]
+    [[15496], [995]]
     """
 
     @classmethod

@@ -1,29 +1,116 @@
-"""The Python examples of README.md and docs/ run as they stand."""
+"""The Python examples of README.md, docs/ and docstrings run as they stand, and print what stands there."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from pathlib import Path
+from unittest import SkipTest
 
 import pytest
+from sybil import Document, Example
+from sybil.document import PythonDocStringDocument
+from sybil.evaluators.python import PythonEvaluator
+from sybil.example import SybilFailure
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
+
+import streamcore
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.is_file()]
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+PACKAGE = Path(streamcore.__file__).parent
+MODULES = [
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8", errors="replace")
+]
+# What examples fit into; it comes with pystreamcore[examples,langchain].
+OPTIONAL = [
+    "anthropic",
+    "datasets",
+    "duckdb",
+    "fastapi",
+    "httpx",
+    "httpx2",
+    "langchain_core",
+    "openai",
+    "pandas",
+]
+OPTIONAL += ["polars", "pyarrow", "sse_starlette", "starlette"]
+RUN = PythonEvaluator()
+UNREAD = "printed, and not compared yet"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run(example: Example) -> str | None:
+    """Run a block; what it prints is for the ``output`` block that has to come next."""
+    document = example.document
+    if UNREAD in document.namespace:
+        return "the block before this one prints, and no `output` block follows it"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        RUN(example)
+    if printed.getvalue():
+        document.namespace[UNREAD] = printed.getvalue()
+    return None
+
+
+def compare(example: Example) -> str | None:
+    """Compare what stands in an ``output`` block with what was printed, but for white space at the ends of lines."""
+    wanted, printed = (
+        "\n".join(line.rstrip() for line in text.splitlines())
+        for text in (example.parsed, example.namespace.pop(UNREAD, ""))
+    )
+    return None if wanted == printed else f"printed was:\n{printed}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page in a namespace of its own; ``<!-- skip: next "reason" -->`` stands before what cannot run."""
     monkeypatch.chdir(tmp_path)
-    text = page.read_text(encoding="utf-8")
-    if "langchain_core import" in text:
-        pytest.importorskip("langchain_core", reason="langchain-core is not installed")
-    namespace: dict[str, object] = {"__name__": "example"}
-    for found in BLOCK.finditer(text):
-        line = text[: found.start(1)].count("\n")
-        # Line numbers of a failure are those of the page.
-        exec(compile("\n" * line + found[1], str(page), "exec"), namespace)
+    parsers = SkipParser(), CodeBlockParser("python", run), CodeBlockParser("output", compare)
+    document = Document.parse(str(page), *parsers)
+    document.namespace["__name__"] = "example"
+    for example in document.examples():
+        try:
+            example.evaluate()
+        except SkipTest:
+            continue
+        except ModuleNotFoundError as error:
+            if error.name in OPTIONAL:
+                pytest.skip(f"{error.name} is not installed, which line {example.line} imports")
+            raise
+    assert UNREAD not in document.namespace, "the last block prints, and no `output` block follows it"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_examples_of_docstrings_run(module: Path) -> None:
+    document = PythonDocStringDocument.parse(str(module), DocTestParser())
+    for example in document.examples():
+        example.evaluate()
+
+
+def test_an_example_that_prints_something_else_fails(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    for text in ("output\n2", "output\n1\n2", "output\n1\n", "text\n2"):
+        page.write_text(f"```python\nprint(2)\n```\n\n```{text}\n```\n", encoding="utf-8")
+        parsers = CodeBlockParser("python", run), CodeBlockParser("output", compare)
+        document = Document.parse(str(page), *parsers)
+        if text == "output\n2":
+            for example in document.examples():
+                example.evaluate()
+        elif text.startswith("output"):
+            first, second = document.examples()
+            first.evaluate()
+            with pytest.raises(SybilFailure, match="printed was:\n2"):
+                second.evaluate()
+        else:
+            (first,) = document.examples()
+            first.evaluate()
+            assert document.namespace[UNREAD] == "2\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

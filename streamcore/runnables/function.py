@@ -261,6 +261,11 @@ class RunnableGenerator(OfFunction[Input, Output, Chunk]):
     ``def shout(chunks): yield from (chunk.upper() for chunk in chunks)``. Async generator functions take an async
     iterator; with both, ``RunnableGenerator(sync, async_)``. ``collect`` folds the chunks for ``invoke``; without it
     text and bytes are joined.
+
+    >>> from streamcore import RunnableGenerator
+    >>> loud = RunnableGenerator(lambda pieces: (piece.upper() for piece in pieces))
+    >>> list((loud | loud).transform(["a", "b"]))
+    ['A', 'B']
     """
 
     if TYPE_CHECKING:

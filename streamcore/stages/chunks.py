@@ -23,6 +23,10 @@ class FixedSize(ItemStage[Item]):
     as UTF-8 by itself). ``on_incomplete`` says what becomes of a shorter last item: ``"emit"``, ``"drop"`` or
     ``"raise"`` (``IncompleteItem``). With ``borrow`` mutable fragments are not copied: do not change them
     while items live.
+
+    >>> from streamcore import FixedSize
+    >>> [bytes(block) for block in FixedSize(3).stream([b"ab", b"cdef", b"gh"])]
+    [b'abc', b'def', b'gh']
     """
 
     _engine = "FixedSizeEngine"

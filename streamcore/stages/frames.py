@@ -35,6 +35,10 @@ class LengthPrefixed(ItemStage[Item]):
     ``on_incomplete="emit"`` what is there of the body is an item, or with ``"drop"`` nothing. ``as_`` is ``bytes``,
     ``str`` (UTF-8, ``InvalidEncoding`` where it is not) or ``"view"``. With ``borrow`` mutable fragments are not
     copied: do not change them while items live.
+
+    >>> from streamcore import LengthPrefixed
+    >>> LengthPrefixed("ascii").invoke([b"3:on", b"e,3:two,"])
+    [b'one', b'two']
     """
 
     _engine = "LengthPrefixedEngine"

@@ -39,6 +39,10 @@ class JSONDeltas(Stage[TextSource, Any, Item]):
     closed) and text after the end (``engine.rest``). ``max_depth`` bounds the levels, ``max_size`` a key, a number, a
     whole string and the rest (``ItemTooLarge``; None: no bound). Floats are made by ``parse_float``, as for
     ``json.loads``.
+
+    >>> from streamcore import JSONDeltas
+    >>> JSONDeltas().invoke(['{"a": [1', '2, 3]}'])
+    {'a': [12, 3]}
     """
 
     _chunks_are = "pieces"

@@ -17,7 +17,7 @@ __all__ = ["Delimited", "Lines"]
 
 
 class Lines(ItemStage[Item]):
-    """Cuts a byte stream into lines.
+    r"""Cuts a byte stream into lines.
 
     ``newline="lf"`` ends a line at LF and takes a CR away only as part of CRLF; ``"universal"`` ends it at a lone CR
     too. Nothing else ends a line. ``keepends`` leaves the line end on. What follows the last line end is a line
@@ -28,6 +28,10 @@ class Lines(ItemStage[Item]):
     with ``on_oversize="skip"`` left out, or with ``"truncate"`` cut to that size. ``as_`` is ``bytes``, ``str`` (UTF-8,
     ``InvalidEncoding`` where it is not) or ``"view"``. With ``borrow`` mutable fragments are not copied: do not
     change them while items live.
+
+    >>> from streamcore import Lines
+    >>> list(Lines().stream([b"one\r", b"\ntwo\nth", b"ree"]))
+    [b'one', b'two', b'three']
     """
 
     _engine = "LinesEngine"
@@ -70,6 +74,10 @@ class Delimited(ItemStage[Item]):
 
     Where delimiters overlap, the one that starts first counts, and of those that start together the longest. ``keep``
     leaves the delimiter at the end of the item. The other options are those of ``Lines``.
+
+    >>> from streamcore import Delimited
+    >>> list(Delimited(b"--").stream([b"one-", b"-two"]))
+    [b'one', b'two']
     """
 
     _engine = "DelimitedEngine"

@@ -21,7 +21,7 @@ __all__ = ["JSONLines", "RecordEncoder"]
 
 
 class JSONLines(ItemStage[Item]):
-    """Cuts lines at LF and gives what ``loads`` makes of each; one byte-order mark at the start goes.
+    r"""Cuts lines at LF and gives what ``loads`` makes of each; one byte-order mark at the start goes.
 
     Lines of nothing but spaces, tabs and CR are passed over: they have a number, but are neither held nor measured.
     ``loads`` gets a line as ``as_``: ``bytes``, ``str`` or ``"view"``, a ``memoryview``; white space that opens it is
@@ -37,6 +37,10 @@ class JSONLines(ItemStage[Item]):
     ``max_size`` bounds a line in bytes (None: no bound): ``ItemTooLarge``, or with ``on_oversize="skip"`` left out and
     counted. ``on_incomplete`` says what becomes of a last line without LF: ``"emit"``, ``"drop"`` or ``"raise"``
     (``IncompleteItem``). Batches have the lines as they are, not parsed.
+
+    >>> from streamcore import JSONLines
+    >>> JSONLines().invoke([b'{"a": 1}\n[2', b"]\n"])
+    [{'a': 1}, [2]]
     """
 
     _engine = "JSONLinesEngine"

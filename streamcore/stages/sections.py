@@ -108,6 +108,10 @@ class Stop(_Either[Any, Any]):
     closed without a further look at it. Held back is the longest tail that one of the strings may begin with, and
     nothing else. Of an engine, ``matched`` is the string that ended the stream, and ``rest`` what stood behind it in
     its fragment. ``invoke`` gives the whole as one; it is ``""`` where there is nothing.
+
+    >>> from streamcore import Stop
+    >>> "".join(Stop("END").stream(["one E", "ND two"]))
+    'one '
     """
 
     _engine = "StopEngine"

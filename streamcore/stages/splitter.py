@@ -38,6 +38,10 @@ class TextSplitter(Stage[StrSource, list[Item], Item]):
 
     Fragments are ``str``: put ``UTF8()`` before it for bytes. Held are at most ``size``, ``overlap`` and the longest
     separator, as far as something divides the text.
+
+    >>> from streamcore import TextSplitter
+    >>> TextSplitter(9, as_=str).invoke("one two three")
+    ['one two', 'three']
     """
 
     _engine = "TextSplitterEngine"

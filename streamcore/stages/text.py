@@ -53,6 +53,10 @@ class Words(Stage[TextSource, list[Item], Item]):
     (None: no bound), in bytes, or in code points of text: the word, and with ``keep="trailing"`` the whitespace after
     it. A larger one is an ``ItemTooLarge``, or with ``on_oversize="skip"`` left out, or with ``"truncate"`` cut to that
     size. With ``borrow`` mutable fragments are not copied: do not change them while items live.
+
+    >>> from streamcore import Words
+    >>> list(Words().transform(["one ri", "ver  many", " cuts"]))
+    ['one ', 'river  ', 'many ', 'cuts']
     """
 
     _engine = "WordsEngine"

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from test_docs import BLOCK, NAMES, PAGES
+from test_docs import BLOCK, NAMES, OPTIONAL, PAGES
 
 import streamcore
 
@@ -25,8 +25,9 @@ HERE = Path(__file__).parent
 FILES = sorted(path for path in HERE.glob("*.py") if path.name != Path(__file__).name)
 PACKAGE = Path(streamcore.__file__).parents[1]
 # what examples use of other packages need not be there, nor have types
-MYPY = "[mypy]\nstrict = true\n[mypy-pyarrow.*]\nignore_missing_imports = true\n"
-MYPY += "[mypy-langchain_core.*]\nfollow_imports = skip\nignore_missing_imports = true\n"
+MYPY = "[mypy]\nstrict = true\n" + "".join(
+    f"[mypy-{name}.*]\nfollow_imports = skip\nignore_missing_imports = true\n" for name in OPTIONAL
+)
 Report = dict[tuple[str, int], list[str]]
 
 
