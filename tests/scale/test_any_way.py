@@ -90,11 +90,6 @@ def hash_of(record: Any) -> int:
     return sum(record.encode() if isinstance(record, str) else bytes(record))
 
 
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_equal_documents(tmp_path: Path, gpt2: BPE, seed: int) -> None:
     rng = random.Random(seed)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from short_texts import TEXTS
 
 import streamcore
 from streamcore import BPE, Words
@@ -23,19 +24,6 @@ from streamcore.scale.vocabulary import vocabulary_hash
 
 if importlib.util.find_spec("pyarrow") is None:
     FORMATS = tuple(name for name in FORMATS if name not in ("parquet", "arrow"))
-TEXTS = ["Hello world", "", "ein Übergang 12345", "x" * 300, "last one"]
-
-
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "in.jsonl"
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), encoding="utf-8")
-    return path
 
 
 def done(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from short_texts import TEXTS
 
 from streamcore import BPE, FixedSize, Lines, Words, ops
 from streamcore.scale import BadRecord, documents, plan
@@ -20,20 +21,6 @@ from streamcore.scale.task import Job, perform
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-
-TEXTS = ["Hello world", "", "ein Übergang 12345", "x" * 300, "last one"]
-
-
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "in.jsonl"
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), encoding="utf-8")
-    return path
 
 
 def offsets(source: Path) -> list[int]:
@@ -184,6 +171,25 @@ def test_a_writer_that_is_given_up_writes_no_more(
         with pytest.raises(BadRecord):
             perform(Job(made, gpt2.encoder(), str(out), format), made[0], "1")
         assert os.listdir(out) == []
+
+
+def test_pandas_is_not_imported(source: Path, tmp_path: Path) -> None:
+    """pyarrow imports it for some calls, which takes a worker 58 MB and half a second."""
+    code = """
+import sys
+from streamcore import BPE, Words
+from streamcore.scale import plan, run
+for name in ("parquet", "arrow"):
+    for number, pipeline in enumerate([BPE.gpt2().encoder(), Words(), Words(as_=str)]):
+        made = plan(sys.argv[1], split="jsonl")
+        run(pipeline, made, out=f"{sys.argv[2]}/{name}{number}", format=name, jobs=1, progress=False)
+assert "pyarrow" in sys.modules
+assert "pandas" not in sys.modules
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(source), str(tmp_path)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_without_pyarrow() -> None:

@@ -15,11 +15,6 @@ from streamcore.scale.documents import documents
 from streamcore.stages.tokens import TokenEncoder
 
 
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
 def test_any_blocks_give_each_record_once_in_order(gpt2: BPE, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(1)
     for _ in range(60):

@@ -20,11 +20,6 @@ from streamcore.scale.task import Job, perform
 TEXTS = ["Hello world", "", "ein Übergang 12345", "x" * 300, "", "last one"] * 3
 
 
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
 @pytest.fixture
 def job(tmp_path: Path, gpt2: BPE) -> Job:
     path, out = tmp_path / "in.jsonl", tmp_path / "out"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from short_texts import TEXTS
 
 from streamcore import BPE, UTF8, Words, ops
 from streamcore.scale import BadRecord, plan
@@ -17,20 +18,6 @@ from streamcore.scale import documents as documents_module
 from streamcore.scale.outputs import output
 from streamcore.scale.outputs.ids import id_dtype
 from streamcore.scale.task import Job, perform
-
-TEXTS = ["Hello world", "", "ein Übergang 12345", "x" * 300, "last one"]
-
-
-@pytest.fixture(scope="module")
-def gpt2() -> BPE:
-    return BPE.gpt2()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "in.jsonl"
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), encoding="utf-8")
-    return path
 
 
 def run(folder: Path, source: Path, pipeline: Any, format: str, target: int, **options: Any) -> list[Any]:

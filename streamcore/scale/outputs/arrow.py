@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from ..documents import Documents
-from .columns import Groups, column_dtype, guessed_kind, pyarrow
+from .columns import ColumnFormat, ColumnWriter, column_dtype, guessed_kind, pyarrow
 from .files import PartFiles
 
 GROUP: Final = 4 << 20
@@ -18,37 +17,18 @@ def make(pipeline: Any, eod: int | None) -> ArrowFormat:
 
 
 @dataclass(frozen=True)
-class ArrowFormat:
-    dtype: str | None
-    eod: int | None
-    kind: str
+class ArrowFormat(ColumnFormat):
     name: ClassVar[str] = "arrow"
 
-    def writer(self, files: PartFiles) -> ArrowDocuments:
-        return ArrowDocuments(files, Groups(self.dtype, self.eod, self.kind, GROUP))
+    def writer(self, files: PartFiles) -> ArrowWriter:
+        return ArrowWriter(files, self, GROUP)
 
 
-class ArrowDocuments:
+class ArrowWriter(ColumnWriter):
     """Not compressed: what is mapped is what is used."""
 
-    def __init__(self, files: PartFiles, groups: Groups) -> None:
-        self.file, self.groups = files.create(".arrow"), groups
-        self.writer: Any = None
+    def opened(self, schema: Any) -> Any:
+        return pyarrow().ipc.new_file(self.file, schema)
 
-    @property
-    def items(self) -> int:
-        return self.groups.items
-
-    def write(self, documents: Documents) -> None:
-        if self.groups.add(documents):
-            self.flush()
-
-    def flush(self) -> None:
-        table = self.groups.take()
-        if self.writer is None:
-            self.writer = pyarrow().ipc.new_file(self.file, table.schema)
-        self.writer.write_table(table.combine_chunks())
-
-    def finish(self) -> None:
-        self.flush()
-        self.writer.close()
+    def put(self, table: Any) -> None:
+        self.writer.write_table(table.combine_chunks() if table["offset"].num_chunks > 1 else table)

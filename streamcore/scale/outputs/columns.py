@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..._backend import View
 from ...token_batch import TokenBatch
 from ..documents import Documents, encoder_of, last_of
 from ..errors import BadRecord
+from .files import PartFiles
 from .ids import id_dtype, ids_and_ends
 
 if TYPE_CHECKING:
@@ -45,11 +48,60 @@ def guessed_kind(pipeline: Any) -> str:
     return "binary" if getattr(last_of(pipeline), "as_", str) in (bytes, "view") else "string"
 
 
+@dataclass(frozen=True)
+class ColumnFormat:
+    """``dtype`` is that of ids, None where documents have items, which are of ``kind``."""
+
+    dtype: str | None
+    eod: int | None
+    kind: str
+    name: ClassVar[str]
+
+
+class ColumnWriter(ABC):
+    """Gathers documents to groups; a format says how a group is written.
+
+    Not closed unless all is written: pyarrow's writers write their footer when they are closed.
+    """
+
+    def __init__(self, files: PartFiles, format: ColumnFormat, group: int) -> None:
+        self.file = files.create(f".{format.name}")
+        self.groups = Groups(format.dtype, format.eod, format.kind, group)
+        self.writer: Any = None
+
+    @property
+    def items(self) -> int:
+        return self.groups.items
+
+    def write(self, documents: Documents) -> None:
+        if self.groups.add(documents):
+            self.flush()
+
+    def flush(self) -> None:
+        table = self.groups.take()
+        if self.writer is None:
+            self.writer = self.opened(table.schema)
+        self.put(table)
+
+    def finish(self) -> None:
+        self.flush()
+        self.writer.close()
+
+    @abstractmethod
+    def opened(self, schema: Any) -> Any:
+        """pyarrow's writer on the file."""
+
+    @abstractmethod
+    def put(self, table: Any) -> None:
+        """Write a group."""
+
+
 class Groups:
     """Gathers documents into tables of about ``limit`` bytes, of one block of documents more at most.
 
     Lists and texts have offsets of 32 bits, which every reader has. ``uri`` is plain text: `datasets` takes no
-    dictionaries.
+    dictionaries. Arrays are made of buffers: ``pa.array`` and ``pa.repeat`` import pandas where it is installed, which
+    takes 58 MB and half a second.
     """
 
     def __init__(self, dtype: str | None, eod: int | None, kind: str, limit: int) -> None:
@@ -61,20 +113,44 @@ class Groups:
         self.size = self.items = 0
 
     @property
+    def item_type(self) -> Any:
+        return self.pa.from_numpy_dtype(self.dtype) if self.dtype else getattr(self.pa, self.kind)()
+
+    @property
     def schema(self) -> Any:
         pa = self.pa
-        items = pa.from_numpy_dtype(self.dtype) if self.dtype else getattr(pa, self.kind)()
         name = "items" if self.dtype is None else "ids"
-        return pa.schema([("uri", pa.string()), ("offset", pa.int64()), (name, pa.list_(items))])
+        return pa.schema([("uri", pa.string()), ("offset", pa.int64()), (name, pa.list_(self.item_type))])
 
     def add(self, documents: Documents) -> bool:
         """Whether a group is full."""
+        import numpy as np
+
         pa = self.pa
         lists = self.lists_of_ids(documents) if self.dtype else self.lists_of_items(documents)
-        columns = [pa.repeat(documents.name, len(lists)), pa.array(documents.offsets, pa.int64()), lists]
-        self.batches.append(pa.record_batch(columns, schema=self.schema))
+        count, name = len(lists), documents.name.encode()
+        names = np.arange(count + 1) * len(name)
+        columns = [
+            self.array(pa.string(), count, names.astype(np.int32), name * count),
+            self.array(pa.int64(), count, np.array(documents.offsets, np.int64)),
+            lists,
+        ]
+        self.batches.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
         self.size += lists.nbytes
         return self.size >= self.limit
+
+    def array(self, type: Any, count: int, *buffers: Any, children: Any = None) -> Any:
+        """Without nulls; arrays of numpy and bytes are taken as they are."""
+        held = [None, *map(self.pa.py_buffer, buffers)]
+        return self.pa.Array.from_buffers(type, count, held, children=children)
+
+    def lists(self, ends: Any, values: Any) -> Any:
+        """The values cut at ``ends``."""
+        import numpy as np
+
+        starts: np.ndarray[Any, Any] = np.zeros(len(ends) + 1, np.int32)
+        starts[1:] = ends
+        return self.array(self.pa.list_(values.type), len(ends), starts, children=[values])
 
     def take(self) -> Any:
         """What was gathered, as a table."""
@@ -91,29 +167,42 @@ class Groups:
             raise BadRecord(
                 documents.uri, documents.offsets[0], f"{len(ids)} ids: a list has {LONGEST} at most"
             )
-        starts: np.ndarray[Any, Any] = np.zeros(len(ends) + 1, np.int32)
-        starts[1:] = ends
-        # arrays of numpy are taken as they are
-        return self.pa.ListArray.from_arrays(starts, self.pa.array(ids.astype(self.dtype, copy=False)))
+        return self.lists(ends, self.array(self.item_type, len(ids), np.ascontiguousarray(ids, self.dtype)))
 
     def lists_of_items(self, documents: Documents) -> Any:
         contents = documents.contents
         assert not isinstance(contents, TokenBatch)
-        types = set(map(type, chain.from_iterable(contents)))
+        items = list(chain.from_iterable(contents))
+        types = set(map(type, items))
         kinds = set(map(kind_of, types))
         if len(kinds) == 1 and not self.known and None not in kinds:
             self.settle(*filter(None, kinds))
         if not kinds <= {self.kind}:
             self.refuse(documents)
         if types - {str, bytes, bytearray}:
-            contents = [[plain(item) for item in each] for each in contents]
-        self.items += sum(map(len, contents))
+            items = [plain(item) for item in items]
+        self.items += len(items)
         try:
-            return self.pa.array(contents, self.schema.field("items").type)
-        except (UnicodeEncodeError, self.pa.ArrowCapacityError) as error:
+            return self.lists(list(accumulate(map(len, contents))), self.texts(items))
+        except (UnicodeEncodeError, OverflowError) as error:
             raise BadRecord(
                 documents.uri, documents.offsets[0], f"in the documents from here on: {error}"
             ) from error
+
+    def texts(self, items: list[Any]) -> Any:
+        import numpy as np
+
+        if self.kind == "string":
+            text = "".join(items)
+            data = text.encode()
+            sizes = map(len, items if len(data) == len(text) else map(str.encode, items))
+        else:
+            data, sizes = b"".join(items), map(len, items)
+        if max(len(data), len(items)) > LONGEST:
+            raise OverflowError(f"{len(items)} items of {len(data)} bytes: a batch has {LONGEST} at most")
+        ends: np.ndarray[Any, Any] = np.zeros(len(items) + 1, np.int32)
+        np.cumsum(np.fromiter(sizes, np.int32, len(items)), dtype=np.int32, out=ends[1:])
+        return self.array(self.item_type, len(items), ends, data)
 
     def settle(self, kind: str) -> None:
         """The first item shows the type; until then all lists were empty."""
