@@ -10,6 +10,7 @@ docs/scale.md.
 
 from __future__ import annotations
 
+import base64
 import json
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -59,9 +60,13 @@ def ours(source: str, out: str, jobs: int, form: str) -> tuple[int, int]:
 
 
 def sum_of_bin(out: str) -> int:
+    return sum_of(Path(out).glob("*.bin"))
+
+
+def sum_of(paths: Iterable[Path]) -> int:
     import numpy as np
 
-    return sum(int(np.fromfile(path, "<u2").sum(dtype="u8")) for path in Path(out).glob("*.bin"))
+    return sum(int(np.fromfile(path, "<u2").sum(dtype="u8")) for path in paths)
 
 
 def sum_of_lists(out: str, form: str) -> int:
@@ -80,13 +85,58 @@ def pool(source: str, out: str, jobs: int, encoder: str) -> tuple[int, int]:
     os.makedirs(out)
     size = os.path.getsize(source)
     tasks = [(source, out, start, min(start + PART, size)) for start in range(0, size, PART)]
-    with multiprocessing.get_context("forkserver").Pool(jobs, begin, (encoder,)) as workers:
+    with multiprocessing.get_context("forkserver").Pool(jobs, begin, (encoder, source)) as workers:
         count = sum(workers.imap_unordered(encode_range, tasks))
     return count, sum_of_bin(out)
 
 
-def begin(encoder: str) -> None:
+def datatrove_tokens(source: str, out: str, jobs: int) -> tuple[int, int]:
+    """``DocumentTokenizer`` without shuffling. A task of it is whole files, so the corpus lies in ``jobs`` files."""
+    from datatrove.executor import LocalPipelineExecutor
+    from datatrove.pipeline.readers import JsonlReader
+    from datatrove.pipeline.tokens import DocumentTokenizer
+
+    tokenizer = str(Path(source).with_suffix(".tokenizer"))
+    LocalPipelineExecutor(
+        [
+            JsonlReader(str(Path(source).with_suffix(".files")), text_key=TEXT),
+            DocumentTokenizer(out, tokenizer, save_final_metadata=False, shuffle_documents=False),
+        ],
+        tasks=jobs,
+        workers=jobs,
+        logging_dir=f"{out}-logs",
+    ).run()
+    shutil.rmtree(f"{out}-logs")
+    return sum(path.stat().st_size for path in Path(out).glob("*.ds")) // 2, sum_of(Path(out).glob("*.ds"))
+
+
+def gigatoken_files(source: str, out: str, jobs: int) -> tuple[int, int]:
+    """All ids at once in memory, on ``jobs`` threads, then written in the narrow dtype."""
+    os.environ["RAYON_NUM_THREADS"] = str(jobs)
+    import gigatoken
+    import numpy as np
+
+    lists = gigatoken_of(Path(source)).encode_files(gigatoken.JsonlFileSource([source], field=TEXT))
+    ids = lists.layout.content.data
+    os.makedirs(out)
+    with open(f"{out}/all.bin", "wb") as file:
+        for at in range(0, len(ids), 1 << 22):
+            file.write(np.asarray(ids[at : at + (1 << 22)], "<u2"))
+    return len(ids), sum_of_bin(out)
+
+
+def gigatoken_of(source: Path) -> Any:
+    from gigatoken import Tokenizer
+
+    return Tokenizer.from_tiktoken(source.with_suffix(".tiktoken"), pretokenizer="gpt2")
+
+
+def begin(encoder: str, source: str) -> None:
     global encode
+    if encoder == "gigatoken":
+        gigatoken = gigatoken_of(Path(source))
+        encode = lambda texts: [gigatoken.encode_batch(texts, parallel=False).layout.content.data]  # noqa: E731
+        return
     from streamcore import BPE
 
     bpe = BPE.gpt2()
@@ -152,6 +202,23 @@ def datasets_map(source: str, out: str, jobs: int) -> tuple[int, int]:
     return sum(len(each) for each in made.with_format("arrow").data.column("ids")), table_sum
 
 
+def write_halves(source: Path) -> None:
+    """The corpus in two files of whole lines."""
+    folder = source.with_suffix(".files")
+    folder.mkdir()
+    with open(source, "rb") as file:
+        first = file.read(source.stat().st_size // 2) + file.readline()
+        (folder / "0.jsonl").write_bytes(first)
+        (folder / "1.jsonl").write_bytes(file.read())
+
+
+def write_ranks(path: Path) -> None:
+    from streamcore import BPE
+
+    ordered = sorted(BPE.gpt2().ranks.items(), key=lambda item: item[1])
+    path.write_text("".join(f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ordered))
+
+
 def write_tokenizer(path: Path) -> None:
     """GPT-2 for ``tokenizers``: the merges follow from the ranks. Not timed."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -192,6 +259,9 @@ SIDES: dict[str, tuple[Any, tuple[Any, ...], str]] = {
     "run, arrow, 2 workers": (ours, (2, "arrow"), "pyarrow"),
     "pool by hand, our BPE, 2 workers": (pool, (2, "ours"), ""),
     "pool by hand, tiktoken, 2 workers": (pool, (2, "tiktoken"), "tiktoken"),
+    "pool by hand, gigatoken, 2 workers": (pool, (2, "gigatoken"), "gigatoken"),
+    "gigatoken encode_files, 2 threads, then written": (gigatoken_files, (2,), "gigatoken"),
+    "datatrove DocumentTokenizer, 2 workers": (datatrove_tokens, (2,), "datatrove"),
     "datasets.map and tokenizers, parquet, 2 workers": (datasets_map, (2,), "datasets"),
 }
 
@@ -246,6 +316,8 @@ def adopt_orphans() -> None:
 def prepare(source: Path, size: int) -> None:
     """In a process of its own: a child begins with the peak of its parent."""
     write_corpus(source, size)
+    write_halves(source)
+    write_ranks(source.with_suffix(".tiktoken"))
     if find_spec("tokenizers"):
         write_tokenizer(source.with_suffix(".tokenizer"))
 
