@@ -33,7 +33,8 @@ from .errors import BadRecord, InputChanged
 from .inputs import Input
 from .lock import Locked
 from .manifest import OtherJob
-from .planning import Part, Piece, Plan, plan
+from .parts import Part, Piece
+from .planning import Plan, plan
 from .records import Record, RecordBlock, read_blocks, read_records
 from .result import FailedPart, IncompleteRun, Result
 from .running import run

@@ -20,7 +20,8 @@ from typing import IO, Any, Final, overload
 from .. import __version__
 from ..errors import StreamcoreError
 from .outputs.files import Written
-from .planning import Part, Plan
+from .parts import Part
+from .planning import Plan
 from .task import Job, Receipt
 
 VERSION: Final = 1

@@ -7,34 +7,18 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, overload
+from io import StringIO
+from typing import Any, overload
 
 from ..cli.failure import printable
 from .inputs import Input, find_inputs
+from .parts import Part, Parts
 from .splits import checked_split, separator_of, target_size
 
 VERSION = 1
+Numbers = tuple[int, int, int]
+"""A piece: the place of its file among the inputs, its start, its end."""
 SHOWN = 20  # parts of a table, at its start; and a few at its end
-
-
-class Piece(NamedTuple):
-    """Bytes ``start`` to ``end`` of a file; of a compressed file always all, as it lies there."""
-
-    uri: str
-    start: int
-    end: int
-
-
-class Part(NamedTuple):
-    """What one task reads: ``pieces`` in order; ``id`` is the place in the plan."""
-
-    id: int
-    pieces: tuple[Piece, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes to read, compressed where the files are."""
-        return sum(piece.end - piece.start for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -45,7 +29,7 @@ class Plan(Sequence[Part]):
     """
 
     inputs: tuple[Input, ...]
-    parts: tuple[Part, ...] = field(repr=False)
+    parts: Sequence[Part] = field(repr=False)
     split: str | bytes
     key: str
     target: int
@@ -62,8 +46,8 @@ class Plan(Sequence[Part]):
     @overload
     def __getitem__(self, index: int) -> Part: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[Part, ...]: ...
-    def __getitem__(self, index: int | slice) -> Part | tuple[Part, ...]:
+    def __getitem__(self, index: slice) -> Sequence[Part]: ...
+    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
         return self.parts[index]
 
     def __iter__(self) -> Iterator[Part]:
@@ -81,15 +65,21 @@ class Plan(Sequence[Part]):
         """The same plan always gives the same text."""
         places = {each.uri: place for place, each in enumerate(self.inputs)}
         split = {"separator": self.split.decode("latin-1")} if isinstance(self.split, bytes) else self.split
-        document = {
+        head = {
             "plan": VERSION,
             "split": split,
             "key": self.key,
             "target": self.target,
             "inputs": [[each.uri, each.size, each.version] for each in self.inputs],
-            "parts": [[[places[uri], start, end] for uri, start, end in part.pieces] for part in self.parts],
         }
-        return json.dumps(document, separators=(",", ":"))
+        text = StringIO()
+        text.write(dumps(head).removesuffix("}") + ',"parts":[')
+        comma = ""
+        for part in self.parts:
+            text.write(comma + dumps([[places[uri], start, end] for uri, start, end in part.pieces]))
+            comma = ","
+        text.write("]}")
+        return text.getvalue()
 
     @classmethod
     def from_json(cls, text: str | bytes, *, storage_options: Mapping[str, Any] | None = None) -> Plan:
@@ -99,13 +89,9 @@ class Plan(Sequence[Part]):
             raise ValueError(f"not a plan of version {VERSION}")
         split = document["split"]
         inputs = tuple(Input(*each) for each in document["inputs"])
-        parts = (
-            tuple(Piece(inputs[place].uri, start, end) for place, start, end in pieces)
-            for pieces in document["parts"]
-        )
         return cls(
             inputs,
-            tuple(Part(number, pieces) for number, pieces in enumerate(parts)),
+            Parts(inputs, (checked_pieces(each, len(inputs)) for each in document["parts"])),
             checked_split(split["separator"].encode("latin-1") if isinstance(split, dict) else split),
             document["key"],
             document["target"],
@@ -161,38 +147,55 @@ def plan(
     split, wanted = checked_split(split), target_size(target)
     if not isinstance(key, str):
         raise TypeError(f"key must be str, got {type(key).__name__}")
-    inputs = find_inputs(uris, storage_options)
+    inputs = tuple(find_inputs(uris, storage_options))
     whole = separator_of(split) is None
-    groups: list[tuple[Piece, ...]] = []
     if split == "fixed":
-        groups = [(piece,) for each in inputs for piece in pieces_of(each, wanted, False) if piece.end]
+        pieces = pieces_of(inputs, wanted, whole=False)
+        groups: Iterable[Iterable[Numbers]] = ([piece] for piece in pieces if piece[2])
     else:
-        groups = packed([piece for each in inputs for piece in pieces_of(each, wanted, whole)], wanted)
-    parts = tuple(Part(number, group) for number, group in enumerate(groups))
-    return Plan(tuple(inputs), parts, split, key, wanted, storage_options)
+        groups = packed(pieces_of(inputs, wanted, whole=whole), wanted)
+    return Plan(inputs, Parts(inputs, groups), split, key, wanted, storage_options)
+
+
+def checked_pieces(pieces: list[Any], inputs: int) -> list[Numbers]:
+    """ValueError for what is no part of a plan's JSON."""
+    checked: list[Numbers] = []
+    for piece in pieces:
+        if not (
+            isinstance(piece, list) and list(map(type, piece)) == [int, int, int] and 0 <= piece[0] < inputs
+        ):
+            raise ValueError(f"a piece of a plan is the number of a file, a start and an end, got {piece!r}")
+        checked.append((piece[0], piece[1], piece[2]))
+    return checked
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def many(count: int, unit: str) -> str:
     return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
-def pieces_of(each: Input, target: int, whole: bool) -> list[Piece]:
-    if whole or each.compression is not None or each.size <= target:
-        return [Piece(each.uri, 0, each.size)]
-    borders = range(0, each.size, target)
-    return [Piece(each.uri, start, min(start + target, each.size)) for start in borders]
+def pieces_of(inputs: Iterable[Input], target: int, *, whole: bool) -> Iterator[Numbers]:
+    for place, each in enumerate(inputs):
+        if whole or each.compression is not None or each.size <= target:
+            yield place, 0, each.size
+        else:
+            for start in range(0, each.size, target):
+                yield place, start, min(start + target, each.size)
 
 
-def packed(pieces: list[Piece], target: int) -> list[tuple[Piece, ...]]:
+def packed(pieces: Iterable[Numbers], target: int) -> Iterator[list[Numbers]]:
     """Pieces that follow each other, together up to ``target``."""
-    groups: list[tuple[Piece, ...]] = []
-    group: list[Piece] = []
+    group: list[Numbers] = []
     size = 0
     for piece in pieces:
-        length = piece.end - piece.start
+        length = piece[2] - piece[1]
         if group and size + length > target:
-            groups.append(tuple(group))
+            yield group
             group, size = [], 0
         group.append(piece)
         size += length
-    return [*groups, tuple(group)] if group else groups
+    if group:
+        yield group

@@ -10,7 +10,8 @@ from ..stages.lines import Delimited, Lines
 from .borders import first_start
 from .errors import BadRecord
 from .inputs import Input
-from .planning import Part, Piece, Plan
+from .parts import Part, Piece
+from .planning import Plan
 from .reading import Ranges, fragments, open_ranges, unpacked
 from .splits import separator_of
 

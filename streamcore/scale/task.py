@@ -13,7 +13,8 @@ from typing import Any
 from .documents import documents
 from .outputs import output
 from .outputs.files import PartFiles, Written, part_stem
-from .planning import Part, Plan
+from .parts import Part
+from .planning import Plan
 from .records import RecordBlock, read_blocks
 
 

@@ -18,7 +18,8 @@ from typing import Any, Final
 from .. import __version__
 from .errors import BadRecord, InputChanged
 from .inputs import Input
-from .planning import Part, Plan
+from .parts import Part
+from .planning import Plan
 from .reading import paths_from
 from .task import Job, Receipt, perform
 
