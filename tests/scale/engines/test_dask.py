@@ -53,9 +53,9 @@ def drain(process: subprocess.Popen[bytes]) -> None:
     threading.Thread(target=process.stderr.read, daemon=True).start()
 
 
-def test_a_cluster_for_the_run(folder: Folder) -> None:
-    paths = corpus(folder.path / "in")
-    folder.finish(paths, engine="dask", jobs=2)
+def test_a_cluster_for_the_run_and_a_part_that_hangs(folder: Folder) -> None:
+    paths = corpus(folder.path / "in", stops=[0])
+    folder.finish_though_one_hangs(paths, engine="dask", jobs=2, timeout=4)
     folder.none_left(10)
 
 
@@ -78,8 +78,6 @@ def test_two_workers_by_command_line_one_of_them_killed(folder: Folder) -> None:
 def die_at_poison(line: bytes) -> bytes:
     if b"poison" in line:
         os.kill(os.getpid(), signal.SIGKILL)
-    if b"forever" in line:
-        threading.Event().wait()
     return line
 
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are w
 SCRIPT = Path(__file__).parent.parent.parent / "support" / "ray_nodes.py"
 
 
-def test_a_session_for_the_run(folder: Folder) -> None:
-    paths = corpus(folder.path / "in")
-    folder.finish(paths, engine="ray", jobs=2)
+def test_a_session_for_the_run_and_a_part_that_hangs(folder: Folder) -> None:
+    paths = corpus(folder.path / "in", stops=[0])
+    folder.finish_though_one_hangs(paths, engine="ray", jobs=2, timeout=8)
     folder.none_left()
 
 
