@@ -39,7 +39,7 @@ OPTIONAL = [
     "openai",
     "pandas",
 ]
-OPTIONAL += ["polars", "pyarrow", "sse_starlette", "starlette"]
+OPTIONAL += ["polars", "pyarrow", "sse_starlette", "starlette", "vllm"]
 RUN = PythonEvaluator()
 UNREAD = "printed, and not compared yet"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -73,7 +73,7 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     parsers = SkipParser(), CodeBlockParser("python", run), CodeBlockParser("output", compare)
     document = Document.parse(str(page), *parsers)
-    document.namespace["__name__"] = "example"
+    document.namespace.update(__name__="example", BACKEND=streamcore.BACKEND)
     for example in document.examples():
         try:
             example.evaluate()
