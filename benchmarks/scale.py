@@ -1,11 +1,12 @@
-"""JSON Lines to files of ids, ours and others: ``python benchmarks/scale.py [MB] [ROUNDS] [SIDE ...]``.
+"""JSON Lines to files of ids, ours and others: ``python benchmarks/scale.py [MB] [ROUNDS] [trained] [SIDE ...]``.
 
-Each side is a process of its own, from its start to the last byte written, in turn with the others; first every side's
-ids are compared by count and sum. The text is words of the text of benchmarks/bpe_corpora.py put together at random, so
-that nothing repeats but words. Output goes to /dev/shm where there is one. Printed are medians of the wall time, of the
-CPU time of the process and all that it started (divided by the wall time: how many cores were busy), and the most
-memory that one of them had. For Linux. Peers that are not installed are named and left out. The figures stand in
-docs/scale.md.
+Each side is a process of its own, from its start to the last byte written, in turn with the others; every side's ids
+are compared by count and sum. The text is words of the text of benchmarks/bpe_corpora.py put together at random, so
+that nothing repeats but words. The vocabulary is that of GPT-2; with ``trained`` one of 30,000 tokens, which
+``tokenizers`` makes of this text beforehand, read from its ``tokenizer.json``, without the sides that cannot read it.
+Output goes to /dev/shm where there is one. Printed are medians of the wall time, of the CPU time of the process and all
+that it started (divided by the wall time: how many cores were busy), and the most memory that one of them had. For
+Linux. Peers that are not installed are named and left out. The figures stand in docs/scale.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
@@ -49,14 +50,19 @@ def write_corpus(path: Path, size: int, seed: int = 1) -> None:
 
 
 def ours(source: str, out: str, jobs: int, form: str) -> tuple[int, int]:
-    from streamcore import BPE
     from streamcore.scale import plan, run
 
     made = plan(source, split="jsonl", key=TEXT, target=PART)
-    result = run(
-        BPE.gpt2().encoder(disallowed_special=()), made, out=out, format=form, jobs=jobs, progress=False
-    )
+    encoder = bpe_of(source).encoder(disallowed_special=())
+    result = run(encoder, made, out=out, format=form, jobs=jobs, progress=False)
     return result.items, sum_of_bin(out) if form == "bin" else sum_of_lists(out, form)
+
+
+def bpe_of(source: str) -> Any:
+    from streamcore import BPE
+
+    trained = Path(source).with_suffix(".trained")
+    return BPE.from_tokenizer_json(trained) if trained.exists() else BPE.gpt2()
 
 
 def sum_of_bin(out: str) -> int:
@@ -96,11 +102,10 @@ def datatrove_tokens(source: str, out: str, jobs: int) -> tuple[int, int]:
     from datatrove.pipeline.readers import JsonlReader
     from datatrove.pipeline.tokens import DocumentTokenizer
 
-    tokenizer = str(Path(source).with_suffix(".tokenizer"))
     LocalPipelineExecutor(
         [
             JsonlReader(str(Path(source).with_suffix(".files")), text_key=TEXT),
-            DocumentTokenizer(out, tokenizer, save_final_metadata=False, shuffle_documents=False),
+            DocumentTokenizer(out, tokenizer_of(source), save_final_metadata=False, shuffle_documents=False),
         ],
         tasks=jobs,
         workers=jobs,
@@ -137,9 +142,7 @@ def begin(encoder: str, source: str) -> None:
         gigatoken = gigatoken_of(Path(source))
         encode = lambda texts: [gigatoken.encode_batch(texts, parallel=False).layout.content.data]  # noqa: E731
         return
-    from streamcore import BPE
-
-    bpe = BPE.gpt2()
+    bpe = bpe_of(source)
     if encoder == "tiktoken":
         from tiktoken import Encoding
 
@@ -187,7 +190,7 @@ def datasets_map(source: str, out: str, jobs: int) -> tuple[int, int]:
     datasets.disable_progress_bars()
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(Path(source).with_suffix(".tokenizer")))
+    tokenizer = Tokenizer.from_file(tokenizer_of(source))
 
     def tokens(batch: dict[str, list[str]]) -> dict[str, Any]:
         return {"ids": [each.ids for each in tokenizer.encode_batch(batch[TEXT], add_special_tokens=False)]}
@@ -200,6 +203,11 @@ def datasets_map(source: str, out: str, jobs: int) -> tuple[int, int]:
     shutil.rmtree(f"{out}-cache")
     table_sum = sum_of_lists(out, "parquet")
     return sum(len(each) for each in made.with_format("arrow").data.column("ids")), table_sum
+
+
+def tokenizer_of(source: str) -> str:
+    trained = Path(source).with_suffix(".trained")
+    return str(trained if trained.exists() else Path(source).with_suffix(".tokenizer"))
 
 
 def write_halves(source: Path) -> None:
@@ -243,6 +251,21 @@ def write_tokenizer(path: Path) -> None:
     tokenizer.save(str(path))
 
 
+def train(source: Path) -> None:
+    from itertools import islice
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=30_000, initial_alphabet=alphabet, show_progress=False)
+    with open(source, encoding="utf-8") as file:
+        tokenizer.train_from_iterator((json.loads(line)[TEXT] for line in islice(file, 5_000)), trainer)
+    tokenizer.save(str(source.with_suffix(".trained")))
+
+
 def parts_of(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
     """The two tokens that are merged to it: what the merges before it make of its bytes."""
     parts = [bytes([byte]) for byte in token]
@@ -252,6 +275,8 @@ def parts_of(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
     return parts[0], parts[1]
 
 
+READ_RANKS: Final = ("tiktoken", "gigatoken")
+"""Sides with one of these in their names have no ``tokenizer.json``."""
 SIDES: dict[str, tuple[Any, tuple[Any, ...], str]] = {
     "run, bin, 1 worker": (ours, (1, "bin"), ""),
     "run, bin, 2 workers": (ours, (2, "bin"), ""),
@@ -318,13 +343,15 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def prepare(source: Path, size: int) -> None:
+def prepare(source: Path, size: int, trained: bool) -> None:
     """In a process of its own: a child begins with the peak of its parent."""
     write_corpus(source, size)
     write_halves(source)
     write_ranks(source.with_suffix(".tiktoken"))
     if find_spec("tokenizers"):
         write_tokenizer(source.with_suffix(".tokenizer"))
+    if trained:
+        train(source)
 
 
 def main(arguments: list[str]) -> None:
@@ -332,12 +359,15 @@ def main(arguments: list[str]) -> None:
         one(*arguments[1:])
         return
     if arguments[:1] == ["--prepare"]:
-        prepare(Path(arguments[1]), int(arguments[2]))
+        prepare(Path(arguments[1]), int(arguments[2]), "trained" in arguments[3:])
         return
     adopt_orphans()
     numbers = [int(each) for each in arguments if each.isdecimal()]
     size, rounds = (numbers + [200, 3][len(numbers) :])[:2]
-    wanted = [each for each in arguments if not each.isdecimal()] or list(SIDES)
+    trained = ["trained"] if "trained" in arguments else []
+    wanted = [each for each in arguments if not each.isdecimal() and each != "trained"] or [
+        side for side in SIDES if not (trained and any(name in side for name in READ_RANKS))
+    ]
     sides = [side for side in wanted if not SIDES[side][2] or find_spec(SIDES[side][2])]
     for side in wanted:
         if side not in sides:
@@ -345,7 +375,9 @@ def main(arguments: list[str]) -> None:
     shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(dir=shared) as folder:
         source = Path(folder, "corpus.jsonl")
-        subprocess.run([sys.executable, __file__, "--prepare", str(source), str(size * MB)], check=True)
+        subprocess.run(
+            [sys.executable, __file__, "--prepare", str(source), str(size * MB), *trained], check=True
+        )
         found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
         for _ in range(rounds):
             for side in sides:
@@ -354,8 +386,9 @@ def main(arguments: list[str]) -> None:
         if len(results) > 1:
             raise SystemExit(f"the sides differ: {results}")
         count = found[sides[0]][0]["count"]
+        name = "30,000 tokens" if trained else "GPT-2"
         print(
-            f"{size} MB, {count / 1e6:.1f} M ids of GPT-2, medians of {rounds}; load {os.getloadavg()[0]:.1f}"
+            f"{size} MB, {count / 1e6:.1f} M ids of {name}, medians of {rounds}; load {os.getloadavg()[0]:.1f}"
         )
         for side, runs in found.items():
             wall, cpu = (median(each[name] for each in runs) for name in ("wall", "cpu"))
