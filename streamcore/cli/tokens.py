@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import StreamcoreError
-from . import corpus
+from . import corpus, pieces
 from .failure import Failure, counted, in_short
 from .formats import SUFFIXES, begin_npy, choose, end_npy
 from .inputs import Input, open_input
@@ -79,6 +79,8 @@ def command(
     --vocab is gpt2 (part of this package), the name of an encoding of tiktoken (if that is installed), or the path
     of a .tiktoken file or of a tokenizer.json.
 
+    Without FILE, an embedded text: on a terminal its tokens in colours over their ids (NO_COLOR=1: the ids alone).
+
     text writes one id per line; jsonl one object per line, with the id and where in the input its bytes start and end;
     npy a uint32 array; bin the ids as little-endian 32-bit integers.
     """
@@ -110,7 +112,10 @@ def command(
                 engine = bpe.encoder(errors="strict", **special_options(special)).engine()
                 arrays = closing(engine.iterate(source.fragments()))
                 with arrays as run:
-                    write_ids(bpe, run, truncate, out, report, "count" if count else form)
+                    if file is None and format_ is None and not count and pieces.wanted(out):
+                        pieces.write(bpe, first(truncate, run), out, report)
+                    else:
+                        write_ids(bpe, run, truncate, out, report, "count" if count else form)
         except (StreamcoreError, ValueError) as error:
             raise Failure(explain(source, error)) from error
         finally:

@@ -18,6 +18,7 @@ pytest.importorskip("click")
 
 from streamcore import BPE
 from streamcore.cli import progress
+from streamcore.cli.pieces import cells, visible
 from streamcore.cli.progress import Report, amount, duration
 from streamcore.cli.tokens import TokenReport
 
@@ -239,3 +240,41 @@ def test_tokens_end_with_one_line_on_a_real_terminal(tmp_path: Path) -> None:
     assert [*map(int, lines[:2])] == BPE.gpt2().encode_to_list("Größe und Maß")[:2]
     assert re.fullmatch(rb"in.gz: 2 ids, 4 bytes, 2.00 bytes per id, \d+\.\d\d s", lines[2])
     assert len(lines) == 3
+
+
+@posix_only
+def test_tokens_without_a_file_are_coloured_over_their_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row by row the pieces are the text and the ids those of a pipe; NO_COLOR, a pipe, a file or a format: plain."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    code, seen = seen_on_terminal(tmp_path, "tokens", data_too=True)
+    assert code == 0
+    rows = [re.sub(r"\x1b\[\d+m", "", row).split() for row in seen.decode().splitlines()]
+    assert rows.pop()[:3] == ["sample:", "697", "ids,"]
+    ids = [number for row in rows[1::2] for number in row]
+    text = "".join(piece for row in rows[::2] for piece in row).replace("\u00b7", " ").replace("\u21b5", "\n")
+    assert all(len(above) == len(below) for above, below in zip(rows[::2], rows[1::2], strict=True))
+    for arguments, variable in (
+        ([], "NO_COLOR"),
+        (["-f", "text"], "NONE"),
+        (["--truncate", "697"], "NO_COLOR"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "1")
+            _, plain = seen_on_terminal(tmp_path, "tokens", *arguments, data_too=True)
+        assert b"\x1b" not in plain
+        assert plain.decode().split()[: len(ids)] == ids
+    sample = Path(progress.__file__).with_name("sample.txt").read_bytes()
+    # tokens that are a part of a character
+    found = re.sub(rb"\\x([0-9a-f]{2})", lambda byte: bytes.fromhex(byte[1].decode()), text.encode())
+    assert found == sample
+
+
+def test_pieces_on_a_terminal() -> None:
+    """What moves the cursor is an escape, a part of a character its bytes; wide characters take two columns."""
+    assert [visible(piece) for piece in (b" a\n\n", b"\t\x1b", b"\xe2\x82", "\u65e5\u0301".encode())] == [
+        "\u00b7a\u21b5\u21b5", "\u2192\\x1b", "\\xe2\\x82", "\u65e5\u0301",
+    ]  # fmt: skip
+    assert [cells(text) for text in ("abc", "\u65e5\u672c", "e\u0301", "")] == [3, 4, 1, 0]
