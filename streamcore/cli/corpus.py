@@ -89,6 +89,7 @@ OPTIONS = [
         type=click.Choice(list(RESUME)),
         help="What becomes of the parts that are done. Default: yes, they are kept.",
     ),
+    click.option("--state", metavar="DIR", help="Local folder for the manifest, where -o is a URL."),
 ]
 NAMES = (
     "jobs",
@@ -102,6 +103,7 @@ NAMES = (
     "eod",
     "max_failed",
     "resume",
+    "state",
 )
 
 
@@ -111,7 +113,9 @@ def wanted(paths: tuple[str, ...], output: str | None, many: dict[str, Any]) -> 
         return True
     if not paths or output is None:
         return False
-    return os.path.isdir(output) or output.endswith(("/", os.sep)) or is_pattern(paths[0])
+    if "://" in output or output.endswith(("/", os.sep)):
+        return True
+    return os.path.isdir(output) or is_pattern(paths[0])
 
 
 def is_pattern(path: str) -> bool:
@@ -165,7 +169,7 @@ def run(
             str(error).replace("resume=False", "--resume no").replace("resume='force'", "--resume force")
         ) from error
     except (OSError, ValueError, TypeError, ImportError) as error:
-        raise Failure(str(error)) from error
+        raise Failure(str(error).replace("state='folder'", "--state DIR")) from error
     return 0 if not result.failed else 1
 
 
@@ -195,6 +199,7 @@ def run_plan(
         pipeline,
         made,
         out=output,
+        state=many["state"],
         format=format_ or "parquet",
         engine=many["engine"],
         address=many["address"],

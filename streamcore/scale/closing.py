@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from .documents import encoder_of
 from .manifest import encoded
 from .outputs import Format, MergedFormat, output
 from .outputs.files import PartFiles, Written
+from .places import Place, place_of
 from .vocabulary import vocabulary_hash
 
 if TYPE_CHECKING:
@@ -37,15 +38,17 @@ def close(
     """
     format = output(job.format, job.pipeline, job.eod)
     digest = digest_of(receipts)
-    meta = finished(job.folder)
+    sizes = job.place.sizes()
+    meta = finished(job.place, sizes)
     if meta is None or meta["receipts"] != digest:
         try:
+            check_sizes(job.place, sizes, (file for each in receipts for file in each.files))
             write(job, format, receipts, digest, seconds, [str(each) for each in failed])
         except FileNotFoundError:
-            meta = finished(job.folder)  # by another one, who removed the parts
+            meta = finished(job.place)  # by another one, who removed the parts
             if meta is None or meta["receipts"] != digest:
                 raise
-    clear(job.folder, format, receipts)
+    clear(job.place, sizes, format, receipts)
     return document_files(format, receipts, whole=True)
 
 
@@ -56,25 +59,28 @@ def document_files(format: Format, receipts: Iterable[Receipt], *, whole: bool) 
     return tuple(each.files[0].name for each in receipts if each.records)
 
 
-def finished(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What ``meta.json`` says, if it is there and all its files are there with their sizes; else None."""
-    folder = os.fspath(folder)
-    path = os.path.join(folder, META)
+def finished(
+    folder: str | os.PathLike[str] | Place, sizes: Mapping[str, int] | None = None
+) -> dict[str, Any] | None:
+    """What ``meta.json`` says, if it is there and all its files are there with their sizes; else None.
+
+    ``sizes``: what is there, where that is known already.
+    """
+    place = place_of(folder)
+    if sizes is None:
+        sizes = place.sizes()
+    if META not in sizes:
+        return None
     try:
-        with open(path, "rb") as file:
-            meta: Any = json.loads(file.read())
+        meta: Any = json.loads(place.read(META))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ValueError(f"{path} is not what a run wrote: {error}") from error
+        raise ValueError(f"{place.join(META)} is not what a run wrote: {error}") from error
     if not isinstance(meta, dict) or meta.get("meta") != VERSION or not meta.keys() >= {"files", "receipts"}:
-        raise ValueError(f"{path} is not what a run wrote, or not of version {VERSION}")
-    for name, size, _ in meta["files"]:
-        try:
-            if os.stat(os.path.join(folder, name)).st_size != size:
-                return None
-        except FileNotFoundError:
-            return None
+        raise ValueError(f"{place.join(META)} is not what a run wrote, or not of version {VERSION}")
+    if any(sizes.get(name) != size for name, size, _ in meta["files"]):
+        return None
     found: dict[str, Any] = meta
     return found
 
@@ -100,25 +106,24 @@ def write(
     attempt = f"{uuid.uuid4().hex[:12]}.closing"
     written: Iterable[Written] = (file for each in receipts for file in each.files)
     if isinstance(format, MergedFormat):
-        with PartFiles(job.folder, format.stem, attempt) as files:
-            format.merge(files, job.folder, lambda: (each.files for each in receipts))
+        with PartFiles(job.place, format.stem, attempt) as files:
+            format.merge(files, job.place, lambda: (each.files for each in receipts))
         written = files.written
-    else:
-        check_sizes(job.folder, written)
-        written = (file for each in receipts for file in each.files)
     head = {**head_of(job, format, receipts), "failed": failed, "receipts": digest, "seconds": seconds}
-    with PartFiles(job.folder, "meta", attempt) as files:
+    with PartFiles(job.place, "meta", attempt) as files:
         out = files.create(".json")
         for text in meta_text(job, head, written):
             out.write(encoded(text))
 
 
-def check_sizes(folder: str, files: Iterable[Written]) -> None:
+def check_sizes(place: Place, sizes: Mapping[str, int], files: Iterable[Written]) -> None:
+    """What is there must be what the receipts say."""
     for name, size, _ in files:
-        path = os.path.join(folder, name)
-        found = os.stat(path).st_size
+        found = sizes.get(name)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place.join(name))
         if found != size:
-            raise ValueError(f"{path} has {found} bytes, its receipt says {size}")
+            raise ValueError(f"{place.join(name)} has {found} bytes, its receipt says {size}")
 
 
 def head_of(job: Job, format: Format, receipts: Iterable[Receipt]) -> dict[str, Any]:
@@ -164,13 +169,10 @@ def listed(name: str, values: Iterable[Any]) -> Iterator[str]:
     yield "\n ]"
 
 
-def clear(folder: str, format: Format, receipts: Iterable[Receipt]) -> None:
+def clear(place: Place, sizes: Mapping[str, int], format: Format, receipts: Iterable[Receipt]) -> None:
     """Remove the parts that were joined, and what a death at closing left."""
-    for entry in os.scandir(folder):
-        if entry.name.endswith(".closing.tmp"):
-            with suppress(FileNotFoundError):
-                os.unlink(entry.path)
+    if place.local is not None:
+        place.remove([name for name in sizes if name.endswith(".closing.tmp")])
     if isinstance(format, MergedFormat):
-        for file in (file for each in receipts for file in each.files):
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, file.name))
+        files = (file for each in receipts for file in each.files)
+        place.remove([file.name for file in files if file.name in sizes])

@@ -31,6 +31,14 @@ def is_remote(uri: str) -> bool:
     return "://" in uri
 
 
+def local_path(uri: str) -> str | None:
+    """Of a path, or of a URL of a file of this machine."""
+    protocol, mark, path = uri.partition("://")
+    if not mark:
+        return uri
+    return path if protocol in ("file", "local") else None
+
+
 def file_system(uri: str, storage_options: Mapping[str, Any] | None) -> tuple[Any, str]:
     """The fsspec file system of a URL, and the path in it."""
     try:

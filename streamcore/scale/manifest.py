@@ -44,6 +44,7 @@ def manifest_name(shard: tuple[int, int] | None) -> str:
 def head_of(job: Job, vocabulary: str | None) -> dict[str, Any]:
     """What makes the content of a part, besides its input."""
     split = job.plan.split
+    where = {} if job.out is None else {"out": job.out.name}
     return {
         "manifest": VERSION,
         "streamcore": __version__,
@@ -53,6 +54,7 @@ def head_of(job: Job, vocabulary: str | None) -> dict[str, Any]:
         "eod": job.eod,
         "split": {"separator": split.decode("latin-1")} if isinstance(split, bytes) else split,
         "key": job.plan.key if split == "jsonl" else None,
+        **where,
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from ..errors import StreamcoreError
 from ..runnables import clock
@@ -22,6 +22,16 @@ LOCAL_BLOCK: Final = 256 * 1024
 REMOTE_BLOCK: Final = 8 * 1024 * 1024
 TRIES: Final = 6  # of a request, which takes half a minute in all
 FIRST_WAIT: Final = 0.5  # seconds; up to twice as long, so that workers do not ask all at once
+FINAL: Final = (
+    FileNotFoundError,
+    FileExistsError,
+    PermissionError,
+    NotImplementedError,
+    TypeError,
+    ImportError,
+)
+"""Errors of a request that no other one would spare."""
+Result = TypeVar("Result")
 
 _base: ContextVar[str] = ContextVar("_base", default="")
 
@@ -83,6 +93,23 @@ class LocalRanges:
         self.file.close()
 
 
+def patient(request: Callable[[], Result], what: str) -> Result:
+    """A request that may be made several times; ``what`` it was is told when it is given up."""
+    wait = FIRST_WAIT
+    for tried in itertools.count(1):
+        try:
+            return request()
+        except FINAL:
+            raise
+        except Exception as error:
+            if tried == TRIES:
+                error.add_note(f"{what}: {TRIES} requests failed")
+                raise
+            clock.sleep(wait * (1 + random.random()))
+            wait *= 2
+    raise AssertionError
+
+
 class RemoteRanges:
     """One request for each read, of what the last one did not bring.
 
@@ -107,19 +134,12 @@ class RemoteRanges:
         return known
 
     def request(self, start: int, end: int) -> bytes:
-        wait = FIRST_WAIT
-        for tried in itertools.count(1):
-            try:
-                data = bytes(self.system.cat_file(self.path, start=start, end=end))
-                break
-            except (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ImportError):
-                raise
-            except Exception as error:
-                if tried == TRIES:
-                    error.add_note(f"{self.uri}, bytes {start} to {end}: {TRIES} requests failed")
-                    raise
-                clock.sleep(wait * (1 + random.random()))
-                wait *= 2
+        data = bytes(
+            patient(
+                lambda: self.system.cat_file(self.path, start=start, end=end),
+                f"{self.uri}, bytes {start} to {end}",
+            )
+        )
         if len(data) != end - start:
             raise InputChanged(self.uri, f"{len(data)} bytes from byte {start} to {end}")
         return data

@@ -8,15 +8,17 @@ import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final, Literal, cast
 
 from .closing import META
 from .manifest import BadManifest, Done, OtherJob, fingerprint, lines_of, manifests
+from .places import Place
 from .planning import Plan
 from .result import FailedPart
+from .task import Job
 
 Resume = Literal[True, False, "verify", "force"]
 PLAN: Final = "plan.json"
@@ -37,19 +39,23 @@ def checked_resume(resume: Any) -> Resume:
     raise ValueError(f"resume must be True, False, 'verify' or 'force', got {resume!r}")
 
 
-def trusted(folder: str, plan: Plan, head: dict[str, Any], resume: Resume, *, whole: bool = False) -> Done:
-    """The parts of the plan whose receipts hold, of all manifests of the folder.
+def trusted(
+    job: Job, head: dict[str, Any], resume: Resume, sizes: Mapping[str, int], *, whole: bool = False
+) -> Done:
+    """The parts of the plan whose receipts hold, of all manifests of the folder. ``sizes``: what is there.
 
     ``OtherJob`` where a part was done by another pipeline or from another input, and its files are there (with
     ``resume=False`` such a receipt counts for nothing). ``whole``: take it that all files are there.
     """
+    folder, plan = job.folder, job.plan
     done = Done(len(plan))
     others: dict[int, list[str]] = {}
-    sizes = sizes_in(folder)
     for path in manifests(folder):
         number = done.manifest(path)
         for place, line, theirs in last_lines(path):
-            if not whole and not is_there(folder, line, sizes, resume):
+            if resume != "force":
+                check_place(folder, theirs, head)
+            if not whole and not is_there(job.place, line, sizes, resume):
                 continue
             part = line["part"]
             if resume != "force":
@@ -65,8 +71,18 @@ def trusted(folder: str, plan: Plan, head: dict[str, Any], resume: Resume, *, wh
     for part, different in others.items():
         # a part that was kept by force has one receipt of another job, and one of this
         if part >= len(plan) or not done.has(part):
-            raise OtherJob(refusal(folder, different or [changed_part(folder, plan, part)]))
+            raise OtherJob(refusal(job.place.name, different or [changed_part(folder, plan, part)]))
     return done
+
+
+def check_place(folder: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Receipts say nothing of files that lie elsewhere."""
+    if theirs.get("out") != ours.get("out"):
+        theirs, ours = ({"out": folder, **each} for each in (theirs, ours))
+        raise OtherJob(
+            f"{folder} holds the manifest of the output {theirs['out']}, not of {ours['out']}: take another folder,"
+            " or resume='force' if its files have moved"
+        )
 
 
 def failed_before(folder: str, plan: Plan, head: dict[str, Any], done: Done) -> list[FailedPart]:
@@ -156,26 +172,20 @@ def ranges(plan: Plan, part: int) -> str:
     return f"bytes {first.start} to {first.end} of {first.uri}{more}"
 
 
-def sizes_in(folder: str) -> dict[str, int]:
-    with os.scandir(folder) as entries:
-        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-
-
-def is_there(folder: str, line: dict[str, Any], sizes: dict[str, int], resume: Resume) -> bool:
+def is_there(place: Place, line: dict[str, Any], sizes: Mapping[str, int], resume: Resume) -> bool:
     """Whether the files of a receipt are there with their sizes; with "verify" also what they hold."""
     for name, size, crc in line["files"]:
         if sizes.get(name) != size:
             return False
-        if resume == "verify" and crc_of(os.path.join(folder, name)) != crc:
+        if resume == "verify" and crc_of(place, name, size) != crc:
             return False
     return True
 
 
-def crc_of(path: str) -> int:
+def crc_of(place: Place, name: str, size: int) -> int:
     crc = 0
-    with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            crc = zlib.crc32(data, crc)
+    for data in place.blocks(name, size):
+        crc = zlib.crc32(data, crc)
     return crc
 
 
@@ -196,17 +206,22 @@ def write_plan(folder: str, plan: Plan, attempt: str) -> None:
     os.replace(temporary, path)
 
 
-def start_anew(folder: str) -> None:
+def start_anew(job: Job, head: dict[str, Any]) -> None:
     """Remove what the manifests of the folder name, and them; other files are not touched."""
-    remove(os.path.join(folder, META))
-    for path in manifests(folder):
+    names: dict[str, None] = {}
+    for path in manifests(job.folder):
         with suppress(BadManifest):  # what it names up to there
             for _, line in lines_of(path):
+                if "manifest" in line:
+                    check_place(job.folder, line, head)
                 for name, _, _ in line.get("files", ()):
                     if re.fullmatch(r"part-\d+\.[a-z]+", name):
-                        remove(os.path.join(folder, name))
+                        names[name] = None
+    sizes = job.place.sizes()
+    job.place.remove([META] if META in sizes else [])
+    job.place.remove([name for name in names if name in sizes])
+    for path in [*manifests(job.folder), os.path.join(job.folder, PLAN)]:
         remove(path)
-    remove(os.path.join(folder, PLAN))
 
 
 def remove(path: str) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 from ..runnables.config import seconds_or_none
 from .driving import Driver
 from .engines import check_engine, open_engine, pickler
-from .inputs import is_remote
+from .inputs import local_path
 from .lock import driver_lock
 from .outputs import output
 from .pipelines import checked_pipeline
+from .places import Place, checked_places
 from .planning import Plan
 from .progress import Report
 from .result import FailedPart, IncompleteRun, Result
@@ -32,6 +34,8 @@ def run(
     plan: Plan,
     *,
     out: str | os.PathLike[str],
+    state: str | os.PathLike[str] | None = None,
+    out_options: Mapping[str, Any] | None = None,
     format: str = "parquet",
     engine: Any = "local",
     address: str | None = None,
@@ -46,6 +50,8 @@ def run(
     progress: bool = True,
 ) -> Result:
     """Put each record of ``plan`` through ``pipeline``, and write what comes out to files in the folder ``out``.
+
+    ``out`` may be a URL, which fsspec opens with ``out_options``; the manifest is then in the local folder ``state``.
 
     The items of a record are a document; documents are in the order of the plan, whatever the engine, the number of
     workers, and what died on the way. ``format``: "parquet", "arrow", "jsonl", "bin", "megatron"; ``eod`` is an id
@@ -75,19 +81,17 @@ def run(
         seconds_or_none("timeout", timeout)
     checked = checked_resume(resume)
     shard = checked_shard(shard)
-    folder = os.fspath(out)
-    if not isinstance(folder, str) or not folder:
-        raise TypeError(f"out must be the path of a folder, got {out!r}")
-    if "://" in folder:
-        raise ValueError(f"out must be a local folder, or one that is mounted, got {out!r}")
+    folder, place = checked_places(out, state, out_options)
     check_engine(engine, address)
     dumps = pickler(engine)
     pipeline = checked_pipeline(pipeline, dumps)
     output(format, pipeline, eod)
-    check_inputs(plan, folder)
+    check_inputs(plan, folder, place)
     # a pipeline may change the working directory
-    job = Job(plan, pipeline, os.path.abspath(folder), format, eod)
-    os.makedirs(folder, exist_ok=True)
+    job = Job(plan, pipeline, os.path.abspath(folder), format, eod, place)
+    join = partial(os.path.join, folder) if place is None else place.join
+    for each in filter(None, (folder, job.place.local)):
+        os.makedirs(each, exist_ok=True)
     with driver_lock(folder, shard):
         work = Workspace(job, shard, checked, max_failed)
         report = Report(work.size, len(work.mine), progress)
@@ -111,7 +115,7 @@ def run(
                     )
                     failed = driver.run(left)
         files, complete = work.end(failed, report.seconds())
-        report.close(folder)
+        report.close(folder if place is None else place.name)
         result = Result(
             records=report.records,
             items=report.items,
@@ -121,7 +125,7 @@ def run(
             skipped=report.skipped,
             failed=failed,
             receipts=work.done,
-            files=[os.path.join(folder, name) for name in files],
+            files=[join(name) for name in files],
             manifest=os.path.join(folder, os.path.basename(work.manifest)),
             seconds=report.seconds(),
             complete=complete,
@@ -138,16 +142,25 @@ def check_count(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
-def check_inputs(plan: Plan, folder: str) -> None:
+def check_inputs(plan: Plan, folder: str, place: Place | None = None) -> None:
     """No file of the output may take the place of an input."""
-    places: dict[str, str] = {folder: os.path.realpath(folder)}
+    local = [folder] if place is None or place.local is None else [folder, place.local]
+    folders = {os.path.realpath(each): each for each in local}
+    places: dict[str, str] = {}
     for each in plan.inputs:
         above, name = os.path.split(each.uri)
-        if OUTPUTS.fullmatch(name) and not is_remote(each.uri):
-            if above not in places:
-                places[above] = os.path.realpath(above)
-            if places[above] == places[folder]:
-                raise ValueError(f"{each.uri} is an input, and a run writes files of such names to {folder}")
+        if not OUTPUTS.fullmatch(name):
+            continue
+        if above not in places:
+            path = local_path(above)
+            if path is None:
+                places[above] = place.name if place is not None and place.holds(each.uri) else ""
+            else:
+                places[above] = folders.get(os.path.realpath(path), "")
+        if places[above]:
+            raise ValueError(
+                f"{each.uri} is an input, and a run writes files of such names to {places[above]}"
+            )
 
 
 def checked_shard(shard: Any) -> tuple[int, int] | None:

@@ -14,19 +14,28 @@ from .documents import documents
 from .outputs import output
 from .outputs.files import PartFiles, Written, part_stem
 from .parts import Part
+from .places import LocalFolder, Place
 from .planning import Plan
 from .records import RecordBlock, read_blocks
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all tasks of a run share; a worker keeps it."""
+    """What all tasks of a run share; a worker keeps it.
+
+    In ``folder`` are manifests and locks, and the files of documents too, unless they go to ``out``.
+    """
 
     plan: Plan
     pipeline: Any
     folder: str
     format: str
     eod: int | None = None
+    out: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        return LocalFolder(self.folder) if self.out is None else self.out
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,12 @@ class Receipt:
 
 
 def perform(job: Job, part: Part, attempt: str) -> Receipt:
-    """Read the part, write its files, rename them when they are whole; on an error no file of this attempt stays."""
+    """Read the part, write its files, which have their names when they are whole; an error leaves no half of one."""
     started = time.perf_counter()
     format = output(job.format, job.pipeline, job.eod)
     blocks = Timed(read_blocks(job.plan, part))
     writing = 0.0
-    with PartFiles(job.folder, part_stem(part.id), attempt) as files:
+    with PartFiles(job.place, part_stem(part.id), attempt) as files:
         writer = format.writer(files)
         for each in documents(job.pipeline, blocks):
             begun = time.perf_counter()

@@ -119,7 +119,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def write_job(folder: str, job: Job, attempt: str, dumps: Callable[[Any], bytes]) -> tuple[str, str]:
-    """The job in a file of the output folder, where every worker can read it; its path and SHA-256."""
+    """The job in a file beside the manifest, where every worker can read it; its path and SHA-256."""
     empty = Plan((), (), job.plan.split, job.plan.key, job.plan.target, job.plan.storage_options)
     folder = os.path.abspath(folder)
     data = dumps(replace(job, plan=empty, folder=folder))

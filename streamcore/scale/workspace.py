@@ -39,6 +39,7 @@ class Workspace:
 
     def __init__(self, job: Job, shard: tuple[int, int] | None, resume: Resume, max_failed: int) -> None:
         self.job, self.plan, self.folder, self.resume = job, job.plan, job.folder, resume
+        self.folders = {self.folder, job.place.local or self.folder}
         self.shard, (number, count) = shard, shard or (0, 1)
         self.mine = range(number, len(self.plan), count)
         self.size = sum(self.plan[part].size for part in self.mine)
@@ -49,7 +50,7 @@ class Workspace:
         self.head = head_of(job, vocabulary_of(job.pipeline))
         self.manifest = os.path.join(self.folder, manifest_name(shard))
         if resume is False and shard is None:
-            start_anew(self.folder)
+            start_anew(job, self.head)
         self.done, self.whole = self.found()
         if resume is False:
             self.whole = False
@@ -59,12 +60,13 @@ class Workspace:
 
     def found(self) -> tuple[Done, bool]:
         """The parts that are done, and whether the output is whole: then parts may have been joined."""
-        meta = finished(self.folder)
+        sizes = self.job.place.sizes()
+        meta = finished(self.job.place, sizes)
         if meta is not None and self.resume == "verify":
-            same = (crc_of(os.path.join(self.folder, name)) == crc for name, _, crc in meta["files"])
+            same = (crc_of(self.job.place, name, size) == crc for name, size, crc in meta["files"])
             meta = meta if all(same) else None
         if meta is not None:
-            done = trusted(self.folder, self.plan, self.head, self.resume, whole=True)
+            done = trusted(self.job, self.head, self.resume, sizes, whole=True)
             failed = len(failed_before(self.folder, self.plan, self.head, done))
             if (
                 len(done) + failed == len(self.plan)
@@ -72,7 +74,7 @@ class Workspace:
                 and meta["receipts"] == digest_of(done)
             ):
                 return done, True
-        return trusted(self.folder, self.plan, self.head, self.resume), False
+        return trusted(self.job, self.head, self.resume, sizes), False
 
     def kept(self) -> Iterator[Receipt]:
         """The receipts of the parts of this driver that were done before."""
@@ -85,9 +87,10 @@ class Workspace:
     @contextmanager
     def begun(self, dumps: Callable[[Any], bytes] = pickle.dumps) -> Generator[Log, None, None]:
         """From here on the folder is not whole. What is temporary goes at the end, and what others left now."""
-        remove(os.path.join(self.folder, META))
-        for path in temporary_files(self.folder, None if self.shard is None else self.mine):
-            remove(path)
+        self.job.place.remove([META])
+        for folder in self.folders:
+            for path in temporary_files(folder, None if self.shard is None else self.mine):
+                remove(path)
         try:
             write_plan(self.folder, self.plan, self.attempt)
             self.job_file, self.digest = write_job(self.folder, self.job, self.attempt, dumps)
@@ -103,8 +106,9 @@ class Workspace:
                 log.close()
         finally:
             keep(self.digest, None)
-            for path in glob.glob(os.path.join(glob.escape(self.folder), f"*.{self.attempt}*.tmp")):
-                remove(path)
+            for folder in self.folders:
+                for path in glob.glob(os.path.join(glob.escape(folder), f"*.{self.attempt}*.tmp")):
+                    remove(path)
 
     def order(self, part: int) -> Order:
         each = self.plan[part]
@@ -132,7 +136,7 @@ class Workspace:
         if self.shard is not None and not self.whole:
             # what the other shards did meanwhile, which may be of another job: none was there to ask at the start
             resume = True if self.resume == "verify" else self.resume
-            self.done = trusted(self.folder, self.plan, self.head, resume)
+            self.done = trusted(self.job, self.head, resume, self.job.place.sizes())
             mine = {each.part for each in failed}
             others = failed_before(self.folder, self.plan, self.head, self.done)
             failed += [each for each in others if each.part not in mine]

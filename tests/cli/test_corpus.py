@@ -147,6 +147,23 @@ def test_what_cannot_be_meant(texts: Path, capfd: pytest.CaptureFixture[str]) ->
     )
 
 
+def test_an_output_at_a_url(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="URLs need fsspec")
+    one, state, url = str(texts / "f0.txt"), str(texts / "state"), f"memory://{texts.name}/words"
+    command = ["words", one, "-o", url, "-f", "jsonl", "-j", "1"]
+    assert run(command) == 2
+    assert "pass --state DIR, a local folder" in capfd.readouterr().err
+    assert run(["words", one, "-o", url]) == 2
+    assert run([*command, "--state", state]) == 0
+    assert f"{url}: 1 of 1 part, 20 records" in capfd.readouterr().err
+    assert b"line" in fsspec.filesystem("memory").cat_file(f"/{texts.name}/words/part-000000.jsonl")
+    assert (texts / "state" / "manifest.jsonl").exists()
+    assert run([*command, "--state", state]) == 0
+    assert "the only part was done before" in capfd.readouterr().err
+    assert run(["words", one, "-o", str(texts / "out"), "--state", state]) == 2
+    assert "state is for an out that is a URL" in capfd.readouterr().err
+
+
 def test_names_are_those_of_the_options() -> None:
     def command() -> None: ...
 

@@ -413,7 +413,7 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     for out, kind, told in (
         (b"out", TypeError, "out must be the path of a folder"),
         ("", TypeError, "out must be the path of a folder"),
-        ("s3://bucket/out", ValueError, "out must be a local folder"),
+        ("s3://bucket/out", ValueError, "pass state='folder'"),
         (made.inputs[0].uri, FileExistsError, "a.txt"),
     ):
         with pytest.raises(kind, match=told):

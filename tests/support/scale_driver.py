@@ -10,11 +10,16 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from streamcore import RunnableLambda, Words
 from streamcore.scale import plan, run
+
+with suppress(ImportError):  # for outputs at its URLs
+    sys.path.append(os.path.dirname(__file__))
+    import object_store  # noqa: F401
 
 
 def held(line: bytes) -> bytes:

@@ -10,6 +10,7 @@ from .files import PartFiles, Written
 
 if TYPE_CHECKING:
     from ..documents import Documents
+    from ..places import Place
 
 DEFAULT: Final = "parquet"
 FORMATS: Final = ("parquet", "arrow", "jsonl", "bin", "megatron")
@@ -47,7 +48,7 @@ class MergedFormat(Format, Protocol):
     """What the names of the merged files begin with."""
 
     def merge(
-        self, files: PartFiles, folder: str, parts: Callable[[], Iterator[tuple[Written, ...]]]
+        self, files: PartFiles, place: Place, parts: Callable[[], Iterator[tuple[Written, ...]]]
     ) -> None:
         """Join the files of all parts, in order; ``parts()`` begins anew each time."""
 

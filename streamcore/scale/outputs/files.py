@@ -1,11 +1,13 @@
-"""Files that appear together: under temporary names until they are whole and on the disk."""
+"""Files that appear together, when they are whole."""
 
 from __future__ import annotations
 
-import os
 import zlib
+from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from ..places import LocalFile, Place, Sink, place_of
 
 
 class Written(NamedTuple):
@@ -17,25 +19,22 @@ class Written(NamedTuple):
 
 
 class TalliedFile:
-    """A binary file to write to, which counts; it lies under a temporary name.
+    """A binary file to write to, which counts; it has no name as long as it is written.
 
     Libraries that write to file objects take it. Their writers may outlive it: what they write after it was given up
     is dropped.
     """
 
-    def __init__(self, folder: str, name: str, attempt: str) -> None:
-        self.name = name
-        self.path = os.path.join(folder, name)
-        self.temporary = f"{self.path}.{attempt}.tmp"
+    def __init__(self, name: str, sink: Sink) -> None:
+        self.name, self.sink = name, sink
         self.size = self.crc = 0
         self.given_up = False
-        self.file: IO[bytes] = open(self.temporary, "xb", buffering=1 << 18)  # noqa: SIM115 - closed by PartFiles
 
     def write(self, data: Any) -> int:
         """Bytes, or what has the buffer protocol and is contiguous."""
         view = memoryview(data).cast("B")
         if not self.given_up:
-            self.file.write(view)
+            self.sink.write(view)
             self.size += view.nbytes
             self.crc = zlib.crc32(view, self.crc)
         return view.nbytes
@@ -44,51 +43,56 @@ class TalliedFile:
         return self.size
 
     def flush(self) -> None:
-        """Nothing to do before ``sync``."""
+        """Nothing to do before its end."""
 
     def writable(self) -> bool:
         return True
 
     @property
     def closed(self) -> bool:
-        return self.file.closed and not self.given_up
-
-    def sync(self) -> None:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        return self.sink.closed and not self.given_up
 
     def give_up(self) -> None:
-        """Close it and remove it, if it has not got its name."""
-        self.given_up = not self.file.closed
-        # closing flushes, which fails once more on a full disk
-        try:
-            self.file.close()
-        finally:
-            if os.path.exists(self.temporary):
-                os.unlink(self.temporary)
+        """It never gets its name, if it has not got it."""
+        self.given_up = not self.sink.closed
+        self.sink.give_up()
+
+
+class Scratch(TalliedFile):
+    """Lies on this machine, and never gets a name."""
+
+    def __init__(self, name: str, sink: LocalFile) -> None:
+        super().__init__(name, sink)
+        self.local = sink
+
+    def path(self) -> str:
+        """Where what was written so far can be read."""
+        self.local.file.flush()
+        return self.local.temporary
 
 
 class PartFiles:
-    """Files with one stem: a context that renames all at its end, or removes all if it is left by an error.
+    """Files with one stem: a context that gives all their names at its end, or none if it is left by an error.
 
-    ``attempt`` is in the temporary names, since two workers may have the same part; the final names depend on the part
-    alone. They appear one after the other: until a receipt says so, nobody may take them for whole.
+    The names depend on the part alone. They appear one after the other: until a receipt says so, nobody may take them
+    for whole.
     """
 
-    def __init__(self, folder: str, stem: str, attempt: str) -> None:
-        self.folder, self.stem, self.attempt = folder, stem, attempt
+    def __init__(self, folder: str | Place, stem: str, attempt: str) -> None:
+        self.place, self.stem, self.attempt = place_of(folder), stem, attempt
         self.files: list[TalliedFile] = []
-        self.scratches: list[TalliedFile] = []
+        self.scratches: list[Scratch] = []
         self.written: tuple[Written, ...] = ()
 
-    def create(self, suffix: str) -> TalliedFile:
-        self.files.append(TalliedFile(self.folder, self.stem + suffix, self.attempt))
+    def create(self, suffix: str, expected: int = 0) -> TalliedFile:
+        """A file; of about ``expected`` bytes, where that is known."""
+        name = self.stem + suffix
+        self.files.append(TalliedFile(name, self.place.create(name, self.attempt, expected)))
         return self.files[-1]
 
-    def scratch(self, suffix: str) -> TalliedFile:
-        """A file that never gets its name."""
-        self.scratches.append(TalliedFile(self.folder, self.stem + suffix, self.attempt))
+    def scratch(self, suffix: str) -> Scratch:
+        name = self.stem + suffix
+        self.scratches.append(Scratch(name, self.place.scratch(name, self.attempt)))
         return self.scratches[-1]
 
     def __enter__(self) -> PartFiles:
@@ -105,10 +109,10 @@ class PartFiles:
 
     def publish(self) -> None:
         for each in self.files:
-            each.sync()
+            each.sink.finish()
         for each in self.files:
-            os.replace(each.temporary, each.path)
-        sync_folder(self.folder)
+            each.sink.publish()
+        self.place.settle()
         self.written = tuple(Written(each.name, each.size, each.crc) for each in self.files)
 
 
@@ -117,20 +121,10 @@ def part_stem(part: int) -> str:
     return f"part-{part:06}"
 
 
-def give_up(files: list[TalliedFile]) -> None:
+def give_up(files: Sequence[TalliedFile]) -> None:
     """All of them, also where one fails; then the first failure is raised."""
     if files:
         try:
             files[0].give_up()
         finally:
             give_up(files[1:])
-
-
-def sync_folder(folder: str) -> None:
-    """Makes renames last."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

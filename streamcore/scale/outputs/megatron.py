@@ -8,7 +8,6 @@ documents is held. The pairs of the parts are joined at the end by copying.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -17,12 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..documents import Documents
 from ..errors import BadRecord
-from .files import PartFiles, TalliedFile, Written
+from .files import PartFiles, Scratch, TalliedFile, Written
 from .ids import ids_and_ends, ids_needed, tokenizer_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from ..places import Place
 
     Lengths = npt.NDArray[np.int32]
 
@@ -30,7 +31,7 @@ HEAD: Final = struct.Struct("<9sQBQQ")
 MAGIC: Final = b"MMIDIDX\x00\x00"
 CODES: Final = {"<u2": 8, "<i4": 4}
 BLOCK: Final = 1 << 20
-"""Bytes that are copied at once, and lengths that are read at once."""
+"""Lengths that are read at once."""
 LONGEST: Final = (1 << 31) - 1
 
 
@@ -53,20 +54,16 @@ class MegatronFormat:
         return MegatronWriter(files, self.dtype, self.eod)
 
     def merge(
-        self, files: PartFiles, folder: str, parts: Callable[[], Iterator[tuple[Written, ...]]]
+        self, files: PartFiles, place: Place, parts: Callable[[], Iterator[tuple[Written, ...]]]
     ) -> None:
-        """One pair of all; ValueError where a part is not what its receipt says."""
-        ids, index = files.create(".bin"), files.create(".idx")
-        for data, _ in parts():
-            copy(folder, data, ids)
-
-        def paths() -> Iterator[str]:
-            return (os.path.join(folder, each.name) for _, each in parts())
-
-        count = sum(count_of(path, self.dtype) for path in paths())
-        size = write_index(
-            index, self.dtype, count, lambda: (block for path in paths() for block in lengths_in(path))
-        )
+        """One pair of all, each part read once; ValueError where one is not what its receipt says."""
+        ids = files.create(".bin", sum(data.size for data, _ in parts()))
+        index = files.create(".idx", sum(each.size for _, each in parts()))
+        lengths = files.scratch(".lengths")
+        for data, each in parts():
+            copy(place, data, ids)
+            copy_lengths(place, each, self.dtype, lengths)
+        size = write_index(index, self.dtype, lengths.size // 4, lambda: blocks_of(lengths))
         if size != ids.size:
             raise ValueError(f"the indexes of the parts tell of {size} bytes, there are {ids.size}")
 
@@ -93,9 +90,7 @@ class MegatronWriter:
         self.items += len(ids)
 
     def finish(self) -> None:
-        self.lengths.file.flush()
-        count = self.lengths.size // 4
-        write_index(self.index, self.dtype, count, lambda: lengths_from(self.lengths.temporary, 0, count))
+        write_index(self.index, self.dtype, self.lengths.size // 4, lambda: blocks_of(self.lengths))
 
 
 def write_index(file: TalliedFile, dtype: str, count: int, lengths: Callable[[], Iterable[Lengths]]) -> int:
@@ -115,42 +110,36 @@ def write_index(file: TalliedFile, dtype: str, count: int, lengths: Callable[[],
     return place
 
 
-def count_of(path: str, dtype: str) -> int:
-    """Sequences of an index."""
-    with open(path, "rb") as file:
-        magic, version, code, count, borders = HEAD.unpack(file.read(HEAD.size))
-    if (magic, version, code, borders) != (MAGIC, 1, CODES[dtype], count + 1):
-        raise ValueError(f"{path} is no index of {dtype} with one sequence a document")
-    return int(count)
-
-
-def lengths_in(path: str) -> Iterator[Lengths]:
-    with open(path, "rb") as file:
-        count = HEAD.unpack(file.read(HEAD.size))[3]
-    return lengths_from(path, HEAD.size, count)
-
-
-def lengths_from(path: str, start: int, count: int) -> Iterator[Lengths]:
-    """Blocks of ``count`` lengths that begin at byte ``start`` of a file."""
+def blocks_of(lengths: Scratch) -> Iterator[Lengths]:
+    """What was written to a file of lengths."""
     import numpy as np
 
-    with open(path, "rb") as file:
-        file.seek(start)
-        while count:
-            block = np.fromfile(file, "<i4", min(count, BLOCK))
-            if not len(block):
-                raise ValueError(f"{path} lacks {count} lengths")
-            count -= len(block)
+    with open(lengths.path(), "rb") as file:
+        while len(block := np.fromfile(file, "<i4", BLOCK)):
             yield block
 
 
-def copy(folder: str, source: Written, target: TalliedFile) -> None:
+def copy(place: Place, source: Written, target: TalliedFile) -> None:
     """Append a file, which must be what was written."""
-    path = os.path.join(folder, source.name)
     size = crc = 0
-    with open(path, "rb", buffering=0) as file:
-        while data := file.read(BLOCK):
-            size, crc = size + len(data), zlib.crc32(data, crc)
-            target.write(data)
+    for data in place.blocks(source.name, source.size):
+        size, crc = size + len(data), zlib.crc32(data, crc)
+        target.write(data)
     if (size, crc) != (source.size, source.crc):
-        raise ValueError(f"{path} is not what its receipt says: {size} bytes of CRC-32 {crc:08x}")
+        raise ValueError(
+            f"{place.join(source.name)} is not what its receipt says: {size} bytes of CRC-32 {crc:08x}"
+        )
+
+
+def copy_lengths(place: Place, source: Written, dtype: str, target: Scratch) -> None:
+    """Append the lengths in an index; no more of it is read."""
+    count = (source.size - HEAD.size - 8) // 20
+    head, left = b"", 4 * count
+    for data in place.blocks(source.name, HEAD.size + left):
+        missing = HEAD.size - len(head)
+        head += data[:missing]
+        left -= target.write(data[missing:])
+    if len(head) < HEAD.size or HEAD.unpack(head) != (MAGIC, 1, CODES[dtype], count, count + 1):
+        raise ValueError(f"{place.join(source.name)} is no index of {dtype} with one sequence a document")
+    if left:
+        raise ValueError(f"{place.join(source.name)} lacks {left} bytes of lengths")
