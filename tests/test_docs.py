@@ -74,11 +74,15 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     parsers = SkipParser(), CodeBlockParser("python", run), CodeBlockParser("output", compare)
     document = Document.parse(str(page), *parsers)
     document.namespace.update(__name__="example", BACKEND=streamcore.BACKEND)
+    skipped = False
     for example in document.examples():
+        if skipped and example.region.evaluator is compare:
+            continue
+        skipped = False
         try:
             example.evaluate()
         except SkipTest:
-            continue
+            skipped = True
         except ModuleNotFoundError as error:
             if error.name in OPTIONAL:
                 pytest.skip(f"{error.name} is not installed, which line {example.line} imports")

@@ -28,6 +28,7 @@ PACKAGE = Path(streamcore.__file__).parents[1]
 MYPY = "[mypy]\nstrict = true\n" + "".join(
     f"[mypy-{name}.*]\nfollow_imports = skip\nignore_missing_imports = true\n" for name in OPTIONAL
 )
+MYPY += "[mypy-docs_howto_fastapi_md]\ndisallow_untyped_decorators = false\n"
 Report = dict[tuple[str, int], list[str]]
 
 
