@@ -27,17 +27,22 @@ VERSION: Final = 1
 
 
 def close(
-    job: Job, receipts: Sequence[Receipt], *, seconds: float | None = None, failed: Iterable[Any] = ()
+    job: Job,
+    receipts: Sequence[Receipt],
+    *,
+    seconds: float | None = None,
+    failed: Iterable[Any] = (),
+    digest: str | None = None,
 ) -> tuple[str, ...]:
     """Write what stands for the whole job, ``meta.json`` last; the names of the files of documents, in order.
 
     ``failed`` are parts that may be missing. ``receipts`` are those of all others, in their order, and are gone through
     a few times, never held. Files without a document are not among the names. May be called again at any time, also
     after a death half-way or by two at once: the result is the same, and what a death left is cleared away. Files are
-    checked by size, those that are joined also by their CRC.
+    checked by size, those that are joined also by their CRC. ``digest``: that of the receipts, if it is known.
     """
     format = output(job.format, job.pipeline, job.eod)
-    digest = digest_of(receipts)
+    digest = digest or digest_of(receipts)
     sizes = job.place.sizes()
     meta = finished(job.place, sizes)
     if meta is None or meta["receipts"] != digest:

@@ -215,16 +215,17 @@ def manifests(folder: str) -> list[str]:
     return sorted(glob.glob(os.path.join(glob.escape(folder), PATTERN)))
 
 
-def lines_of(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The whole lines of a manifest, each with its place; a torn one at the end is passed over."""
+def lines_of(path: str, having: Sequence[bytes] = (b"",)) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The whole lines of a manifest that have one of these, each with its place; a torn last one is passed over."""
     place = 0
     with open(path, "rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            try:
-                entry = checked_line(json.loads(line), place)
-            except (ValueError, RecursionError) as error:
-                raise BadManifest(f"{path}, byte {place}: no line of a manifest: {error}") from error
-            yield place, entry
+            if any(each in line for each in having):
+                try:
+                    entry = checked_line(json.loads(line), place)
+                except (ValueError, RecursionError) as error:
+                    raise BadManifest(f"{path}, byte {place}: no line of a manifest: {error}") from error
+                yield place, entry
             place += len(line)

@@ -31,10 +31,11 @@ class FailedPart:
 class Result:
     """What was made. Counts are of all parts of this driver that are done, in this run or before.
 
-    ``done`` are the parts that this run did, ``skipped`` those that were done before, ``failed`` those it gave up.
-    ``receipts`` has one for each part that is done, read from the manifest when asked for. ``files`` are the files with
-    the documents in order, ``manifest`` is the path of the manifest. ``complete`` says whether the whole output is
-    there, with its ``meta.json``; of shards that is the last one to end.
+    ``done`` are the parts that this run did, ``skipped`` those that were done before, ``failed`` those it gave up (of
+    an output that was whole before: those that it lacks). ``receipts`` has one for each part that is done, read from
+    the manifest when asked for. ``files`` are the files with the documents in order, ``manifest`` is the path of the
+    manifest. ``complete`` says whether the whole output is there, with its ``meta.json``; of shards that is the last
+    one to end.
     """
 
     records: int

@@ -7,10 +7,9 @@ import json
 import os
 import re
 import zlib
-from bisect import bisect_left
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from operator import itemgetter
 from typing import Any, Final, Literal, cast
 
 from .closing import META
@@ -47,32 +46,70 @@ def trusted(
     ``OtherJob`` where a part was done by another pipeline or from another input, and its files are there (with
     ``resume=False`` such a receipt counts for nothing). ``whole``: take it that all files are there.
     """
-    folder, plan = job.folder, job.plan
+    plan = job.plan
     done = Done(len(plan))
     others: dict[int, list[str]] = {}
-    for path in manifests(folder):
+    for path in manifests(job.folder):
         number = done.manifest(path)
-        for place, line, theirs in last_lines(path):
-            if resume != "force":
-                check_place(folder, theirs, head)
-            if not whole and not is_there(job.place, line, sizes, resume):
-                continue
-            part = line["part"]
-            if resume != "force":
-                different = differences(theirs, head)
-                other = part >= len(plan) or line["input"] != fingerprint(plan, plan[part])
-                if resume is False and (different or other):
-                    continue
-                if different or other:
-                    others.setdefault(part, different)
-                    continue
-            if part < len(plan):
+        places, different = last_verdicts(job, path, head, resume, None if whole else sizes)
+        for part, place in enumerate(places):
+            if place >= 0:
                 done.set(part, number, place)
-    for part, different in others.items():
+        others = different | others
+    for part, what in others.items():
         # a part that was kept by force has one receipt of another job, and one of this
         if part >= len(plan) or not done.has(part):
-            raise OtherJob(refusal(job.place.name, different or [changed_part(folder, plan, part)]))
+            raise OtherJob(refusal(job.place.name, what or [changed_part(job.folder, plan, part)]))
     return done
+
+
+def last_verdicts(
+    job: Job, path: str, head: dict[str, Any], resume: Resume, sizes: Mapping[str, int] | None
+) -> tuple[array[int], dict[int, list[str]]]:
+    """What the last receipt of each part in a manifest is worth: its place (-1: nothing), or how it is of another job.
+
+    ``sizes``: what is there; None if all of it is.
+    """
+    plan = job.plan
+    places = array("q", [-1]) * len(plan)
+    others: dict[int, list[str]] = {}
+    theirs: dict[str, Any] = {}
+    different: list[str] = []
+    for place, line in lines_of(path):
+        if "manifest" in line:
+            theirs, different = line, differences(line, head)
+            continue
+        if "failed" in line:
+            continue
+        part = line["part"]
+        if resume != "force":
+            check_place(job.folder, theirs, head)
+        others.pop(part, None)
+        if part < len(plan):
+            places[part] = -1
+        if sizes is not None and any(sizes.get(name) != size for name, size, _ in line["files"]):
+            continue
+        if resume != "force" and (
+            different or part >= len(plan) or line["input"] != fingerprint(plan, plan[part])
+        ):
+            if resume is not False:
+                others[part] = different
+        elif part < len(plan):
+            places[part] = place
+    if resume == "verify" and sizes is not None:
+        verify(job, path, places)
+    return places, others
+
+
+def verify(job: Job, path: str, places: array[int]) -> None:
+    """Drop the receipts whose files do not hold what they say."""
+    with open(path, "rb") as file:
+        for part, place in enumerate(places):
+            if place >= 0:
+                file.seek(place)
+                files = json.loads(file.readline())["files"]
+                if any(crc_of(job.place, name, size) != crc for name, size, crc in files):
+                    places[part] = -1
 
 
 def check_place(folder: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
@@ -91,7 +128,7 @@ def failed_before(folder: str, plan: Plan, head: dict[str, Any], done: Done) -> 
     for path in manifests(folder):
         theirs: dict[str, Any] = {}
         last: dict[int, dict[str, Any]] = {}
-        for _, line in lines_of(path):
+        for _, line in lines_of(path, having=(b'"failed"', b'"manifest"')):
             if "manifest" in line:
                 theirs, last = line, {}
             elif "failed" in line:
@@ -111,22 +148,6 @@ def where(plan: Plan, part: int) -> str:
     """The beginning of a part, for a message."""
     first = plan[part].pieces[0]
     return f"{first.uri} from byte {first.start}"
-
-
-def last_lines(path: str) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
-    """The last receipt of each part in a manifest: its place, itself, and the head that it stands under."""
-    places: dict[int, int] = {}
-    heads: list[tuple[int, dict[str, Any]]] = []
-    for place, line in lines_of(path):
-        if "manifest" in line:
-            heads.append((place, line))
-        elif "failed" not in line:
-            places[line["part"]] = place
-    with open(path, "rb") as file:
-        for place in sorted(places.values()):
-            file.seek(place)
-            head = heads[bisect_left(heads, place, key=itemgetter(0)) - 1][1]
-            yield place, json.loads(file.readline()), head
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
@@ -170,16 +191,6 @@ def ranges(plan: Plan, part: int) -> str:
     first, *rest = plan[part].pieces
     more = f" and {len(rest)} more" if rest else ""
     return f"bytes {first.start} to {first.end} of {first.uri}{more}"
-
-
-def is_there(place: Place, line: dict[str, Any], sizes: Mapping[str, int], resume: Resume) -> bool:
-    """Whether the files of a receipt are there with their sizes; with "verify" also what they hold."""
-    for name, size, crc in line["files"]:
-        if sizes.get(name) != size:
-            return False
-        if resume == "verify" and crc_of(place, name, size) != crc:
-            return False
-    return True
 
 
 def crc_of(place: Place, name: str, size: int) -> int:

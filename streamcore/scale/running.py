@@ -97,7 +97,7 @@ def run(
         report = Report(work.size, len(work.mine), progress)
         for receipt in work.kept():
             report.skip(receipt)
-        failed: tuple[FailedPart, ...] = ()
+        failed: tuple[FailedPart, ...] = work.given_up if work.whole else ()
         if left := work.left():
             if len(left) == 1 and timeout is None:
                 jobs = 1

@@ -51,6 +51,8 @@ class Workspace:
         self.manifest = os.path.join(self.folder, manifest_name(shard))
         if resume is False and shard is None:
             start_anew(job, self.head)
+        self.given_up: tuple[FailedPart, ...] = ()
+        self.receipts: str | None = None  # their digest, while the output is whole
         self.done, self.whole = self.found()
         if resume is False:
             self.whole = False
@@ -67,13 +69,12 @@ class Workspace:
             meta = meta if all(same) else None
         if meta is not None:
             done = trusted(self.job, self.head, self.resume, sizes, whole=True)
-            failed = len(failed_before(self.folder, self.plan, self.head, done))
-            if (
-                len(done) + failed == len(self.plan)
-                and failed <= self.max_failed
-                and meta["receipts"] == digest_of(done)
-            ):
-                return done, True
+            failed = failed_before(self.folder, self.plan, self.head, done)
+            if len(done) + len(failed) == len(self.plan) and len(failed) <= self.max_failed:
+                digest = digest_of(done)
+                if meta["receipts"] == digest:
+                    self.given_up, self.receipts = tuple(failed), digest
+                    return done, True
         return trusted(self.job, self.head, self.resume, sizes), False
 
     def kept(self) -> Iterator[Receipt]:
@@ -145,6 +146,12 @@ class Workspace:
             len(failed) <= self.max_failed and len(self.done) + len(failed) == len(self.plan)
         )
         if complete:
-            return close(self.job, self.done, seconds=seconds, failed=failed), True
+            return close(
+                self.job,
+                self.done,
+                seconds=seconds,
+                failed=failed,
+                digest=self.receipts if self.whole else None,
+            ), True
         format = output(self.job.format, self.job.pipeline, self.job.eod)
         return document_files(format, self.done, whole=False), False

@@ -226,6 +226,8 @@ def test_a_mended_part_is_done_though_it_may_fail(tmp_path: Path) -> None:
     made = plan(paths, target=3)
     first = run(through(bad_at_one), made, out=out, max_failed=1, **QUIET)
     assert (first.complete, len(first.failed)) == (True, 1)
+    again = run(through(bad_at_one), made, out=out, max_failed=1, **QUIET)
+    assert (again.done, [str(each) for each in again.failed]) == (0, [str(each) for each in first.failed])
     lines(paths[1], "wx")
     second = run(through(bad_at_one), plan(paths, target=3), out=out, max_failed=1, **QUIET)
     assert (second.done, second.skipped, documents(second)) == (1, 1, [["w0"], ["wx"]])
