@@ -26,6 +26,7 @@ COMMANDS = {
     "split": "Split text into chunks of a size.",
     "tokens": "Turn text into the ids of a BPE vocabulary, and back.",
     "plan": "Cut files into parts for a job, and show them.",
+    "bench": "Measure the stages against what else does the work.",
     "doctor": "Say which backend runs and why, and what is installed.",
 }
 
