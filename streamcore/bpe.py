@@ -16,6 +16,7 @@ from .token_batch import TokenBatch
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from ._shared.split_steps import Split
     from .vocab.vocabulary import Vocabulary
 
     Text = str | ReadableBuffer
@@ -78,7 +79,7 @@ class BPE(_backend.BPECore):
     def from_ranks(
         cls,
         ranks: Mapping[bytes, int],
-        pattern: str,
+        pattern: str | Sequence[Split],
         special_tokens: Mapping[str, int] | None = None,
         *,
         merges: Sequence[tuple[bytes, bytes]] | None = None,
@@ -86,6 +87,7 @@ class BPE(_backend.BPECore):
     ) -> Self:
         """A tokenizer of ``ranks`` (bytes to id), the ``pattern`` that splits text, and special tokens.
 
+        ``pattern`` may be a sequence of splits, each ``(pattern, behavior, inverted, prefix)`` (see docs/tokens.md).
         Tokens merge in the order of their ids, or with ``merges`` in the order of that sequence of pairs.
         ``options``: ``whole_pieces``, ``normalization``, ``cache_bytes``.
         """

@@ -95,6 +95,19 @@ class RegexPieces:
         if start < len(text):
             yield [text[start:]]
 
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where each match begins and ends; the limits of time and memory are those of the pieces."""
+        at = 0
+        matches: list[Any] = [None] * RUN
+        while len(matches) == RUN:
+            try:
+                matches = self._found(text, at, SECONDS, RUN)
+            except TimeoutError:
+                raise _timeout(at) from None
+            for match in matches:
+                yield match.span()
+                at = match.end() + (match.end() == match.start())
+
     def _run(self, text: str, start: int, at: int) -> tuple[list[str], int, int]:
         """At least the next ``RUN`` pieces, if there are as many, and the two places after them."""
         pieces: list[str] = []
@@ -110,9 +123,7 @@ class RegexPieces:
                 # what was found after an empty match is not taken, so no more is asked for than was of use
                 most = min(most * 2, RUN) if at == start else 1
         except TimeoutError:
-            raise StreamTimeout(
-                f"pattern takes more than {SECONDS:g} seconds for the text from character {start} on"
-            ) from None
+            raise _timeout(start) from None
         return pieces, start, at
 
     def _found(self, text: str, at: int, seconds: float, most: int) -> list[Any]:
@@ -137,6 +148,12 @@ class RegexPieces:
         except TimeoutError:
             pass
         return False
+
+
+def _timeout(start: int) -> StreamTimeout:
+    return StreamTimeout(
+        f"pattern takes more than {SECONDS:g} seconds for the text from character {start} on"
+    )
 
 
 def _cut(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-__all__ = ["check_split_pattern"]
+__all__ = ["check_split_pattern", "without_inner_sets"]
 
 LONGEST = 10_000
 DEEPEST = 50
@@ -24,19 +24,43 @@ ESCAPE = re.compile(r"\\(?:[sSdDrnt]|[pP]\{(\w+)\}|u[0-9a-fA-F]{4}|x[0-7][0-9a-f
 REPEAT = re.compile(r"[*+?][+?]?|\{(?P<least>\d{1,4})(?:,(?P<most>\d{1,4})?)?\}", re.ASCII)
 # what Oniguruma folds to one character, or the regex module to one that is none of ASCII
 FOLDED = re.compile(r"i|ss|ff|fl|st")
+_SET_PARTS = re.compile(r"\\.|\[\^?|.", re.DOTALL)
 SET_OPERATORS = ("&&", "--", "~~", "||")
 
 
-def check_split_pattern(pattern: str) -> None:
-    """Raise ValueError with the reason and the place unless ``pattern`` means the same in both libraries."""
+def check_split_pattern(pattern: str) -> bool:
+    """Whether ``pattern`` may match nothing; ValueError unless it means the same in both libraries."""
     if len(pattern) > LONGEST:
         raise ValueError(f"has {len(pattern)} characters, at most {LONGEST}")
     if not pattern.isascii() and any("\ud800" <= char <= "\udfff" for char in pattern):
         raise ValueError("half a pair of surrogates is not supported")
     parser = _Parser(pattern)
-    parser.alternatives(0, False)
+    empty = parser.alternatives(0, False)
     if parser.at < len(pattern):
         parser.refuse("an unopened )")
+    return empty
+
+
+def without_inner_sets(pattern: str) -> str:
+    """``pattern`` with the members of a set inside a set written in the outer one, which Oniguruma takes it for.
+
+    Only where nothing else can be meant: the inner set is not negated, and no ``-`` stands at its ends or beside it.
+    """
+    made: list[str] = []
+    inside = 0
+    for match in _SET_PARTS.finditer(pattern):
+        part = match[0]
+        if part == "]" and inside:
+            inside -= 1
+            if inside and not pattern.startswith("-", match.end()) and pattern[match.start() - 1] not in "-[":
+                continue
+        elif part.startswith("["):
+            inside += 1
+            after = pattern[match.end() : match.end() + 1]
+            if inside == 2 and part == "[" and after not in (":", "-") and pattern[match.start() - 1] != "-":
+                continue
+        made.append(part)
+    return "".join(made)
 
 
 class _Parser:
@@ -158,6 +182,8 @@ class _Parser:
             low = self.character()
             if self.pattern.startswith("-", self.at) and self.pattern[self.at + 1 : self.at + 2] != "]":
                 self.at += 1
+                if self.pattern.startswith("[", self.at):
+                    self.refuse("a set in a set")
                 high = self.character()
                 if not low or not high or low > high:
                     self.refuse("a range without two ends in order")

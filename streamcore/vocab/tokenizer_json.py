@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike, fspath
 
-from .._shared.patterns import splitter
 from .._shared.vocabulary import is_unicode
-from .encodings import GPT2
+from .pre_tokenizers import pattern_of, type_of
 from .reading import Part, load_json, read_file, shown
-from .split_pattern import check_split_pattern
 from .vocabulary import Vocabulary
 
 __all__ = ["load_tokenizer_json"]
@@ -50,7 +48,8 @@ class TokenizerJson:
                 raise model[option].error(f"is not supported, got {shown(model.value[option])}")
         normalization = self.normalization()
         special = self.added_tokens(normalization)
-        pattern = self.pattern()
+        pattern = pattern_of(self.whole["pre_tokenizer"])
+        self.check_decoder(self.whole["decoder"])
         model["vocab"].expect(dict)
         model["merges"].expect(list)
         merges = list(self.merges(model["merges"]))
@@ -114,10 +113,19 @@ class TokenizerJson:
                 if token not in ranks:
                     raise place[i].error(f"{shown(token)} is not in the vocabulary")
 
+    def check_decoder(self, decoder: Part) -> None:
+        """What joins tokens to text must be ByteLevel; without one they are joined so too."""
+        if type_of(decoder) == "Sequence":
+            members = decoder["decoders"]
+            for i in range(len(members.expect(list))):
+                self.check_decoder(members[i])
+        elif decoder.value is not None and type_of(decoder) != "ByteLevel":
+            raise decoder.error(f"must be null or ByteLevel, got {shown(type_of(decoder))}")
+
     def normalization(self) -> str | None:
         """``"NFC"`` or None."""
         normalizer = self.whole["normalizer"]
-        if _type_of(normalizer) == "Sequence":
+        if type_of(normalizer) == "Sequence":
             members = normalizer["normalizers"]
             members.expect(list)
             if len(members.value) == 1:
@@ -126,8 +134,8 @@ class TokenizerJson:
                 return None
         if normalizer.value is None:
             return None
-        if _type_of(normalizer) != "NFC":
-            raise normalizer.error(f"must be null or NFC, got {shown(_type_of(normalizer))}")
+        if type_of(normalizer) != "NFC":
+            raise normalizer.error(f"must be null or NFC, got {shown(type_of(normalizer))}")
         return "NFC"
 
     def added_tokens(self, normalization: str | None) -> dict[str, int]:
@@ -153,47 +161,6 @@ class TokenizerJson:
             special[text] = number
             numbers.add(number)
         return special
-
-    def pattern(self) -> str:
-        """The pattern of the pre-tokenizer: ByteLevel alone, or Split and then ByteLevel."""
-        place = self.whole["pre_tokenizer"]
-        steps = [place]
-        if _type_of(place) == "Sequence":
-            place = place["pretokenizers"]
-            steps = [place[i] for i in range(len(place.expect(list)))]
-        kinds = [_type_of(step) for step in steps]
-        if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
-            raise place.error(f"must be ByteLevel, or Split and ByteLevel, got {shown(', '.join(kinds))}")
-        if steps[-1]["add_prefix_space"].expect(bool, or_null=True):
-            raise steps[-1]["add_prefix_space"].error("is not supported")
-        uses_regex = steps[-1]["use_regex"].expect(bool, or_null=True) is not False
-        if uses_regex == (len(steps) == 2):
-            raise steps[-1]["use_regex"].error("must be false after a Split and true without one")
-        return self.split_pattern(steps[0]) if len(steps) == 2 else GPT2
-
-    def split_pattern(self, split: Part) -> str:
-        """The pattern of a Split whose pieces are the matches, and what lies between them."""
-        split["pattern"].expect(dict)
-        regex = split["pattern"]["Regex"]
-        text: str = regex.expect(str)
-        behavior = split["behavior"].expect(str)
-        inverted = bool(split["invert"].expect(bool, or_null=True))
-        if (behavior, inverted) not in (("Isolated", False), ("Removed", True)):
-            raise split["behavior"].error(
-                f"must be Isolated, or Removed and inverted, got {shown(behavior)} and invert={inverted}"
-            )
-        try:
-            check_split_pattern(text)
-            splitter(text)
-        except ValueError as error:
-            raise regex.error(f"the pattern {shown(text)}: {error}") from None
-        return text
-
-
-def _type_of(part: Part) -> str:
-    if not isinstance(part.value, dict):
-        return shown(part.value)
-    return str(part["type"].expect(str))
 
 
 def load_tokenizer_json(source: str | PathLike[str]) -> Vocabulary:

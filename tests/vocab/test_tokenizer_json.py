@@ -300,20 +300,8 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
             {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]}},
             "normalizer: must be null or NFC, got 'Sequence'",
         ),
-        ({"pre_tokenizer": None}, "pre_tokenizer: must be ByteLevel, or Split and ByteLevel, got 'null'"),
-        ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be ByteLevel.*got 'Metaspace'"),
-        (
-            {"pre_tokenizer": byte_level(add_prefix_space=True)},
-            "pre_tokenizer.add_prefix_space: is not supported",
-        ),
-        (
-            {"pre_tokenizer": byte_level(use_regex=False)},
-            "pre_tokenizer.use_regex: must be false after a Split and true without one",
-        ),
-        (
-            {"pre_tokenizer": split(QWEN, "MergedWithPrevious")},
-            r"pretokenizers\[0\].behavior: must be Isolated, or Removed and inverted",
-        ),
+        ({"pre_tokenizer": None}, "pre_tokenizer: must be one of ByteLevel, Split, .*, got 'null'"),
+        ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be one of .*, got 'Metaspace'"),
         (
             {"added_tokens": [added("<m>", 300, lstrip=True)]},
             r"added_tokens\[0\].lstrip: is not supported \(token '<m>'\)",
@@ -373,7 +361,7 @@ def test_vocabulary_without_every_byte_is_refused(tmp_path):
         (b'{\n"model": {,}\n}', "line 2: not JSON"),
         (b"[]", "the file: must be an object, got an array of 0"),
         (b"{}", "model: must be an object, got null"),
-        (b'{"model": {"type": "BPE"}}', "pre_tokenizer: must be ByteLevel"),
+        (b'{"model": {"type": "BPE"}}', "pre_tokenizer: must be one of ByteLevel"),
         (b'"\xff"', "not UTF-8 at byte 1"),
     ],
 )

@@ -31,14 +31,14 @@ from streamcore._shared.text_input import (
     as_text,
     check_errors,
     ends_between_characters,
-    exact_str,
 )
 from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
 from streamcore._shared.special_tokens import is_all, raise_disallowed, special_names
 from streamcore._shared.merging import Merges
 from streamcore._shared.nfc import nfc
 from streamcore._shared.prefix_encodings import Neighbours
-from streamcore._shared.patterns import recognise, splitter
+from streamcore._shared.patterns import recognise
+from streamcore._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
 from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
 
@@ -119,7 +119,8 @@ cache_bytes=33554432)\n--\n\n\
 A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
-    pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
+    pieces (or a sequence of splits, each ``(pattern, behavior, inverted, prefix)``, applied one after the other),
+    ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -149,18 +150,17 @@ A byte-pair tokenizer: text to ids and back.
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
                          cache_bytes) except -1:
         cdef dict bytes_of, own_ranks
-        if not isinstance(pattern, str):
-            raise TypeError(f"pattern must be str, not {type(pattern).__name__}")
+        pattern = checked_pattern(pattern)
         if normalization is not None and normalization != "NFC":
             raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
         own_ranks, self.special_tokens, bytes_of = checked_vocabulary(ranks, special_tokens)
-        self.pattern = exact_str(pattern)
+        self.pattern = pattern
         self.merges = None if merges is None else checked_merges(merges, own_ranks)
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
-        self._family = family = recognise(self.pattern)
-        self._split = splitter(self.pattern)
+        self._family = family = recognise(pattern) if isinstance(pattern, str) else None
+        self._split = pieces_of(pattern)
         self._names = {}
         self._special = frozenset(self.special_tokens)
         self._every = SpecialTokens(self._special, self.special_tokens)
@@ -572,6 +572,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef bpe_context *context
         cdef SpecialTokens names
         n = min(count_option("n", n), <size_t>-1 >> 2)
+        check_keeps_text(self.pattern)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1

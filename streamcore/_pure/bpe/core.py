@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..._shared.merging import Merges
 from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
-from ..._shared.patterns import recognise, splitter
+from ..._shared.patterns import recognise
 from ..._shared.prefix_encodings import Neighbours
 from ..._shared.special_tokens import one_of, raise_disallowed, special_names
-from ..._shared.text_input import as_bytes, as_text, ends_between_characters, exact_str
+from ..._shared.split_steps import Split, check_keeps_text, checked_pattern, pieces_of
+from ..._shared.text_input import as_bytes, as_text, ends_between_characters
 from ..._shared.token_ids import id_list, join_tokens
 from ..._shared.token_offsets import TokenOffsets
 from ..._shared.vocabulary import checked_merges, checked_vocabulary
@@ -57,7 +58,8 @@ class BPECore:
     """A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
-    pieces, ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
+    pieces (or a sequence of splits, each ``(pattern, behavior, inverted, prefix)``, applied one after the other),
+    ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -73,7 +75,7 @@ class BPECore:
     def __init__(
         self,
         ranks: Mapping[bytes, int],
-        pattern: str,
+        pattern: str | Sequence[Split],
         special_tokens: Mapping[str, int] | None = None,
         *,
         merges: Sequence[tuple[bytes, bytes]] | None = None,
@@ -93,25 +95,24 @@ class BPECore:
     def _initialize(
         self,
         ranks: Mapping[bytes, int],
-        pattern: str,
+        pattern: str | Sequence[Split],
         special_tokens: Mapping[str, int] | None,
         merges: Sequence[tuple[bytes, bytes]] | None,
         whole_pieces: bool,
         normalization: str | None,
         cache_bytes: int,
     ) -> None:
-        if not isinstance(pattern, str):
-            raise TypeError(f"pattern must be str, not {type(pattern).__name__}")
+        pattern = checked_pattern(pattern)
         if normalization not in (None, "NFC"):
             raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
         self._ranks, self.special_tokens, self._bytes_of = checked_vocabulary(ranks, special_tokens)
-        self.pattern = exact_str(pattern)
+        self.pattern = pattern
         self.merges = None if merges is None else checked_merges(merges, self._ranks)
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
-        self._family = recognise(self.pattern)
-        self._split = splitter(self.pattern)
+        self._family = recognise(pattern) if isinstance(pattern, str) else None
+        self._split = pieces_of(pattern)
         # a repeated pair counts where it stands last, as in Hugging Face tokenizers
         pairs = None if self.merges is None else {pair: i for i, pair in enumerate(self.merges)}
         self._merges = Merges(self._ranks, pairs)
@@ -304,6 +305,7 @@ class BPECore:
         out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
         n = min(count_option("n", n), sys.maxsize - 1)
+        check_keeps_text(self.pattern)
         whole = as_text(text, errors)
         allowed = self._allowed(whole, allowed_special, disallowed_special)
         first = list(islice(chain.from_iterable(self._id_lists(whole, allowed)), n + 1))
@@ -351,7 +353,9 @@ class BPECore:
         return self.decode_bytes(ids).decode("utf-8", errors)
 
 
-def _restore(cls: Any, ranks: Any, pattern: str, special_tokens: Any, options: dict[str, Any]) -> Any:
+def _restore(
+    cls: Any, ranks: Any, pattern: str | Sequence[Split], special_tokens: Any, options: dict[str, Any]
+) -> Any:
     return cls(ranks, pattern, special_tokens, **options)
 
 
