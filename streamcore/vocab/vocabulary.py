@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
-from .._shared.split_steps import Split
+from typing import Any, NamedTuple
 
 __all__ = ["Vocabulary"]
 
@@ -14,7 +12,7 @@ class Vocabulary(NamedTuple):
     """The arguments of a tokenizer, as ``BPE(ranks, pattern, special_tokens, ...)`` takes them."""
 
     ranks: Mapping[bytes, int]
-    pattern: str | Sequence[Split]
+    pattern: Any  # str, or a sequence of Split
     special_tokens: Mapping[str, int]
     merges: Sequence[tuple[bytes, bytes]] | None = None
     whole_pieces: bool = True
