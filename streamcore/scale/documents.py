@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,20 +11,47 @@ from ..runnables.sequence import RunnableSequence
 from ..stages.tokens import TokenEncoder
 from ..token_batch import TokenBatch
 from .errors import BadRecord
-from .records import RecordBlock
+from .long_texts import LongText
+from .records import LONG, RecordBlock
 
 BLOCK: Final = 1 << 20  # characters that are encoded at once
 STEP: Final = 1 << 20  # characters of a long record that the encoder gets at once
-STREAMED: Final = 16 << 20  # from this size on a record goes through the encoder of streams
+STREAMED: Final = LONG  # from this size on a record goes through the encoder of streams
+
+
+class LongIds(Iterator[Any]):
+    """The ids of one long text, an array at a time; ``seconds`` is what the encoder took."""
+
+    def __init__(self, encoder: TokenEncoder, text: str | bytes | LongText, uri: str, offset: int) -> None:
+        self.arrays = encoder.stream(steps(text))
+        self.uri, self.offset = uri, offset
+        self.seconds = 0.0
+
+    def __next__(self) -> Any:
+        begun = time.perf_counter()
+        ids = placed(lambda arrays: next(arrays, None), self.uri, self.offset, self.arrays)
+        self.seconds += time.perf_counter() - begun
+        if ids is None:
+            raise StopIteration
+        return ids
+
+
+def steps(text: str | bytes | LongText) -> Iterator[Any]:
+    if isinstance(text, LongText):
+        return iter(text)
+    return (text[at : at + STEP] for at in range(0, len(text), STEP))
 
 
 @dataclass(frozen=True)
 class Documents:
-    """What some records of one file became: ``contents`` is a ``TokenBatch`` of ids, or a list of lists of items."""
+    """What some records of one file became: a ``TokenBatch`` of ids, or a list of lists of items.
+
+    Of one long record ``contents`` are its ``LongIds``, made while they are read.
+    """
 
     uri: str
     offsets: list[int]
-    contents: TokenBatch | list[list[Any]]
+    contents: TokenBatch | LongIds | list[list[Any]]
 
     @property
     def name(self) -> str:
@@ -39,6 +67,11 @@ def encoder_of(pipeline: Any) -> TokenEncoder | None:
     """The encoder that a pipeline ends in, if it does."""
     last = last_of(pipeline)
     return last if isinstance(last, TokenEncoder) else None
+
+
+def takes_pieces(pipeline: Any) -> bool:
+    """Whether a ``LongText`` may be given to it: nothing stands before its encoder."""
+    return encoder_of(pipeline) is pipeline
 
 
 def documents(pipeline: Any, blocks: Iterable[RecordBlock]) -> Iterator[Documents]:
@@ -81,18 +114,21 @@ def encoded(
     """Records of one file are gathered to about ``BLOCK`` characters, over the reads that they came in."""
     uri, offsets, texts, size = "", list[int](), list[Any](), 0
     for block in blocks:
-        made = texts_of(prepare, block)
+        made, places, new = texts_of(prepare, block), block.offsets, block.uri
+        del block
         for first, last, length in runs(made):
             long = length >= STREAMED and last - first == 1
-            if texts and (block.uri != uri or long or size + length > BLOCK):
+            if texts and (new != uri or long or size + length > BLOCK):
                 yield Documents(uri, offsets, ids_of(encoder, texts, uri, offsets))
                 offsets, texts, size = [], [], 0
-            uri, places = block.uri, block.offsets[first:last]
+            uri = new
             if long:
-                batch = placed(lambda text: ids_of_long(encoder, text), uri, places[0], made[first])
-                yield Documents(uri, places, batch)
+                long_ids = LongIds(encoder, made[first], uri, places[first])
+                made[first] = ""  # whoever holds the block no longer holds the text
+                yield Documents(uri, places[first:last], long_ids)
+                del long_ids
                 continue
-            offsets += places
+            offsets += places[first:last]
             texts += made[first:last]
             size += length
     if texts:
@@ -103,10 +139,11 @@ def texts_of(prepare: Callable[[Any], Any] | None, block: RecordBlock) -> list[A
     """The text of each record; BadRecord where it is none."""
     uri, offsets, texts = block
     if prepare is not None:
-        texts = [placed(prepare, uri, offset, text) for offset, text in zip(offsets, texts, strict=True)]
-    if not set(map(type, texts)) <= {str, bytes}:
+        for place, offset in enumerate(offsets):  # in their place: of a long one both would be held
+            texts[place] = placed(prepare, uri, offset, texts[place])
+    if not set(map(type, texts)) <= {str, bytes, LongText}:
         for offset, text in zip(offsets, texts, strict=True):
-            if not isinstance(text, str | bytes):
+            if not isinstance(text, str | bytes | LongText):
                 raise BadRecord(uri, offset, f"text for the encoder is due, got {type(text).__name__}")
     return texts
 
@@ -133,19 +170,3 @@ def ids_of(encoder: TokenEncoder, texts: list[Any], uri: str, offsets: list[int]
         for offset, text in zip(offsets, texts, strict=True):  # the bad one gets its note
             placed(encoder.encode_batch, uri, offset, [text])
         raise
-
-
-def ids_of_long(encoder: TokenEncoder, text: str | bytes) -> TokenBatch:
-    """One array that grows in place: what is held beside the text is its ids, once."""
-    import numpy as np
-
-    ids, count = np.empty(len(text) // 4 + STEP, np.uint32), 0
-    steps: Any = (text[at : at + STEP] for at in range(0, len(text), STEP))
-    for chunk in encoder.stream(steps):
-        end = count + len(chunk)
-        if end > len(ids):
-            ids.resize(max(end, len(ids) // 2 * 3), refcheck=False)
-        ids[count:end] = chunk
-        count = end
-    ids.resize(count, refcheck=False)
-    return TokenBatch(ids, [0, count])

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from ..stages.lines import Delimited, Lines
 from .borders import first_start
 from .errors import BadRecord
-from .inputs import Input
+from .inputs import Input, is_remote
+from .long_texts import LongText, long_text
 from .parts import Part, Piece
 from .planning import Plan
 from .reading import Ranges, fragments, open_ranges, unpacked
@@ -17,6 +18,7 @@ from .splits import separator_of
 
 MARK = b"\xef\xbb\xbf"
 BEYOND = 64 * 1024  # bytes of the first read behind the end of a piece; the next ones double
+LONG = 4 << 20  # bytes from which on a line of JSON is not made a str
 
 
 class Record(NamedTuple):
@@ -51,18 +53,25 @@ def read_blocks(plan: Plan, part: Part) -> Iterator[RecordBlock]:
     A file is open only while its records are read. ``InputChanged`` where a file is not what the plan saw,
     ``BadRecord`` where a line has no text under the key, after the records before it.
     """
+    return blocks_of_part(plan, part, in_pieces=False)
+
+
+def blocks_of_part(plan: Plan, part: Part, *, in_pieces: bool) -> Iterator[RecordBlock]:
+    """As ``read_blocks``; long texts of JSON are each a ``LongText`` if ``in_pieces``.
+
+    What a block holds is held nowhere else, so who takes a record out of ``contents`` can let it go.
+    """
     for piece in part.pieces:
         entry = plan.input(piece.uri)
         with open_ranges(entry, plan.storage_options) as file:
-            yield from blocks_of(plan, piece, entry, file)
+            yield from blocks_of(plan, piece, entry, file, in_pieces)
 
 
-def blocks_of(plan: Plan, piece: Piece, entry: Input, file: Ranges) -> Iterator[RecordBlock]:
+def blocks_of(plan: Plan, piece: Piece, entry: Input, file: Ranges, in_pieces: bool) -> Iterator[RecordBlock]:
     separator = separator_of(plan.split)
     packed = entry.compression
     if separator is None:
-        whole = fragments(file, piece.start, piece.end) if packed is None else unpacked(file, packed)
-        yield RecordBlock(piece.uri, [piece.start], [b"".join(whole)])
+        yield RecordBlock(piece.uri, [piece.start], [whole(file, piece, packed)])
         return
     if packed is not None:
         blocks = cut(unpacked(file, packed), 0, None, plan.split)
@@ -73,9 +82,17 @@ def blocks_of(plan: Plan, piece: Piece, entry: Input, file: Ranges) -> Iterator[
         blocks = cut(onwards(file, start, piece.end), start, piece.end, plan.split)
     for offsets, items in blocks:
         if plan.split == "jsonl":
-            yield from texts(piece.uri, offsets, items, plan.key)
+            yield from texts(piece.uri, offsets, items, plan.key, in_pieces)
         else:
             yield RecordBlock(piece.uri, offsets, items)
+
+
+def whole(file: Ranges, piece: Piece, packed: str | None) -> bytes:
+    if packed is not None:
+        return b"".join(unpacked(file, packed))
+    if is_remote(piece.uri):
+        return b"".join(fragments(file, piece.start, piece.end))
+    return file.read(piece.start, piece.end)
 
 
 def onwards(file: Ranges, start: int, end: int) -> Iterator[bytes]:
@@ -93,29 +110,40 @@ def cut(
     source: Iterator[bytes], at: int, end: int | None, split: str | bytes
 ) -> Iterator[tuple[list[int], list[bytes]]]:
     """The records of a source that begins at ``at``, where one starts, and of them those that start before ``end``."""
+    strip = stripper(split)
+    for items in fed(split, source):
+        offsets, at = starts(items, at, end)
+        del items[len(offsets) :]
+        if offsets:
+            for place in range(len(items)):
+                items[place] = strip(items[place])
+            yield offsets, items
+        if end is not None and at >= end:
+            return
+
+
+def starts(items: list[bytes], at: int, end: int | None) -> tuple[list[int], int]:
+    """Where the items begin, of those that do before ``end``, and where the last of them ends."""
+    found: list[int] = []
+    for item in items:
+        if end is not None and at >= end:
+            break
+        found.append(at)
+        at += len(item)
+    return found, at
+
+
+def fed(split: str | bytes, source: Iterator[bytes]) -> Iterator[list[bytes]]:
     engine: Any
     if isinstance(split, bytes):
         engine = Delimited(split, keep=True, max_size=None).engine()
     else:
         engine = Lines(keepends=True, max_size=None).engine()
-    strip = stripper(split)
-    for items in fed(engine, source):
-        offsets: list[int] = []
-        for item in items:
-            if end is not None and at >= end:
-                break
-            offsets.append(at)
-            at += len(item)
-        if offsets:
-            yield offsets, [strip(item) for item in items[: len(offsets)]]
-        if end is not None and at >= end:
-            return
-
-
-def fed(engine: Any, source: Iterator[bytes]) -> Iterator[list[bytes]]:
     for data in source:
         yield engine.feed(data)
-    yield engine.finish()
+    last = [engine.finish()]
+    del engine  # and with it the start of a long record
+    yield last.pop()
 
 
 def stripper(split: str | bytes) -> Callable[[bytes], bytes]:
@@ -123,27 +151,42 @@ def stripper(split: str | bytes) -> Callable[[bytes], bytes]:
     if isinstance(split, bytes):
         separator = split
         return lambda item: item.removesuffix(separator)
-    return lambda item: item[:-2] if item.endswith(b"\r\n") else item.removesuffix(b"\n")
+    return without_line_end
 
 
-def texts(uri: str, offsets: list[int], lines: list[bytes], key: str) -> Iterator[RecordBlock]:
+def without_line_end(line: bytes) -> bytes:
+    return line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
+
+
+def texts(
+    uri: str, offsets: list[int], lines: list[bytes], key: str, in_pieces: bool
+) -> Iterator[RecordBlock]:
     """The texts of JSON Lines; as in ``JSONLines``, blank lines are no records, and a byte-order mark at 0 goes."""
     kept: list[int] = []
-    found: list[str] = []
-    for offset, line in zip(offsets, lines, strict=True):
+    found: list[Any] = []
+    for place, offset in enumerate(offsets):
+        line, lines[place] = lines[place], b""
         if not offset:
             line = line.removeprefix(MARK)
-        if not line.strip(b" \t\r"):
+        if line[:1] != b"{" and not line.strip(b" \t\r"):
             continue
         try:
-            found.append(text_of(line, key))
+            found.append(text_of(line, key) if len(line) < LONG else long_text_of(line, key, in_pieces))
         except (ValueError, RecursionError) as error:
             if found:
                 yield RecordBlock(uri, kept, found)
             raise BadRecord(uri, offset, reason_of(error)) from error
         kept.append(offset)
+    line = b""
     if found:
         yield RecordBlock(uri, kept, found)
+
+
+def long_text_of(line: bytes, key: str, in_pieces: bool) -> str | LongText:
+    found = long_text(line, key, LONG)
+    if found is None:
+        return text_of(line, key)
+    return found if in_pieces else str(found)
 
 
 def text_of(line: bytes, key: str) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .documents import documents
+from .documents import LongIds, documents, takes_pieces
 from .outputs import output
 from .outputs.files import PartFiles, Written, part_stem
 from .parts import Part
 from .places import LocalFolder, Place
 from .planning import Plan
-from .records import RecordBlock, read_blocks
+from .records import RecordBlock, blocks_of_part
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def perform(job: Job, part: Part, attempt: str) -> Receipt:
     """Read the part, write its files, which have their names when they are whole; an error leaves no half of one."""
     started = time.perf_counter()
     format = output(job.format, job.pipeline, job.eod)
-    blocks = Timed(read_blocks(job.plan, part))
+    blocks = Timed(blocks_of_part(job.plan, part, in_pieces=takes_pieces(job.pipeline)))
     writing = 0.0
     with PartFiles(job.place, part_stem(part.id), attempt) as files:
         writer = format.writer(files)
@@ -76,6 +76,8 @@ def perform(job: Job, part: Part, attempt: str) -> Receipt:
             begun = time.perf_counter()
             writer.write(each)
             writing += time.perf_counter() - begun
+            if isinstance(each.contents, LongIds):
+                writing -= each.contents.seconds
         begun = time.perf_counter()
         writer.finish()
     ended = time.perf_counter()
@@ -112,6 +114,15 @@ class Timed(Iterator[RecordBlock]):
 
 
 def peak_memory() -> int | None:
+    """The most that this process had, in bytes."""
+    try:
+        # ru_maxrss would be that of the process that started this one, if it had more
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:  # not on Linux
+        pass
     try:
         import resource
     except ImportError:  # not on Windows

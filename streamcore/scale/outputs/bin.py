@@ -35,10 +35,10 @@ class BinWriter:
     def write(self, documents: Documents) -> None:
         import numpy as np
 
-        ids, ends = ids_and_ends(documents, self.eod)
-        self.ids.write(np.ascontiguousarray(ids, self.dtype))
-        self.offsets.write(np.ascontiguousarray(ends + self.items, "<i8"))
-        self.items += len(ids)
+        for ids, ends in ids_and_ends(documents, self.eod):
+            self.ids.write(np.ascontiguousarray(ids, self.dtype))
+            self.offsets.write(np.ascontiguousarray(ends + self.items, "<i8"))
+            self.items += len(ids)
 
     def finish(self) -> None:
         """All is written."""

@@ -8,8 +8,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..._backend import View
-from ...token_batch import TokenBatch
-from ..documents import Documents, encoder_of, last_of
+from ..documents import Documents, LongIds, encoder_of, last_of
 from ..errors import BadRecord
 from .files import PartFiles
 from .ids import id_dtype, ids_and_ends
@@ -161,17 +160,36 @@ class Groups:
     def lists_of_ids(self, documents: Documents) -> Any:
         import numpy as np
 
-        ids, ends = ids_and_ends(documents, self.eod)
+        assert self.dtype
+        if isinstance(documents.contents, LongIds):
+            ids, ends = self.gathered(documents)
+        else:
+            ((ids, ends),) = ids_and_ends(documents, self.eod)
         self.items += len(ids)
-        if len(ids) > LONGEST:
-            raise BadRecord(
-                documents.uri, documents.offsets[0], f"{len(ids)} ids: a list has {LONGEST} at most"
-            )
         return self.lists(ends, self.array(self.item_type, len(ids), np.ascontiguousarray(ids, self.dtype)))
+
+    def gathered(self, documents: Documents) -> tuple[Any, Any]:
+        """The ids of a long document in one array, which grows in place, and their number."""
+        import numpy as np
+
+        ids: Any = np.empty(1 << 20, self.dtype)
+        count = 0
+        for each, _ in ids_and_ends(documents, self.eod):
+            end = count + len(each)
+            if end > LONGEST:
+                raise BadRecord(
+                    documents.uri, documents.offsets[0], f"more ids than a list has at most, {LONGEST}"
+                )
+            if end > len(ids):
+                ids.resize(max(end, len(ids) // 2 * 3), refcheck=False)
+            ids[count:end] = each
+            count = end
+        ids.resize(count, refcheck=False)
+        return ids, np.array([count])
 
     def lists_of_items(self, documents: Documents) -> Any:
         contents = documents.contents
-        assert not isinstance(contents, TokenBatch)
+        assert isinstance(contents, list)
         items = list(chain.from_iterable(contents))
         types = set(map(type, items))
         kinds = set(map(kind_of, types))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...token_batch import TokenBatch
-from ..documents import Documents, encoder_of
+from ..documents import Documents, LongIds, encoder_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,12 +41,24 @@ def ids_needed(n_vocab: int, eod: int | None) -> int:
 
 def ids_and_ends(
     documents: Documents, eod: int | None
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """The ids of all documents, ``eod`` behind each and part of it, and where each document ends in them."""
+) -> Iterator[tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]:
+    """The ids of all documents, ``eod`` behind each and part of it, and where each document ends in them.
+
+    Of a long document it is an array at a time, without an end, then its end with ``eod`` or nothing before it.
+    """
     import numpy as np
 
-    assert isinstance(documents.contents, TokenBatch)
-    ids, ends = documents.contents.ids, documents.contents.offsets[1:]
+    contents = documents.contents
+    if isinstance(contents, LongIds):
+        none: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        for each in contents:
+            yield each, none
+        last = np.array([] if eod is None else [eod], np.uint32)
+        yield last, np.array([len(last)])
+        return
+    assert isinstance(contents, TokenBatch)
+    ids, ends = contents.ids, contents.offsets[1:]
     if eod is None:
-        return ids, ends
-    return np.insert(ids, ends, eod), ends + np.arange(1, len(ends) + 1)
+        yield ids, ends
+    else:
+        yield np.insert(ids, ends, eod), ends + np.arange(1, len(ends) + 1)

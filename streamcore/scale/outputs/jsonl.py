@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...token_batch import TokenBatch
-from ..documents import Documents
+from ..documents import Documents, LongIds
 from ..errors import BadRecord
 from .files import PartFiles
 
@@ -34,6 +34,9 @@ class JSONLWriter:
         self.items = 0
 
     def write(self, documents: Documents) -> None:
+        if isinstance(documents.contents, LongIds):
+            self.write_long(documents.name, documents.offsets[0], documents.contents)
+            return
         name = "ids" if isinstance(documents.contents, TokenBatch) else "items"
         lines = []
         for offset, content in zip(documents.offsets, documents.contents, strict=True):
@@ -50,6 +53,17 @@ class JSONLWriter:
             except (TypeError, ValueError) as error:
                 raise BadRecord(documents.uri, offset, f"an item is no JSON: {error}") from error
         self.file.write(b"".join(lines))
+
+    def write_long(self, uri: str, offset: int, arrays: LongIds) -> None:
+        """The same line, in pieces."""
+        head = json.dumps({"uri": uri, "offset": offset, "ids": []}, ensure_ascii=False)
+        self.file.write(head[:-2].encode())
+        between = ""
+        for ids in arrays:
+            if len(ids):
+                self.file.write(f"{between}{json.dumps(ids.tolist())[1:-1]}".encode())
+                self.items, between = self.items + len(ids), ", "
+        self.file.write(b"]}\n")
 
     def finish(self) -> None:
         """All is written."""

@@ -75,19 +75,21 @@ class MegatronWriter:
         self.ids, self.index = files.create(".bin"), files.create(".idx")
         self.lengths = files.scratch(".lengths")
         self.dtype, self.eod, self.items = dtype, eod, 0
+        self.open = 0  # ids of a document that has not ended
 
     def write(self, documents: Documents) -> None:
         import numpy as np
 
-        ids, ends = ids_and_ends(documents, self.eod)
-        lengths = np.diff(ends, prepend=0)
-        if len(ids) > LONGEST:
-            raise BadRecord(
-                documents.uri, documents.offsets[0], f"{len(ids)} ids: a sequence has {LONGEST} at most"
-            )
-        self.ids.write(np.ascontiguousarray(ids, self.dtype))
-        self.lengths.write(np.ascontiguousarray(lengths, "<i4"))
-        self.items += len(ids)
+        for ids, ends in ids_and_ends(documents, self.eod):
+            lengths = np.diff(ends, prepend=-self.open)
+            self.open += len(ids) - int(lengths.sum())
+            if max(self.open, lengths.max(initial=0)) > LONGEST:
+                raise BadRecord(
+                    documents.uri, documents.offsets[0], f"more ids than a sequence has at most, {LONGEST}"
+                )
+            self.ids.write(np.ascontiguousarray(ids, self.dtype))
+            self.lengths.write(np.ascontiguousarray(lengths, "<i4"))
+            self.items += len(ids)
 
     def finish(self) -> None:
         write_index(self.index, self.dtype, self.lengths.size // 4, lambda: blocks_of(self.lengths))
