@@ -29,6 +29,7 @@ MODULES = [
 ]
 # What examples fit into; it comes with pystreamcore[examples,langchain].
 OPTIONAL = [
+    "aiostream",
     "anthropic",
     "datasets",
     "duckdb",
