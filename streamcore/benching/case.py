@@ -51,13 +51,22 @@ class Work:
     floor: Side | None = None
 
     def add(self, name: str, make: Callable[[], Side]) -> None:
-        """Add a side; one whose package cannot be imported is missing."""
+        """Add a side; one whose package cannot be imported is missing, and so is a peer that fails."""
         try:
             if name in PEERS:
                 import_module(PEERS[name][0])
             self.sides[name] = make()
         except ImportError as error:
             self.missing[name] = f"pip install {PEERS[name][1]}" if name in PEERS else str(error)
+        except Exception as error:  # noqa: BLE001
+            self.fail(name, error)
+
+    def fail(self, name: str, error: Exception) -> None:
+        """A peer may be of a version that is not known here; what fails of ours is raised."""
+        if name not in PEERS:
+            raise error
+        self.sides.pop(name, None)
+        self.missing[name] = f"fails: {type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
 
     def add_ours(self, module: str, name: str, make: Callable[[Any], Side]) -> None:
         """Add both cores: ``make(what is called name in the module)``, whichever of them the package has chosen."""

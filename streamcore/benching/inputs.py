@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from random import Random
 from typing import TypeVar
@@ -14,7 +14,7 @@ __all__ = ["bodies", "cut", "events", "lines", "many_scripts", "prose", "rows"]
 T = TypeVar("T", str, bytes)
 
 VOCABULARY = 8000
-NEW = 0.03  # of all words were never used before
+RARE = ("new", "new", "new", "name", "name", "number")  # of these a sentence has none, one or two
 SCRIPTS = (  # first letter, number of letters: Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Hiragana, Han
     (0x61, 26),
     (0x3B1, 25),
@@ -32,16 +32,18 @@ def a_word(source: Random) -> str:
     return "".join(
         source.choice(("b", "d", "f", "l", "m", "n", "p", "r", "s", "t", "st", "th", "w", "c", "g", "h"))
         + source.choice(("a", "e", "i", "o", "u", "ea", "ou"))
-        + source.choice(("", "", "n", "r", "s", "ng", "ck"))
+        + source.choice(("", "", "n", "r", "s", "ng", "l"))
         for _ in range(syllables)
     )
 
 
 @cache
 def vocabulary() -> tuple[list[str], list[float]]:
-    """Words, and their weights added up: the word of rank n is met 1 / n as often as the first."""
+    """Words, as a rule the short ones first, and their weights added up: that of rank n is 1 / n."""
     source = Random("vocabulary")
-    words = sorted({a_word(source) for _ in range(VOCABULARY)}, key=len)
+    words = sorted(
+        {a_word(source) for _ in range(VOCABULARY)}, key=lambda word: len(word) + 8 * source.random()
+    )
     return words, list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
 
 
@@ -56,20 +58,19 @@ def prose(size: int, seed: object = 0) -> str:
     length = 0
     while length < size:
         sentence = source.choices(words, cum_weights=weights, k=source.randint(4, 24))
-        for at, _ in enumerate(sentence):
-            chance = source.random()
-            if chance < NEW:
-                sentence[at] = a_word(source)
-            elif chance < NEW + 0.01:
+        for what in source.choices(RARE, k=source.randrange(3)):
+            at = source.randrange(len(sentence))
+            if what == "number":
                 sentence[at] = str(source.randrange(5000))
-            elif chance < NEW + 0.03:
-                sentence[at] = sentence[at].capitalize()
+            else:
+                sentence[at] = a_word(source) if what == "new" else sentence[at].capitalize()
         sentence[0] = sentence[0].capitalize()
         parts.append(" ".join(sentence) + source.choice((". ", ". ", ", ", "? ", ".\n", ".\n\n")))
         length += len(parts[-1])
     return "".join(parts)[:size]
 
 
+@lru_cache(1)
 def lines(size: int, seed: object = 0) -> bytes:
     """About ``size`` bytes in lines of 60 to 140, each ended by LF."""
     source = Random(f"lines {seed}")

@@ -32,18 +32,17 @@ def row(side: str, figures: list[float]) -> Row:
 
 
 def unequal(work: Work) -> list[str]:
-    """The sides whose result is not that of the first one."""
-    expected: Any = None
-    found: list[str] = []
-    for number, (name, side) in enumerate(work.sides.items()):
-        if side.prepare is not None:
-            side.prepare(0)
-        result = side.result()
-        if number == 0:
-            expected = result
-        elif result != expected:
-            found.append(name)
-    return found
+    """The sides whose result is not that of the first one; a peer that fails becomes a missing one."""
+    results: dict[str, Any] = {}
+    for name, side in list(work.sides.items()):
+        try:
+            if side.prepare is not None:
+                side.prepare(0)
+            results[name] = side.result()
+        except Exception as error:  # noqa: BLE001
+            work.fail(name, error)
+    expected = next(iter(results.values()), None)
+    return [name for name, result in results.items() if result != expected]
 
 
 def measure(

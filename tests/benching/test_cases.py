@@ -41,6 +41,24 @@ def test_a_package_that_is_not_there_is_missing_and_so_is_a_core(monkeypatch: py
     assert work.missing["native"].startswith("not built here: ")
 
 
+def test_a_peer_that_fails_is_missing_and_one_of_ours_that_fails_is_raised() -> None:
+    def fails() -> case.Side:
+        raise TypeError("no such argument\nand more")
+
+    work = case.Work()
+    work.add("native", lambda: case.drained(list))
+    work.add("jiter", fails)
+    work.sides["tiktoken"] = case.Side(fails, fails)
+    assert unequal(work) == []
+    assert work.sides.keys() == {"native"}
+    assert work.missing == dict.fromkeys(["jiter", "tiktoken"], "fails: TypeError: no such argument")
+    with pytest.raises(TypeError, match="no such argument"):
+        work.add("pure", fails)
+    work.sides["pure"] = case.Side(fails, fails)
+    with pytest.raises(TypeError, match="no such argument"):
+        unequal(work)
+
+
 def test_inputs_come_from_the_seed_and_do_not_repeat() -> None:
     assert inputs.prose(5000, 1) == inputs.prose(5000, 1) != inputs.prose(5000, 2)
     assert len(inputs.prose(5000)) == 5000
