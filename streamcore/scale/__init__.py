@@ -11,6 +11,7 @@ borders      where the first record of a range starts
 records      the records of a part
 documents    records through a pipeline
 outputs/     formats of files, one each; ``files`` makes them appear when they are whole
+places       where they lie: a folder; ``remote``: an object store
 task         a part to its files, and the receipt
 closing      what stands for the whole job at its end; ``vocabulary`` says which tokenizer it was
 

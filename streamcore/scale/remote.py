@@ -35,8 +35,12 @@ def checked_url(url: str) -> None:
         raise ValueError(f"out={url!r}: out must be one URL, without '::'")
     if not {"*", "["}.isdisjoint(rest):
         raise ValueError(f"out={url!r} is a pattern: it must name one folder")
+    if "//" in rest.rstrip("/"):
+        raise ValueError(f"out={url!r} has a folder without a name")
     if not protocol:
         raise ValueError(f"out={url!r} has no protocol")
+    if protocol in ("http", "https"):
+        raise ValueError(f"out={url!r}: a run writes where files can be listed, which HTTP cannot")
 
 
 def remote_place(url: str, options: Mapping[str, Any] | None) -> Place:
@@ -91,7 +95,8 @@ class RemoteFolder:
         found, above = {}, path.strip("/")
         for entry in entries:
             folder, _, name = entry["name"].strip("/").rpartition("/")
-            if entry["type"] == "file" and entry["name"].strip("/") == above:
+            # with a slash at its end it marks a folder
+            if entry["type"] == "file" and entry["name"].lstrip("/") == above:
                 raise FileExistsError(f"{self.name} is an object, a run writes to a folder")
             if entry["type"] == "file" and folder == above:
                 found[name] = int(entry["size"] or 0)

@@ -1,4 +1,4 @@
-"""Random files, splits, sizes of parts, formats, workers and histories: always the documents of the whole files."""
+"""Random files, splits, sizes of parts, formats, places, workers and histories: always the documents of the whole."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+try:
+    import fsspec
+except ImportError:
+    fsspec = None
 
 from streamcore import BPE, Delimited, Lines, RunnableLambda, Words
 from streamcore.scale import IncompleteRun, Plan, Result, plan, run
@@ -59,10 +64,16 @@ def records(data: bytes, split: Any) -> Iterator[bytes]:
         yield from Delimited(split, max_size=None).stream(data)
 
 
-def documents(result: Result, form: str) -> list[Any]:
+def documents(result: Result, form: str, copies: Path) -> list[Any]:
     found: list[Any] = []
+    remote = [name for name in result.files if name.startswith("memory://")]
+    if remote:
+        copies.mkdir()
+        files = fsspec.filesystem("memory")
+        for name in files.ls(remote[0].rpartition("/")[0], detail=False):
+            (copies / Path(name).name).write_bytes(files.cat_file(name))
     for name in result.files:
-        path = Path(name)
+        path = copies / Path(name).name if remote else Path(name)
         if form == "jsonl":
             found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             continue
@@ -114,19 +125,22 @@ def test_equal_documents(tmp_path: Path, gpt2: BPE, seed: int) -> None:
         made = plan(sorted(folder.glob("[0-9]*")), split=split, target=target)
         again = Plan.from_json(made.to_json())
         out = folder / "out"
+        at: dict[str, Any] = {"out": out}
+        if fsspec is not None and rng.random() < 0.3:
+            at = {"out": f"memory:/{folder}", "state": out}
         shards: list[Any] = rng.choice([[None], [(0, 2), (1, 2)], [(2, 3), (0, 3), (1, 3)]])
         if rng.random() < 0.5:
             trouble.touch()
             for shard in shards:
-                any_way(rng, pipeline, made, out, form, shard)
+                any_way(rng, pipeline, made, at, form, shard)
             trouble.unlink()
         for shard in shards:
-            result = any_way(rng, pipeline, again, out, form, shard)
+            result = any_way(rng, pipeline, again, at, form, shard)
         if len(shards) > 1 and rng.random() < 0.5:
-            result = any_way(rng, pipeline, made, out, form, None)
+            result = any_way(rng, pipeline, made, at, form, None)
         assert result is not None
         assert result.complete
-        assert documents(result, form) == expected, (seed, case, split, target)
+        assert documents(result, form, folder / "copies") == expected, (seed, case, split, target)
         assert result.done + result.skipped == len(
             range(*slice(*shard_slice(shards[-1])).indices(len(made)))
         ) or (result.done + result.skipped == len(made))
@@ -138,9 +152,11 @@ def shard_slice(shard: Any) -> tuple[int, None, int]:
     return number, None, count
 
 
-def any_way(rng: random.Random, pipeline: Any, made: Plan, out: Path, form: str, shard: Any) -> Result | None:
+def any_way(
+    rng: random.Random, pipeline: Any, made: Plan, at: dict[str, Any], form: str, shard: Any
+) -> Result | None:
     """By one thread or several, some parts at a time."""
-    options: dict[str, Any] = {"out": out, "format": form, "shard": shard, "progress": False, "retries": 0}
+    options: dict[str, Any] = {**at, "format": form, "shard": shard, "progress": False, "retries": 0}
     try:
         if rng.random() < 0.5:
             return run(pipeline, made, jobs=1, **options)
@@ -160,5 +176,5 @@ def test_equal_documents_of_processes(tmp_path: Path, gpt2: BPE) -> None:
         result = run(
             gpt2.encoder(), made, out=tmp_path / str(target), format="bin", jobs=jobs, progress=False
         )
-        found.append(documents(result, "bin"))
+        found.append(documents(result, "bin", tmp_path))
     assert found[0] == found[1] == [gpt2.encode_to_list(line.decode()) for line in records(data, "lines")]

@@ -378,6 +378,8 @@ def test_what_cannot_be_meant(tmp_path: Path, store: Store) -> None:
         ({"out": "https://host/ids?sig=hush", **state}, ValueError, "^out='https://host/ids' has a query"),
         ({"out": "simplecache::mini://a/b", **state}, ValueError, "one URL, without '::'"),
         ({"out": "mini://bucket/*", **state}, ValueError, "is a pattern"),
+        ({"out": "https://host/ids", **state}, ValueError, "can be listed, which HTTP cannot"),
+        ({"out": "mini://bucket//ids", **state}, ValueError, "has a folder without a name"),
         ({"out": "mini://", **state}, ValueError, "names no folder"),
         ({"out": "://a", **state}, ValueError, "has no protocol"),
         ({"out": "nosuch://a/b", **state}, ValueError, "nosuch"),

@@ -1,8 +1,9 @@
 """An object store in miniature over a folder, which every process sees: ``mini://bucket/key`` with ``root=folder``.
 
-As in S3 an object is put by one request, or by an upload of several, and is there when the last one has succeeded. Each
-request is a line of the file ``requests``. Errors are of a kind that only this store knows. ``plain://`` is a file
-system that has nothing of that: what is written is there at once.
+As in S3 an object is put by one request, or by an upload of several, and is there when the last one has succeeded;
+empty ones mark folders. Each request is a line of the file ``requests``. Errors are of a kind that only this store
+knows.
+``plain://`` is a file system that has nothing of that: what is written is there at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class MiniStore(AbstractFileSystem):
                 found = sorted(folder.iterdir())
             else:
                 raise FileNotFoundError(path)
-            self.dircache[path] = [
+            marks = [{"name": f"{path}/", "size": 0, "type": "file"}] if folder.is_dir() else []
+            self.dircache[path] = marks + [
                 {
                     "name": str(each.relative_to(self.root / "objects")),
                     "size": each.stat().st_size,
@@ -72,14 +74,17 @@ class MiniStore(AbstractFileSystem):
         }
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        return self.request("get", self._strip_protocol(path)).read_bytes()[start:end]
+        with open(self.request("get", self._strip_protocol(path)), "rb") as file:
+            file.seek(start or 0)
+            return file.read(-1 if end is None else end - (start or 0))
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
-        self.appear(self.request("put", self._strip_protocol(path)), value)
+        self.appear(self.request("put", self._strip_protocol(path)), [value])
 
-    def appear(self, file: Path, data: bytes) -> None:
+    def appear(self, file: Path, data: Iterable[bytes]) -> None:
         made = self.root / uuid.uuid4().hex
-        made.write_bytes(data)
+        with open(made, "wb") as whole:
+            whole.writelines(data)
         file.parent.mkdir(parents=True, exist_ok=True)
         os.replace(made, file)
 
@@ -118,7 +123,7 @@ class MiniFile(AbstractBufferedFile):
 
     def commit(self) -> None:
         file = self.fs.request("complete", self.path)
-        self.fs.appear(file, b"".join(each.read_bytes() for each in sorted(self.upload.iterdir())))
+        self.fs.appear(file, (each.read_bytes() for each in sorted(self.upload.iterdir())))
         shutil.rmtree(self.upload)
 
     def discard(self) -> None:
