@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import IO, Any, Final, Protocol, runtime_checkable
+from typing import IO, Any, Final, Protocol
 
 BLOCK: Final = 1 << 20
 """Bytes that are read at once."""
@@ -28,7 +28,6 @@ class Sink(Protocol):
         """After ``publish`` there is nothing to give up."""
 
 
-@runtime_checkable
 class Place(Protocol):
     """A folder. ``name`` is what messages say, ``local`` its path where it is on this machine."""
 
@@ -143,7 +142,7 @@ class LocalFolder:
 
 def place_of(folder: str | os.PathLike[str] | Place) -> Place:
     """A path is a folder of this machine."""
-    return folder if isinstance(folder, Place) else LocalFolder(os.fspath(folder))
+    return LocalFolder(os.fspath(folder)) if isinstance(folder, str | os.PathLike) else folder
 
 
 def checked_places(out: Any, state: Any, out_options: Mapping[str, Any] | None) -> tuple[str, Place | None]:
