@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 from ..sources import READ_SIZE
@@ -68,6 +67,8 @@ class Sample(Input):
     """The embedded page of text."""
 
     def __init__(self) -> None:
+        from importlib.resources import files
+
         self.name = "sample"
         self.text = files("streamcore.cli").joinpath("sample.txt").read_bytes()
         self.position = self.given = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
@@ -95,6 +94,8 @@ class LocalRanges:
 
 def patient(request: Callable[[], Result], what: str) -> Result:
     """A request that may be made several times; ``what`` it was is told when it is given up."""
+    import random  # here: files of this machine need none of it
+
     wait = FIRST_WAIT
     for tried in itertools.count(1):
         try:

@@ -12,13 +12,15 @@ import signal
 import sys
 import threading
 from collections import deque
-from multiprocessing.connection import Connection, wait
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import StreamcoreError
 from ..task import Receipt
 from ..worker import Failure, Order, work
 from . import Engine, WorkerDied
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 READY: Final = "ready"
 STARTS: Final = 3  # workers that end before they are ready, one after another, until the run is given up
@@ -110,6 +112,8 @@ class LocalEngine:
             starting += 1
 
     def next_done(self, timeout: float | None = None) -> tuple[str, Receipt | Failure | WorkerDied] | None:
+        from multiprocessing.connection import wait  # not for one job
+
         while self.waiting or any(worker.order for worker in self.workers):
             pipes = {worker.pipe: worker for worker in self.workers}
             readable = wait(list(pipes), timeout)
