@@ -10,7 +10,7 @@ from .results import Row, Run, Table, number
 __all__ = ["footer", "table_lines", "warnings"]
 
 WIDE = 0.3  # spread of a row above which its figures are doubtful
-HEAD = f"{'':26} {'median':>9}  {'half of all rounds':>21}  {'native is':>10}  {'floor is':>9}"
+HEAD = f"{'':28} {'median':>9}  {'half of all rounds':>21}  {'native is':>10}  {'floor is':>9}"
 
 
 def table_lines(table: Table) -> Iterator[str]:
@@ -35,7 +35,7 @@ def table_lines(table: Table) -> Iterator[str]:
 
 def line(row: Row, native: str, floor: str) -> str:
     spread = f"{number(row.low)} .. {number(row.high)}"
-    return f"  {row.side:24} {number(row.median):>9}  {spread:>21}  {native:>10}  {floor:>9}".rstrip()
+    return f"  {row.side:26} {number(row.median):>9}  {spread:>21}  {native:>10}  {floor:>9}".rstrip()
 
 
 def times(table: Table, better: Row | None, than: Row) -> str:

@@ -112,6 +112,8 @@ def earlier(path: str) -> Run:
 
 def reserved(path: str) -> Output:
     """An output that has the room it will need: a full disk is found before anything is measured."""
+    if path in ("", "-"):
+        raise Failure(f"{path!r} names no file; standard output has the table")
     if os.path.isdir(path):
         raise Failure(f"{path}: is a directory")
     if os.path.exists(path) and not os.path.isfile(path):
@@ -159,7 +161,8 @@ def show_end(run: Run, old: Run | None) -> None:
     for line in footer(run):
         click.echo(printable(line))
     if old is not None:
-        click.echo(f"\nAgainst {old.date}; above 1 it is better now:")
+        click.echo()
+        click.echo(printable(f"Against {old.date}; above 1 it is better now:"))
         for line in compared(run, old):
             click.echo(printable(line))
     sys.stdout.flush()

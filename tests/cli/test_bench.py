@@ -75,6 +75,8 @@ def test_figures_are_written_drawn_and_compared(works, capsys) -> None:
     ("arguments", "message"),
     [
         (["--json", "no/out.json"], "no/out.json: cannot be written: No such file or directory"),
+        (["--json", ""], "'' names no file"),
+        (["--plot", "-"], "'-' names no file; standard output has the table"),
         (["--plot", "."], ".: is a directory"),
         (["--json", "a", "--plot", "./a"], "./a: is both --json and --plot"),
         (["--compare", "missing"], "missing: cannot be read: No such file or directory"),
