@@ -7,6 +7,7 @@ What a split does with its matches and with what lies between them is its behavi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from .patterns import splitter
@@ -15,18 +16,20 @@ from .text_input import exact_str
 
 __all__ = ["BEHAVIORS", "Split", "SplitSequence", "check_keeps_text", "checked_pattern", "pieces_of"]
 
-BEHAVIORS = ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous")
+BEHAVIORS = ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous", "bytes")
 MOST_SPLITS = 32
 
 Parts = Iterator[tuple[str, bool]]
 Splitter = Callable[[str], Iterator[list[str]]]
+PieceSplitter = Callable[[str], Iterator[list[str]] | Iterator[list[bytes]]]
 
 
 class Split(NamedTuple):
     """One split: a pattern (``""`` splits nothing) and what becomes of its matches.
 
     ``inverted`` takes what lies between the matches for the matches. With ``prefix``, a piece that does not begin with
-    a blank gets one before it is split.
+    a blank gets one before it is split. After a split of the behavior ``"bytes"``, which has no pattern, patterns see
+    a character for each byte (``byte_characters``), and the pieces are ``bytes``.
     """
 
     pattern: str
@@ -44,6 +47,8 @@ def checked_pattern(pattern: Any) -> str | tuple[Split, ...]:
     splits = tuple(_checked_split(i, split) for i, split in enumerate(list(pattern)))
     if not 0 < len(splits) <= MOST_SPLITS:
         raise ValueError(f"pattern must be of 1 to {MOST_SPLITS} splits, got {len(splits)}")
+    if sum(split.behavior == "bytes" for split in splits) > 1:
+        raise ValueError("pattern must have the behavior bytes once at most")
     plain = len(splits) == 1 and splits[0].pattern and splits[0] == Split(splits[0].pattern)
     return splits[0].pattern if plain else splits
 
@@ -57,6 +62,8 @@ def _checked_split(place: int, split: Any) -> Split:
         raise ValueError(
             f"split {place} of the pattern: behavior must be one of {', '.join(BEHAVIORS)}, got {made.behavior!r}"
         )
+    if made.behavior == "bytes" and made != Split("", "bytes"):
+        raise ValueError(f"split {place} of the pattern: bytes goes with no pattern, inversion or prefix")
     return made
 
 
@@ -68,8 +75,23 @@ def check_keeps_text(pattern: str | tuple[Split, ...]) -> None:
         )
 
 
-def pieces_of(pattern: str | tuple[Split, ...]) -> Splitter:
+@cache
+def byte_characters() -> str:
+    """The character that stands for each byte: itself where it is printable Latin-1, else one from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [value for value in range(256) if value not in printable]
+    return "".join(chr(value if value in printable else 256 + others.index(value)) for value in range(256))
+
+
+@cache
+def _byte_of() -> dict[int, int]:
+    return {ord(char): value for value, char in enumerate(byte_characters())}
+
+
+def pieces_of(pattern: str | tuple[Split, ...]) -> PieceSplitter:
     """A function that splits text into pieces, a list of them a block."""
+    if not isinstance(pattern, str) and any(split.behavior == "bytes" for split in pattern):
+        return BytePieces(pattern)
     return splitter(pattern) if isinstance(pattern, str) else SplitSequence(pattern)
 
 
@@ -97,10 +119,26 @@ class SplitSequence:
                 yield from self._from(place + 1, piece)
 
 
+class BytePieces(SplitSequence):
+    """The same where the last splits see a character for each byte: the pieces are bytes."""
+
+    def __call__(self, text: str) -> Iterator[list[bytes]]:  # type: ignore[override]
+        """The pieces of ``text``."""
+        values = _byte_of()
+        for pieces in self._from(0, text):
+            yield [piece.translate(values).encode("latin-1") for piece in pieces]
+
+
+def _as_byte_characters(text: str) -> Iterator[list[str]]:
+    yield [text.encode().decode("latin-1").translate(dict(enumerate(byte_characters())))]
+
+
 def _steps(split: Split) -> Iterator[Splitter]:
     if split.prefix:
         yield _prefixed
-    if split.pattern:
+    if split.behavior == "bytes":
+        yield _as_byte_characters
+    elif split.pattern:
         plain = split.behavior == "isolated"
         yield splitter(split.pattern) if plain else BehaviorPieces(split)
 

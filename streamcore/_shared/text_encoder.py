@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ..errors import ItemTooLarge, StreamTimeout
 from .options import limit_option
+from .safe_cuts import safe_cuts
 from .special_tokens import disallowed_error, special_names
 from .text_input import as_bytes, check_errors, exact_str
 from .text_stream import Composer, NameFinder, TextDecoder
@@ -56,10 +57,14 @@ class Pieces(Protocol):
 
 
 class UnknownPattern:
-    """The pieces of a pattern of which it is not known how far it looks: holds all text until it ends."""
+    """The pieces of a pattern of no known family: text is held up to the last place where it may be cut.
+
+    Such places are those of ``safe_cuts``; where none is known of the pattern, all text is held until it ends.
+    """
 
     def __init__(self, core: Any) -> None:
         self._core = core
+        self._cuts = safe_cuts(core.pattern)
         self._held: list[str] = []
         self.held_size = 0
 
@@ -68,15 +73,37 @@ class UnknownPattern:
         return "".join(self._held).encode()
 
     def feed(self, text: str, final: bool, out: list[Any]) -> None:
-        """Nothing until the text ends, then its ids; an error of the pattern comes after the ids before it."""
+        """The ids of what cannot change any more; an error of the pattern comes after the ids before it."""
+        if not text and not final:
+            return
+        cut = self._last_cut(text)
         self._held.append(text)
         self.held_size += len(text.encode())
         if final:
-            lookup = self._core._cache.__getitem__
-            for pieces in self._core._split("".join(self._held)):
-                for piece in pieces:
-                    out += lookup(piece)
+            self._encode("".join(self._held), out)
             self._held, self.held_size = [], 0
+        elif cut is not None:
+            whole = "".join(self._held)
+            cut += len(whole) - len(text)
+            self._encode(whole[:cut], out)
+            self._held = [whole[cut:]]
+            self.held_size = len(whole[cut:].encode())
+
+    def _last_cut(self, text: str) -> int | None:
+        """Where in ``text`` the last place is at which what is held, and it, may be cut."""
+        if self._cuts is None:
+            return None
+        before = self._held[-1][-1:] if self._held else ""
+        cut = None
+        for match in self._cuts.finditer(before + text):
+            cut = match.end() - len(before)
+        return cut
+
+    def _encode(self, text: str, out: list[Any]) -> None:
+        lookup = self._core._cache.__getitem__
+        for pieces in self._core._split(text):
+            for piece in pieces:
+                out += lookup(piece)
 
 
 class TextEncoder:

@@ -41,12 +41,16 @@ def only_fields(part: Part, known: Collection[str]) -> None:
 
 
 def pattern_of(section: Part) -> str | tuple[Split, ...]:
-    """What splits text: any splits and then ByteLevel, in sequences however nested."""
+    """What splits text, in sequences however nested: splits, ByteLevel, and splits that see bytes as characters."""
     steps = list(_steps(section))
     kinds = [type_of(step) for step in steps]
-    if kinds.count("ByteLevel") != 1 or kinds[-1] != "ByteLevel":
-        raise section.error(f"must end with the one ByteLevel, got {shown(', '.join(kinds))}")
-    splits = [split for step in steps for split in _SPLITS[type_of(step)](step)]
+    if kinds.count("ByteLevel") != 1:
+        raise section.error(f"must have one ByteLevel, got {shown(', '.join(kinds))}")
+    splits: list[Split] = []
+    for i, step in enumerate(steps):
+        splits += _SPLITS[kinds[i]](step)
+        if kinds[i] == "ByteLevel" and i + 1 < len(steps):
+            splits.append(Split("", "bytes"))
     if len(splits) > MOST_SPLITS:
         raise section.error(f"has {len(splits)} splits, at most {MOST_SPLITS}")
     if len(splits) == 1 and splits[0].pattern and splits[0] == Split(splits[0].pattern):
@@ -89,7 +93,8 @@ def _punctuation(step: Part) -> Iterator[Split]:
 def _whitespace(step: Part) -> Iterator[Split]:
     only_fields(step, ())
     word = in_regex("word")
-    yield Split(f"[{word}]++|[^{word}{_SPACE}]++", "removed", True)
+    # the last alternative is never come to; it says that all but whitespace is matched
+    yield Split(rf"[{word}]++|[^{word}{_SPACE}]++|\S++", "removed", True)
 
 
 def _whitespace_split(step: Part) -> Iterator[Split]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike, fspath
 
+from .._shared.split_steps import byte_characters
 from .._shared.vocabulary import is_unicode
 from .pre_tokenizers import pattern_of, type_of
 from .reading import Part, load_json, read_file, shown
@@ -19,12 +20,8 @@ __all__ = ["load_tokenizer_json"]
 
 
 def byte_alphabet() -> dict[str, int]:
-    """The character that stands for each byte: itself where it is printable Latin-1, else one from U+0100 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [value for value in range(256) if value not in printable]
-    return {chr(value): value for value in printable} | {
-        chr(256 + i): value for i, value in enumerate(others)
-    }
+    """The byte that each character of the byte-level alphabet stands for."""
+    return {char: value for value, char in enumerate(byte_characters())}
 
 
 class TokenizerJson:

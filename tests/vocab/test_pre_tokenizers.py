@@ -9,6 +9,8 @@ import random
 import pytest
 
 from streamcore import BPE
+from streamcore._shared.safe_cuts import safe_cuts
+from streamcore._shared.split_steps import Split, pieces_of
 
 tokenizers = pytest.importorskip("tokenizers")
 pytest.importorskip("regex", reason="such patterns run through the regex module")
@@ -66,6 +68,11 @@ CASES = {
     "one piece": PLAIN,
     "nested": sequence(sequence(SPACES), sequence(DIGIT, PLAIN)),
     "whitespace": sequence(WORDS, PLAIN),
+    "falcon": sequence(
+        {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(), DIGITS, split("[0-9][0-9][0-9]")
+    ),
+    "bytes": sequence(PLAIN, DIGIT, split("\u0120", "MergedWithNext", kind="String")),
+    "bytes with a prefix": sequence(SPACES, byte_level(add_prefix_space=True), DIGITS),
     "falcon without digits": sequence({"type": "Punctuation", "behavior": "Contiguous"}, byte_level()),
     "cl100k after digits": sequence(DIGIT, split(CL100K, "Removed", True), PLAIN),
     "removed twice": sequence(split(" ", "Removed", kind="String"), split(r"\d+", "Removed"), PLAIN),
@@ -155,6 +162,65 @@ def test_classes_of_characters_are_those_of_tokenizers(tmp_path, trained):
         assert ours == [piece for piece, _ in theirs.pre_tokenize_str(text)]
 
 
+def test_ids_come_at_blanks(backend, tmp_path, trained):
+    """Each family gives ids before the text ends, and holds no more than a word."""
+    for name in ("deepseek", "starcoder", "digits", "bloom", "opt", "whitespace", "nested", "falcon"):
+        core = core_of(backend, both(tmp_path, trained | {"pre_tokenizer": CASES[name]})[0])
+        engine = backend.BPEEncoder(core, max_size=12)
+        given = [number for word in ["the", " thing"] * 200 for ids in engine.feed(word) for number in ids]
+        assert given == core.encode_to_list("the thing" * 200)[: len(given)], name
+        rest = [number for ids in engine.finish() for number in ids]
+        assert given + rest == core.encode_to_list("the thing" * 200)
+        assert len(given) > 20 * len(rest)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cuts"),
+    [
+        (r"\s+(?!\S)|\s+|\S+", "a."),
+        (r"\S+", "a."),
+        (r" ?[a-z]+", "a"),
+        (r"[^ ]", "a."),
+        (r".+", ""),
+        (r"\S+ |\s", ""),
+        (r"\S+(?= )|\s", ""),
+        (r"\S+(?! a)|\s", ""),
+        (r"\S(?:\.|\s)?|\s", ""),
+        (r"(?:\s|\S)+", ""),
+        (r"(?:\s\S)+|\s+|\S", ""),
+        (r"(?:\s?\S){1}|\s", "a."),
+        (r"(?:\s?\S){2}|\s", ""),
+        (r"\S*\x20|\s", ""),
+        (r"\S\u0020|\s", ""),
+        (r"(?<=\S)\s|\S+", ""),
+        (r"\S+$|\s", ""),
+        (r"\b\S+|\s", ""),
+        (r"\S*", ""),
+        (r"(\S)\1|\s", ""),
+        (r"\d+", ""),
+        (r"(?i)a|\s", ""),
+        (r"[a-z]++", ""),
+        (r"[^\S\r\n]+|\S+", ""),
+        (((r"\d", "contiguous"), (r"\s|\S+",)), ""),
+        (((r"\d",), (r"[a-z]+",)), "a"),
+    ],
+)
+def test_cuts_are_where_no_match_goes_or_looks_over_them(pattern, cuts):
+    splits = pattern if isinstance(pattern, str) else tuple(Split(*split) for split in pattern)
+    found = safe_cuts(splits)
+    assert [char for char in "a." if found and found.search(f"{char} ")] == list(cuts)
+    if found is None:
+        return
+    rng = random.Random(str(pattern))
+    pieces = pieces_of(splits)
+    for _ in range(int(200 * SCALE)):
+        text = random_text(rng)
+        whole = [piece for each in pieces(text) for piece in each]
+        for match in found.finditer(text):
+            halves = text[: match.end()], text[match.end() :]
+            assert [piece for half in halves for each in pieces(half) for piece in each] == whole
+
+
 def test_truncate_needs_all_of_the_text(backend, tmp_path, trained):
     for name in ("opt", "whitespace"):
         core = core_of(backend, both(tmp_path, trained | {"pre_tokenizer": CASES[name]})[0])
@@ -169,8 +235,8 @@ def test_truncate_needs_all_of_the_text(backend, tmp_path, trained):
     [
         ([byte_level() | {"flag": 1}], r"pretokenizers\[0\].flag: is not supported, got 1"),
         ([byte_level() | {"use_regex": 1}], r"\[0\].use_regex: must be true or false, got 1"),
-        ([DIGIT], "pre_tokenizer: must end with the one ByteLevel, got 'Digits'"),
-        ([byte_level(), byte_level()], "must end with the one ByteLevel, got 'ByteLevel, ByteLevel'"),
+        ([DIGIT], "pre_tokenizer: must have one ByteLevel, got 'Digits'"),
+        ([byte_level(), byte_level()], "must have one ByteLevel, got 'ByteLevel, ByteLevel'"),
         ([{"type": "Metaspace"}, PLAIN], r"pretokenizers\[0\]: must be one of .*, got 'Metaspace'"),
         ([DIGIT | {"individual_digits": "x"}, PLAIN], r"individual_digits: must be true or false, got 'x'"),
         ([split("a", "Dropped"), PLAIN], r"\[0\].behavior: must be one of Isolated, .*, got 'Dropped'"),
@@ -209,6 +275,8 @@ def test_other_decoder_is_refused(tmp_path, trained):
         (b"a", TypeError, "pattern must be str, not bytes"),
         ([5], TypeError, "split 0 of the pattern must be"),
         ([("a", "b")], ValueError, "split 0 of the pattern: behavior must be one of isolated"),
+        ([("a", "bytes")], ValueError, "bytes goes with no pattern"),
+        ([("", "bytes")] * 2, ValueError, "pattern must have the behavior bytes once at most"),
         ([("(", "isolated")], ValueError, "pattern is not a valid regular expression"),
     ],
 )

@@ -419,7 +419,10 @@ A byte-pair tokenizer: text to ids and back.
             else:
                 for pieces in self._split(text):
                     for piece in pieces:
-                        part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
+                        if type(piece) is bytes:
+                            part, length = <const uint8_t *>PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)
+                        else:
+                            part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
                         if length == 0:
                             continue
                         check_memory(bpe_output_reserve(o, length + 4))
@@ -681,8 +684,8 @@ cdef class PieceLookup:
     def __cinit__(self, BPECore core):
         self.core = core
 
-    def __getitem__(self, str piece):
-        return self.core.encode_piece(piece.encode())
+    def __getitem__(self, piece):
+        return self.core.encode_piece(piece.encode() if type(piece) is str else piece)
 
 
 def by_id(item):

@@ -247,8 +247,8 @@ Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 array
 
     Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
     token raises ValueError after the ids before it. ``max_size`` bounds the bytes of text whose ids cannot be given out
-    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
-    until ``finish()``.
+    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, text is held up
+    to the last blank after a word where the pattern is seen to cut there, else until ``finish()``.
     """
 
     cdef BPECore core            # None before __init__ is through

@@ -37,7 +37,7 @@ ENTRY_BYTES = 320
 CACHED_CHARS = 24
 
 
-class PieceCache(dict[str, list[int]]):
+class PieceCache(dict[str | bytes, list[int]]):
     """Ids of the pieces met last: begins anew when it is full, so its size is fixed."""
 
     def __init__(self, encode: Callable[[bytes], list[int]], cache_bytes: int) -> None:
@@ -45,8 +45,8 @@ class PieceCache(dict[str, list[int]]):
         self.encode = encode
         self.entries = cache_bytes // ENTRY_BYTES
 
-    def __missing__(self, piece: str) -> list[int]:
-        ids = self.encode(piece.encode())
+    def __missing__(self, piece: str | bytes) -> list[int]:
+        ids = self.encode(piece.encode() if isinstance(piece, str) else piece)
         if len(piece) <= CACHED_CHARS and self.entries:
             if len(self) >= self.entries:
                 self.clear()

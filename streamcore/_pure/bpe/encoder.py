@@ -9,7 +9,8 @@ and o200k 33 bytes of letters, 10 of random letters, 147 of blanks, 127 of dashe
 below the length of the piece holds for every vocabulary: hence ``max_size``. Two kinds of text reach it with the
 published ones, and must: blanks after a line end, which belong to one piece with it if another line end follows, and in
 o200k capitals after a letter without case, if a small letter follows. Where the encodings of the two futures first
-differ, no id is sure until that comes. A pattern of no known family is held as a whole.
+differ, no id is sure until that comes. A pattern of no known family is
+held up to a blank (``safe_cuts``) or as a whole.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class BPEEncoder(TokenEngine):
 
     Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
     token raises ValueError after the ids before it. ``max_size`` bounds the bytes of text whose ids cannot be given out
-    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, all text is held
-    until ``finish()``.
+    yet, beyond it ``ItemTooLarge`` is raised (None for no bound). With a pattern of no known family, text is held up
+    to the last blank after a word where the pattern is seen to cut there, else until ``finish()``.
     """
 
     _name = "BPEEncoder"
