@@ -129,7 +129,7 @@ def _pattern(part: Part) -> tuple[str, bool]:
     regex = part["Regex"]
     text: str = regex.expect(str)
     try:
-        text = without_inner_sets(text)
+        text = without_inner_sets(text) or "(?:)"
         empty = check_split_pattern(text)
         splitter(text)
     except ValueError as error:
