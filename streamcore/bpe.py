@@ -16,7 +16,6 @@ from .token_batch import TokenBatch
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from ._shared.split_steps import Split
     from .vocab.vocabulary import Vocabulary
 
     Text = str | ReadableBuffer
@@ -79,7 +78,7 @@ class BPE(_backend.BPECore):
     def from_ranks(
         cls,
         ranks: Mapping[bytes, int],
-        pattern: str | Sequence[Split],
+        pattern: str | Sequence[tuple[Any, ...]],
         special_tokens: Mapping[str, int] | None = None,
         *,
         merges: Sequence[tuple[bytes, bytes]] | None = None,

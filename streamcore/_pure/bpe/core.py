@@ -18,7 +18,7 @@ from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
 from ..._shared.patterns import recognise
 from ..._shared.prefix_encodings import Neighbours
 from ..._shared.special_tokens import one_of, raise_disallowed, special_names
-from ..._shared.split_steps import Split, check_keeps_text, checked_pattern, pieces_of
+from ..._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
 from ..._shared.text_input import as_bytes, as_text, ends_between_characters
 from ..._shared.token_ids import id_list, join_tokens
 from ..._shared.token_offsets import TokenOffsets
@@ -75,7 +75,7 @@ class BPECore:
     def __init__(
         self,
         ranks: Mapping[bytes, int],
-        pattern: str | Sequence[Split],
+        pattern: str | Sequence[tuple[Any, ...]],
         special_tokens: Mapping[str, int] | None = None,
         *,
         merges: Sequence[tuple[bytes, bytes]] | None = None,
@@ -95,7 +95,7 @@ class BPECore:
     def _initialize(
         self,
         ranks: Mapping[bytes, int],
-        pattern: str | Sequence[Split],
+        pattern: str | Sequence[tuple[Any, ...]],
         special_tokens: Mapping[str, int] | None,
         merges: Sequence[tuple[bytes, bytes]] | None,
         whole_pieces: bool,
@@ -354,7 +354,11 @@ class BPECore:
 
 
 def _restore(
-    cls: Any, ranks: Any, pattern: str | Sequence[Split], special_tokens: Any, options: dict[str, Any]
+    cls: Any,
+    ranks: Any,
+    pattern: str | Sequence[tuple[Any, ...]],
+    special_tokens: Any,
+    options: dict[str, Any],
 ) -> Any:
     return cls(ranks, pattern, special_tokens, **options)
 
