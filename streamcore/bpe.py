@@ -67,8 +67,9 @@ class BPE(_backend.BPECore):
     def from_tokenizer_json(cls, source: str | PathLike[str], **options: Any) -> Self:
         """The tokenizer of a Hugging Face ``tokenizer.json`` with a byte-level BPE model.
 
-        Ids are those of ``tokenizers`` without added special tokens; its added tokens are special tokens here. What a
-        file asks for beyond that raises ValueError. ``options``: ``cache_bytes``.
+        Ids are those of ``tokenizers``; its added tokens are special tokens here, and those of its post-processor are
+        put around a text with ``add_special_tokens=True``. What a file asks for beyond that raises ValueError.
+        ``options``: ``cache_bytes``.
         """
         from .vocab.tokenizer_json import load_tokenizer_json
 
@@ -88,7 +89,7 @@ class BPE(_backend.BPECore):
 
         ``pattern`` may be a sequence of splits, each ``(pattern, behavior, inverted, prefix)`` (see docs/tokens.md).
         Tokens merge in the order of their ids, or with ``merges`` in the order of that sequence of pairs.
-        ``options``: ``whole_pieces``, ``normalization``, ``cache_bytes``.
+        ``options``: ``whole_pieces``, ``normalization``, ``template``, ``cache_bytes``.
         """
         return cls(ranks, pattern, special_tokens, merges=merges, **options)
 
@@ -109,6 +110,7 @@ class BPE(_backend.BPECore):
                 merges=vocabulary.merges,
                 whole_pieces=vocabulary.whole_pieces,
                 normalization=vocabulary.normalization,
+                template=vocabulary.template,
                 **options,
             )
         except ValueError as error:
@@ -127,6 +129,7 @@ class BPE(_backend.BPECore):
         disallowed_special: str | Collection[str] = "all",
         errors: str = "replace",
         max_size: int | None = DEFAULT_MAX_SIZE,
+        add_special_tokens: bool = False,
     ) -> TokenEncoder:
         """A stage that turns a stream of text into uint32 arrays of ids."""
         return TokenEncoder(
@@ -135,6 +138,7 @@ class BPE(_backend.BPECore):
             disallowed_special=disallowed_special,
             errors=errors,
             max_size=max_size,
+            **({"add_special_tokens": True} if add_special_tokens else {}),
         )
 
     def decoder(

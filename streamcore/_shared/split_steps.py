@@ -84,6 +84,11 @@ def byte_characters() -> str:
 
 
 @cache
+def _character_of() -> dict[int, str]:
+    return dict(enumerate(byte_characters()))
+
+
+@cache
 def _byte_of() -> dict[int, int]:
     return {ord(char): value for value, char in enumerate(byte_characters())}
 
@@ -130,7 +135,7 @@ class BytePieces(SplitSequence):
 
 
 def _as_byte_characters(text: str) -> Iterator[list[str]]:
-    yield [text.encode().decode("latin-1").translate(dict(enumerate(byte_characters())))]
+    yield [text.encode().decode("latin-1").translate(_character_of())]
 
 
 def _steps(split: Split) -> Iterator[Splitter]:

@@ -12,6 +12,7 @@ from ..errors import ItemTooLarge, StreamTimeout
 from .options import limit_option
 from .safe_cuts import safe_cuts
 from .special_tokens import disallowed_error, special_names
+from .template import NO_TEMPLATE, Template
 from .text_input import as_bytes, check_errors, exact_str
 from .text_stream import Composer, NameFinder, TextDecoder
 
@@ -35,7 +36,9 @@ class EncoderOptions:
         disallowed_special: str | Collection[str],
         errors: str,
         max_size: int | None,
+        add_special_tokens: bool = False,
     ) -> None:
+        self.template: Template = core.template if add_special_tokens else NO_TEMPLATE
         self.errors = check_errors(errors)
         special = frozenset(core.special_tokens)
         self.allowed, self.disallowed = special_names(special, allowed_special, disallowed_special)
@@ -116,6 +119,7 @@ class TextEncoder:
         self._core = core
         self._errors = options.errors
         self._max_size = options.max_size
+        self._template = options.template
         self._new_pieces = new_pieces
         self._disallowed = NameFinder(options.disallowed)
         self._allowed = NameFinder(options.allowed)
@@ -123,6 +127,7 @@ class TextEncoder:
 
     def reset(self) -> None:
         """Back to new."""
+        self._begun = False
         self.offset = 0
         """Bytes or characters of input that were taken in."""
         self.error: Exception | None = None
@@ -147,12 +152,18 @@ class TextEncoder:
         self.offset += len(fragment)
         return self._encode(text, False)
 
+    def _first(self) -> list[Any]:
+        """The ids of the template before the text, once."""
+        begun, self._begun = self._begun, True
+        return [] if begun else list(self._template[0])
+
     def finish(self) -> list[Any]:
         """The same for the end of the input."""
-        return self._encode(self._text.feed("" if self._text.kind is str else b"", True), True)
+        out = self._encode(self._text.feed("" if self._text.kind is str else b"", True), True)
+        return out if self.error is not None else out + list(self._template[1])
 
     def _encode(self, text: str, final: bool) -> list[Any]:
-        out: list[Any] = []
+        out = self._first()
         try:
             self._encode_named(text, final or self._text.error is not None, out)
         except (StreamTimeout, ValueError) as error:

@@ -12,6 +12,7 @@ from os import PathLike, fspath
 
 from .._shared.split_steps import byte_characters
 from .._shared.vocabulary import is_unicode
+from .post_processors import template_of
 from .pre_tokenizers import pattern_of, type_of
 from .reading import Part, load_json, read_file, shown
 from .vocabulary import Vocabulary
@@ -53,7 +54,8 @@ class TokenizerJson:
         ranks = self.ranks(model["vocab"], special)
         self.check_merges(model["merges"], merges, ranks)
         whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
-        return Vocabulary(ranks, pattern, special, merges, whole_pieces, normalization, self.name)
+        template = template_of(self.whole["post_processor"])
+        return Vocabulary(ranks, pattern, special, merges, whole_pieces, normalization, template, self.name)
 
     def ranks(self, vocab: Part, special: dict[str, int]) -> dict[bytes, int]:
         """The tokens as bytes, without those that are special."""

@@ -17,4 +17,5 @@ class Vocabulary(NamedTuple):
     merges: Sequence[tuple[bytes, bytes]] | None = None
     whole_pieces: bool = True
     normalization: str | None = None
+    template: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     source: str | None = None  # the file, for errors that its content causes later

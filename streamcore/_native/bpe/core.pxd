@@ -98,7 +98,7 @@ cdef class BPECore:
     cdef SpecialTokens _every         # all special tokens
     cdef frozenset _special   # their texts
     cdef readonly dict special_tokens
-    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes
+    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template
     cdef bpe_context *take_context(self) except NULL
     cdef int give_context(self, bpe_context *context) except -1
     cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
@@ -110,7 +110,7 @@ cdef class BPECore:
     cdef SpecialTokens names_of(self, object texts)
     cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
-                         cache_bytes) except -1
+                         cache_bytes, template) except -1
     cdef int _free(self) noexcept
     cdef int _build(self, dict ranks) except -1
     cdef int _build_decoder(self, dict bytes_of) except -1

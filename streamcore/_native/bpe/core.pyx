@@ -39,6 +39,7 @@ from streamcore._shared.nfc import nfc
 from streamcore._shared.prefix_encodings import Neighbours
 from streamcore._shared.patterns import recognise
 from streamcore._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
+from streamcore._shared.template import checked_template, framed, framed_many
 from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
 
@@ -115,7 +116,7 @@ cdef int check_memory(int error) except -1:
 
 cdef class BPECore:
     """BPECore(ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None, \
-cache_bytes=33554432)\n--\n\n\
+cache_bytes=33554432, template=None)\n--\n\n\
 A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
@@ -123,6 +124,7 @@ A byte-pair tokenizer: text to ids and back.
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
+    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it.
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -135,12 +137,13 @@ A byte-pair tokenizer: text to ids and back.
         self.idle = NULL
 
     def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
-                 cache_bytes=DEFAULT_CACHE_BYTES):
+                 cache_bytes=DEFAULT_CACHE_BYTES, template=None):
         if self.begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self.begun = True
         try:
-            self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
+            self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes,
+                             template)
         except BaseException:
             if not self.ready:
                 self._free()
@@ -148,7 +151,7 @@ A byte-pair tokenizer: text to ids and back.
             raise
 
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
-                         cache_bytes) except -1:
+                         cache_bytes, template) except -1:
         cdef dict bytes_of, own_ranks
         pattern = checked_pattern(pattern)
         if normalization is not None and normalization != "NFC":
@@ -171,6 +174,7 @@ A byte-pair tokenizer: text to ids and back.
             self.spec.trailing = family.tail_run
         self._build(own_ranks)
         self._build_decoder(bytes_of)
+        self.template = checked_template(template, bytes_of)
         self.ready = True
         self.give_context(self.take_context())  # the cache is made and seeded here, not in the first call
         return 0
@@ -266,6 +270,7 @@ A byte-pair tokenizer: text to ids and back.
             "whole_pieces": self.whole_pieces,
             "normalization": self.normalization,
             "cache_bytes": self.cache_bytes,
+            "template": self.template,
         }
         return _restore, (type(self), self.ranks, self.pattern, self.special_tokens, options)
 
@@ -493,19 +498,25 @@ A byte-pair tokenizer: text to ids and back.
         """The ids of ``text`` as a uint32 array; special tokens in it are ordinary text."""
         return self.encode_to(text, errors, True, None, None, False)
 
-    def encode_to_list(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
+    def encode_to_list(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE,
+                       add_special_tokens=False):
         """As ``encode``, as a list."""
-        return self.encode_to(text, errors, False, allowed_special, disallowed_special, True)
+        ids = self.encode_to(text, errors, False, allowed_special, disallowed_special, True)
+        return framed(ids, self.template) if add_special_tokens else ids
 
-    def encode(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
+    def encode(self, text, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE,
+               add_special_tokens=False):
         """The ids of ``text`` as a uint32 array.
 
         A special token in ``text`` becomes one id if ``allowed_special`` names it or is ``"all"``, raises ValueError
-        if ``disallowed_special`` names it (``"all"``: those not allowed), and is ordinary text otherwise.
+        if ``disallowed_special`` names it (``"all"``: those not allowed), and is ordinary text otherwise. With
+        ``add_special_tokens``, the ids of the vocabulary's template stand around them.
         """
-        return self.encode_to(text, errors, False, allowed_special, disallowed_special, False)
+        ids = self.encode_to(text, errors, False, allowed_special, disallowed_special, False)
+        return framed(ids, self.template) if add_special_tokens else ids
 
-    def encode_many(self, texts, threads=1, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE):
+    def encode_many(self, texts, threads=1, *, allowed_special=EMPTY, disallowed_special=ALL, errors=REPLACE,
+                    add_special_tokens=False):
         """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
 
         ``threads`` is how many work at a time, without the interpreter's lock; in pure Python it is one.
@@ -518,7 +529,8 @@ A byte-pair tokenizer: text to ids and back.
         allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
         if not allowed and is_all(disallowed_special):
             allowed, disallowed = EMPTY, ALL  # as ``allowed`` knows the defaults: else 4 us for each text
-        return BatchEncoder(self, texts, threads, allowed, disallowed, errors).encode()
+        made = BatchEncoder(self, texts, threads, allowed, disallowed, errors).encode()
+        return framed_many(*made, self.template) if add_special_tokens else made
 
     cdef object count_to(self, object text, object limit, object allowed_special, object disallowed_special,
                          object errors):

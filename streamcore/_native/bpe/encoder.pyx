@@ -39,6 +39,7 @@ from streamcore._shared.driving import executing
 from streamcore._shared.options import DEFAULT_MAX_SIZE, core_option
 from streamcore._shared.special_tokens import disallowed_error
 from streamcore._shared.text_encoder import EncoderOptions, TextEncoder, UnknownPattern, as_fragment
+from streamcore._shared.template import NO_TEMPLATE
 from streamcore._shared.text_stream import TextDecoder
 from streamcore.errors import ItemTooLarge
 
@@ -242,7 +243,8 @@ cdef class EncoderState:
 
 
 cdef class BPEEncoder(BaseEngine):
-    """BPEEncoder(core, *, allowed_special=(), disallowed_special='all', errors='replace', max_size=67108864)\n--\n\n\
+    """BPEEncoder(core, *, allowed_special=(), disallowed_special='all', errors='replace', max_size=67108864, \
+add_special_tokens=False)\n--\n\n\
 Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 arrays (one, or none).
 
     Fragments are all ``str`` or all bytes-like. The other options are those of ``BPE.encode``; a disallowed special
@@ -272,17 +274,17 @@ Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 array
         self.single = True
 
     def __init__(self, core, *, allowed_special=frozenset(), disallowed_special="all",
-                 errors="replace", max_size=DEFAULT_MAX_SIZE):
+                 errors="replace", max_size=DEFAULT_MAX_SIZE, add_special_tokens=False):
         cdef BPECore known
         cdef EncoderState state = None
         cdef SpecialTokens disallowed = None, allowed = None
         core_option(core, BPECore)
         known = <BPECore>core
-        options = EncoderOptions(known, allowed_special, disallowed_special, errors, max_size)
+        options = EncoderOptions(known, allowed_special, disallowed_special, errors, max_size, add_special_tokens)
         rules = None
         if known.known:
             state = EncoderState(known)
-        if not known.known or known.normalization is not None:
+        if not known.known or known.normalization is not None or options.template != NO_TEMPLATE:
             rules = TextEncoder(known, options, partial(UnknownPattern, known) if state is None else state.begin)
         else:
             if options.disallowed:

@@ -19,6 +19,7 @@ from ..._shared.patterns import recognise
 from ..._shared.prefix_encodings import Neighbours
 from ..._shared.special_tokens import one_of, raise_disallowed, special_names
 from ..._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
+from ..._shared.template import checked_template, framed
 from ..._shared.text_input import as_bytes, as_text, ends_between_characters
 from ..._shared.token_ids import id_list, join_tokens
 from ..._shared.token_offsets import TokenOffsets
@@ -62,6 +63,7 @@ class BPECore:
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
+    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it.
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -82,12 +84,14 @@ class BPECore:
         whole_pieces: bool = True,
         normalization: str | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        template: Iterable[Iterable[int]] | None = None,
     ) -> None:
         if self._begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self._begun = True
         try:
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
+            self.template = checked_template(template, self._bytes_of)
         except BaseException:
             self._begun = False
             raise
@@ -131,6 +135,7 @@ class BPECore:
             "whole_pieces": self.whole_pieces,
             "normalization": self.normalization,
             "cache_bytes": self.cache_bytes,
+            "template": self.template,
         }
         return _restore, (type(self), self._ranks, self.pattern, self.special_tokens, options)
 
@@ -209,11 +214,13 @@ class BPECore:
         allowed_special: str | Collection[str] = frozenset(),
         disallowed_special: str | Collection[str] = "all",
         errors: str = "replace",
+        add_special_tokens: bool = False,
     ) -> list[int]:
         """As ``encode``, as a list."""
         text = as_text(text, errors)
         allowed = self._allowed(text, allowed_special, disallowed_special)
-        return list(chain.from_iterable(self._id_lists(text, allowed)))
+        ids = list(chain.from_iterable(self._id_lists(text, allowed)))
+        return [*self.template[0], *ids, *self.template[1]] if add_special_tokens else ids
 
     def encode(
         self,
@@ -222,16 +229,18 @@ class BPECore:
         allowed_special: str | Collection[str] = frozenset(),
         disallowed_special: str | Collection[str] = "all",
         errors: str = "replace",
+        add_special_tokens: bool = False,
     ) -> Ids:
         """The ids of ``text`` as a uint32 array.
 
         A special token in ``text`` becomes one id if ``allowed_special`` names it or is ``"all"``, raises ValueError
-        if ``disallowed_special`` names it (``"all"``: those not allowed), and is ordinary text otherwise.
+        if ``disallowed_special`` names it (``"all"``: those not allowed), and is ordinary text otherwise. With
+        ``add_special_tokens``, the ids of the vocabulary's template stand around them.
         """
         ids = self.encode_to_list(
             text, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
         )
-        return as_ids(ids)
+        return as_ids(framed(ids, self.template) if add_special_tokens else ids)
 
     def encode_many(
         self,
@@ -241,6 +250,7 @@ class BPECore:
         allowed_special: str | Collection[str] = frozenset(),
         disallowed_special: str | Collection[str] = "all",
         errors: str = "replace",
+        add_special_tokens: bool = False,
     ) -> tuple[Ids, npt.NDArray[np.int64]]:
         """The ids of many texts in one uint32 array, and the n + 1 int64 offsets of the texts in it.
 
@@ -254,6 +264,7 @@ class BPECore:
         texts = list(texts)
         allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
         options: Any = {"allowed_special": allowed, "disallowed_special": disallowed, "errors": errors}
+        options["add_special_tokens"] = add_special_tokens
         lists = [self.encode_to_list(text, **options) for text in texts]
         offsets = np.zeros(len(lists) + 1, np.int64)
         np.cumsum([len(ids) for ids in lists], out=offsets[1:])

@@ -46,9 +46,12 @@ class BPEEncoder(TokenEngine):
         disallowed_special: str | Collection[str] = "all",
         errors: str = "replace",
         max_size: int | None = 1 << 26,
+        add_special_tokens: bool = False,
     ) -> None:
         core_option(core, BPECore)
-        options = EncoderOptions(core, allowed_special, disallowed_special, errors, max_size)
+        options = EncoderOptions(
+            core, allowed_special, disallowed_special, errors, max_size, add_special_tokens
+        )
         family = core._family
         self._text = TextEncoder(
             core,
