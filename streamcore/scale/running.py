@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..runnables.config import seconds_or_none
 from .driving import Driver
-from .engines import check_engine, open_engine, pickler
+from .engines import Engine, check_engine, open_engine, pickler
 from .inputs import local_path
 from .lock import driver_lock
 from .outputs import output
@@ -109,7 +109,7 @@ def run(
                         work,
                         log,
                         report,
-                        in_flight=max_in_flight or (2 if timeout is None else 1) * opened.slots,
+                        in_flight=max_in_flight or ahead(opened, timeout) * opened.slots,
                         retries=retries,
                         timeout=timeout,
                     )
@@ -133,6 +133,12 @@ def run(
     if len(failed) > max_failed:
         raise IncompleteRun(result)
     return result
+
+
+def ahead(engine: Engine, timeout: float | None) -> int:
+    """Orders for each slot. With a timeout none may wait behind another: its time runs."""
+    found: int = getattr(engine, "ahead", 2) if timeout is None else 1
+    return found
 
 
 def check_count(name: str, value: object, least: int) -> None:

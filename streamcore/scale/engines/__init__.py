@@ -31,7 +31,10 @@ class WorkerDied(StreamcoreError, RuntimeError):
 
 @runtime_checkable
 class Engine(Protocol):
-    """``slots`` orders run at once; more may be handed in, and wait."""
+    """``slots`` orders run at once; more may be handed in, and wait.
+
+    How many for each slot an engine may say as ``ahead``; 2 if it says nothing.
+    """
 
     slots: int
 
