@@ -72,7 +72,10 @@ def test_a_worker_that_is_killed_from_outside(folder: Folder) -> None:
 
 
 def test_killed_three_times_and_gone_on_with_other_engines(folder: Folder) -> None:
-    """Each run is on another engine, as far as there are some, and with another number of workers."""
+    """Each run is on another engine, as far as there are some, and with another number of workers.
+
+    Two orders at a time: a stop is then reached after the answer of the part two before it.
+    """
     paths = corpus(folder.path / "in", lines=120, stops=[0, 1, 2])
     engines = [
         "local",
@@ -80,7 +83,8 @@ def test_killed_three_times_and_gone_on_with_other_engines(folder: Folder) -> No
     ]
     done = 0
     for stop in range(3):
-        driver = folder.drive(paths, engine=engines[stop % len(engines)], jobs=2 - stop % 2)
+        engine = engines[stop % len(engines)]
+        driver = folder.drive(paths, engine=engine, jobs=2 - stop % 2, max_in_flight=2)
         assert folder.told(driver)[0] == stop
         kill(driver)
         folder.none_left()
