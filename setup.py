@@ -44,13 +44,20 @@ DIRECTIVES = {"auto_pickle": False, "autotestdict": False, "embedsignature": Fal
 DEBUG = bool(SANITIZERS) or "-g" in os.environ.get("CFLAGS", "").split()
 
 
-def compiler_flags() -> list[str]:
-    """Compiler flags of every extension."""
+SMALL = (
+    "arrow", "buffers", "framing/event", "streams/metering", "streams/sharing", "text/chunk_spans", "text/json_delta.",
+    "text/marked", "text/sections", "text/splitter", "text/text_chunk",
+)  # fmt: skip
+"""What is as fast with -O2, and smaller: slices of a View 84 and 87 ns, TextSplitter 54 and 58 us for 60 kB."""
+
+
+def compiler_flags(source: str) -> list[str]:
+    """Compiler flags of the extension that is made of ``source``, a path from ``_native``."""
     if sys.platform == "win32":
         # gcc and clang default to C11 or later and to UTF-8 sources, MSVC to neither.
         return ["/O2", "/std:c11", "/utf-8"]
     warnings = ["-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
-    flags = ["-O3", "-fvisibility=hidden", *warnings]
+    flags = ["-O2" if source.startswith(SMALL) else "-O3", "-fvisibility=hidden", *warnings]
     if not DEBUG:
         flags.append("-g0")  # the -g of Python's own flags makes the wheel four times as large
     if SANITIZERS:
@@ -84,7 +91,7 @@ def native_extensions() -> list[Extension]:
             [str(source)],
             include_dirs=[str(folder)],
             depends=depends,
-            extra_compile_args=compiler_flags(),
+            extra_compile_args=compiler_flags(source.relative_to(folder).as_posix()),
             extra_link_args=linker_flags(),
         )
         for source in sorted(folder.rglob("*.pyx"))

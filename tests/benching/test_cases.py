@@ -47,11 +47,11 @@ def test_a_peer_that_fails_is_missing_and_one_of_ours_that_fails_is_raised() -> 
 
     work = case.Work()
     work.add("native", lambda: case.drained(list))
-    work.add("jiter", fails)
+    work.add("tokenizers", fails)
     work.sides["tiktoken"] = case.Side(fails, fails)
     assert unequal(work) == []
     assert work.sides.keys() == {"native"}
-    assert work.missing == dict.fromkeys(["jiter", "tiktoken"], "fails: TypeError: no such argument")
+    assert work.missing == dict.fromkeys(["tokenizers", "tiktoken"], "fails: TypeError: no such argument")
     with pytest.raises(TypeError, match="no such argument"):
         work.add("pure", fails)
     work.sides["pure"] = case.Side(fails, fails)

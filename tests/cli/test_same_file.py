@@ -14,7 +14,7 @@ pytest.importorskip("click")
 from streamcore.cli.commands import COMMANDS, run
 
 DATA = b"data: a\n\ndata: b\n\n"
-VERBS = [name for name in COMMANDS if name not in ("doctor", "plan")]
+VERBS = [name for name in COMMANDS if name not in ("bench", "doctor", "plan")]
 
 
 def test_the_input_under_every_name(tmp_path: Path, monkeypatch, capfd) -> None:

@@ -391,7 +391,7 @@ def test_what_cannot_be_meant(tmp_path: Path, store: Store) -> None:
         assert not (tmp_path / "out").exists()
     store.put("bucket/ids", b"an object")
     with pytest.raises(FileExistsError, match=f"{URL} is an object"):
-        run(WORDS, made, **to(store, tmp_path))
+        run(WORDS, made, **to(store, tmp_path, format="jsonl"))
 
 
 def test_an_output_never_takes_the_place_of_an_input(tmp_path: Path, store: Store) -> None:
@@ -400,7 +400,7 @@ def test_an_output_never_takes_the_place_of_an_input(tmp_path: Path, store: Stor
     made = plan(f"{URL}/part-000000.jsonl", storage_options=store.options)
     for out in (URL, f"{URL}/"):
         with pytest.raises(ValueError, match=f"part-000000.jsonl is an input.* names to {URL}$"):
-            run(WORDS, made, **to(store, tmp_path, out=out))
+            run(WORDS, made, **to(store, tmp_path, out=out, format="jsonl"))
     made = plan([f"{URL}/part-000000.jsonl", f"{URL}/other.txt"], storage_options=store.options)
     assert run(WORDS, made, **to(store, tmp_path, out="mini://bucket/id", format="jsonl")).complete
     made = plan(f"{URL}/other.txt", storage_options=store.options)
@@ -420,7 +420,7 @@ def test_an_output_never_takes_the_place_of_an_input(tmp_path: Path, store: Stor
         (str(path), {"out": "memory://x", "state": folder}),
     ):
         with pytest.raises(ValueError, match="is an input, and a run writes files of such names to"):
-            run(WORDS, plan(name), **options, **QUIET)
+            run(WORDS, plan(name), **options, format="jsonl", **QUIET)
     assert path.read_bytes() == b"one\n"
 
 
