@@ -72,7 +72,8 @@ def environment(core: str) -> dict[str, str]:
 
 
 def output_of(program: str, core: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", program, *arguments]
+    # -P: what is imported is what runs here, not what lies in the current directory
+    command = [sys.executable, "-P", "-c", program, *arguments]
     run = subprocess.run(command, capture_output=True, text=True, env=environment(core), check=False)
     if run.returncode:
         raise RuntimeError(f"a program of the benchmark failed: {run.stderr.strip().splitlines()[-1:]}")
