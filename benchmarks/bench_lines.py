@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from streamcore.benching.framing import by_split
+
 FRAGMENT = 65536
 S8 = "S8 lines of 100 B as bytes, 64 KiB fragments"
 
@@ -32,17 +34,6 @@ class Raw(io.RawIOBase):
         fragment = next(self.fragments, b"")
         buffer[: len(fragment)] = fragment
         return len(fragment)
-
-
-def by_split(fragments: list[bytes]) -> Any:
-    carry = b""
-    for fragment in fragments:
-        lines = fragment.split(b"\n")
-        lines[0] = carry + lines[0]
-        carry = lines.pop()
-        yield from lines
-    if carry:
-        yield carry
 
 
 def consume(items: Any) -> None:

@@ -10,23 +10,9 @@ from typing import Any
 import pytest
 
 from streamcore import Lines, Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, ops
+from streamcore.benching.passing import one, three, two
 
 CHUNKS = 100_000
-
-
-def one(chunks: Iterable[int]) -> Iterator[int]:
-    for chunk in chunks:
-        yield chunk + 1
-
-
-def two(chunks: Iterable[int]) -> Iterator[int]:
-    for chunk in chunks:
-        yield chunk * 2
-
-
-def three(chunks: Iterable[int]) -> Iterator[int]:
-    for chunk in chunks:
-        yield chunk - 1
 
 
 class One(Runnable[int, int]):

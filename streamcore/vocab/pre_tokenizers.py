@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from .._shared.patterns import recognise, splitter
 from .._shared.split_classes import in_regex
-from .._shared.split_steps import MOST_SPLITS, Split
+from .._shared.split_steps import MOST_SPLITS, Split, checked_pattern
 from .._shared.unicode_classes import SPACE
 from .._shared.vocabulary import is_unicode
 from .encodings import GPT2
@@ -53,9 +53,7 @@ def pattern_of(section: Part) -> str | tuple[Split, ...]:
             splits.append(Split("", "bytes"))
     if len(splits) > MOST_SPLITS:
         raise section.error(f"has {len(splits)} splits, at most {MOST_SPLITS}")
-    if len(splits) == 1 and splits[0].pattern and splits[0] == Split(splits[0].pattern):
-        return splits[0].pattern
-    return tuple(splits) or (Split(""),)
+    return checked_pattern(splits or [Split("")])
 
 
 def _steps(part: Part) -> Iterator[Part]:
