@@ -171,6 +171,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of a process is read from /proc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps freed memory")
 @pytest.mark.skipif(
     os.environ.get("STREAMCORE_BACKEND") == "pure"
     or importlib.util.find_spec("streamcore._native.bpe.core") is None,
