@@ -80,6 +80,11 @@ OPTIONS = [
     ),
     click.option("--key", metavar="KEY", help="Where the text is in a line of jsonl. Default: text."),
     click.option("--target", metavar="SIZE", help="Size of a part. Default: 64MiB."),
+    click.option(
+        "--join",
+        metavar="SIZE",
+        help="Join the files of parts at the end, to files of at most so many bytes.",
+    ),
     click.option("--eod", type=click.IntRange(0), metavar="ID", help="An id behind each document."),
     click.option(
         "--max-failed", type=click.IntRange(0), metavar="N", help="How many parts may fail. Default: none."
@@ -100,6 +105,7 @@ NAMES = (
     "separator",
     "key",
     "target",
+    "join",
     "eod",
     "max_failed",
     "resume",
@@ -206,6 +212,7 @@ def run_plan(
         jobs=many["jobs"],
         shard=many["shard"],
         eod=many["eod"],
+        join=many["join"],
         max_failed=many["max_failed"],
         resume=RESUME[many["resume"]],
         progress=progress is not False,

@@ -7,19 +7,23 @@ import json
 import os
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import __version__
 from .documents import encoder_of
 from .manifest import encoded
 from .outputs import Format, MergedFormat, output
-from .outputs.files import PartFiles, Written
+from .outputs.files import JOINED, PartFiles, Written, joined_stem
 from .places import Place, place_of
 from .vocabulary import vocabulary_hash
 
 if TYPE_CHECKING:
+    from .outputs.joining import Parts
     from .task import Job, Receipt
 
 META: Final = "meta.json"
@@ -48,20 +52,31 @@ def close(
     if meta is None or meta["receipts"] != digest:
         try:
             check_sizes(job.place, sizes, (file for each in receipts for file in each.files))
-            write(job, format, receipts, digest, seconds, [str(each) for each in failed])
+            joined = write(job, format, receipts, digest, seconds, [str(each) for each in failed])
         except FileNotFoundError:
             meta = finished(job.place)  # by another one, who removed the parts
             if meta is None or meta["receipts"] != digest:
                 raise
-    clear(job.place, sizes, format, receipts)
-    return document_files(format, receipts, whole=True)
+            joined = joined_files(meta)
+    else:
+        joined = joined_files(meta)
+    clear(job, sizes, receipts, joined)
+    return document_files(receipts) if joined is None else first_of_each(joined)
 
 
-def document_files(format: Format, receipts: Iterable[Receipt], *, whole: bool) -> tuple[str, ...]:
-    """The files of documents, in order, also those with empty ones alone; or at the end what they were joined to."""
-    if whole and isinstance(format, MergedFormat):
-        return (f"{format.stem}.bin",)
+def document_files(receipts: Iterable[Receipt]) -> tuple[str, ...]:
+    """The files of the parts' documents, in order, also those with empty ones alone."""
     return tuple(each.files[0].name for each in receipts if each.records)
+
+
+def joined_files(meta: Mapping[str, Any]) -> list[str] | None:
+    """What the parts were joined to; None if they were not."""
+    return [name for name, _, _ in meta["files"]] if meta.get("joined") else None
+
+
+def first_of_each(names: Iterable[str]) -> tuple[str, ...]:
+    """Of files that go together the one with the documents."""
+    return tuple(next(group) for _, group in groupby(names, lambda name: name.partition(".")[0]))
 
 
 def finished(
@@ -107,18 +122,57 @@ def write(
     digest: str,
     seconds: float | None,
     failed: list[str],
-) -> None:
+) -> list[str] | None:
+    """The names of the files that the parts were joined to; None if they were not."""
     attempt = f"{uuid.uuid4().hex[:12]}.closing"
+    joins = job.join is not None or isinstance(format, MergedFormat)
     written: Iterable[Written] = (file for each in receipts for file in each.files)
-    if isinstance(format, MergedFormat):
-        with PartFiles(job.place, format.stem, attempt) as files:
-            format.merge(files, job.place, lambda: (each.files for each in receipts))
-        written = files.written
-    head = {**head_of(job, format, receipts), "failed": failed, "receipts": digest, "seconds": seconds}
+    if joins:
+        written = list(joined(job, format, receipts, attempt))
+    head = {
+        **head_of(job, format, receipts),
+        "joined": joins,
+        "failed": failed,
+        "receipts": digest,
+        "seconds": seconds,
+    }
     with PartFiles(job.place, "meta", attempt) as files:
         out = files.create(".json")
         for text in meta_text(job, head, written):
             out.write(encoded(text))
+    return [each.name for each in written] if joins else None
+
+
+def joined(job: Job, format: Format, receipts: Iterable[Receipt], attempt: str) -> Iterator[Written]:
+    """Write the files of parts to larger ones."""
+    if job.join is None:
+        assert isinstance(format, MergedFormat)
+        groups: Iterable[tuple[str, Parts]] = [(format.stem, lambda: (each.files for each in receipts))]
+    else:
+        groups = (
+            (joined_stem(number), partial(iter, parts))
+            for number, parts in enumerate(grouped(receipts, job.join))
+        )
+    for stem, parts in groups:
+        with PartFiles(job.place, stem, attempt) as files:
+            format.join(files, job.place, parts)
+        yield from files.written
+
+
+def grouped(receipts: Iterable[Receipt], limit: int) -> Iterator[list[tuple[Written, ...]]]:
+    """The files of parts that follow each other, those of documents together up to ``limit`` bytes."""
+    group: list[tuple[Written, ...]] = []
+    size = 0
+    for each in receipts:
+        if each.records:
+            length = each.files[0].size
+            if group and size + length > limit:
+                yield group
+                group, size = [], 0
+            group.append(each.files)
+            size += length
+    if group:
+        yield group
 
 
 def check_sizes(place: Place, sizes: Mapping[str, int], files: Iterable[Written]) -> None:
@@ -174,10 +228,24 @@ def listed(name: str, values: Iterable[Any]) -> Iterator[str]:
     yield "\n ]"
 
 
-def clear(place: Place, sizes: Mapping[str, int], format: Format, receipts: Iterable[Receipt]) -> None:
+def clear(
+    job: Job, sizes: Mapping[str, int], receipts: Iterable[Receipt], joined: Collection[str] | None
+) -> None:
     """Remove the parts that were joined, and what a death at closing left."""
-    if place.local is not None:
-        place.remove([name for name in sizes if name.endswith(".closing.tmp")])
-    if isinstance(format, MergedFormat):
-        files = (file for each in receipts for file in each.files)
-        place.remove([file.name for file in files if file.name in sizes])
+    if job.place.local is not None:
+        job.place.remove([name for name in sizes if name.endswith(".closing.tmp")])
+    if joined is not None:
+        names = [file.name for each in receipts for file in each.files if file.name in sizes]
+        if job.join is not None:
+            names += [name for name in sizes if JOINED.fullmatch(name) and name not in joined]
+        job.place.remove(names)
+
+
+def remove_meta(place: Place, sizes: Mapping[str, int]) -> None:
+    """From here on the output is not whole, and what its parts were joined to is nothing."""
+    if META not in sizes:
+        return
+    names: list[str] = []
+    with suppress(ValueError, TypeError, LookupError, FileNotFoundError):  # no JSON, or of another version
+        names = [name for name, _, _ in json.loads(place.read(META))["files"] if JOINED.fullmatch(name)]
+    place.remove([*(name for name in names if name in sizes), META])

@@ -13,7 +13,7 @@ from typing import Any, overload
 from ..cli.failure import printable
 from .inputs import Input, find_inputs
 from .parts import Part, Parts
-from .splits import checked_split, separator_of, target_size
+from .splits import checked_split, positive_size, separator_of
 
 VERSION = 1
 Numbers = tuple[int, int, int]
@@ -144,7 +144,7 @@ def plan(
     part that it starts in. Small files share a part. ``.gz`` and ``.zst`` files are one piece each. Only names, sizes
     and times are read.
     """
-    split, wanted = checked_split(split), target_size(target)
+    split, wanted = checked_split(split), positive_size("target", target)
     if not isinstance(key, str):
         raise TypeError(f"key must be str, got {type(key).__name__}")
     inputs = tuple(find_inputs(uris, storage_options))

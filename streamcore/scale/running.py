@@ -21,11 +21,12 @@ from .planning import Plan
 from .progress import Report
 from .result import FailedPart, IncompleteRun, Result
 from .resuming import checked_resume
+from .splits import positive_size
 from .task import Job
 from .workspace import Workspace
 
 OUTPUTS: Final = re.compile(
-    r"part-\d{6,}\.(arrow|bin|idx|jsonl|offsets|parquet)|tokens\.(bin|idx)|(meta|plan)\.json|manifest.*\.jsonl"
+    r"(part|joined)-\d{6,}\.(arrow|bin|idx|jsonl|offsets|parquet)|tokens\.(bin|idx)|(meta|plan)\.json|manifest.*\.jsonl"
 )
 
 
@@ -42,6 +43,7 @@ def run(
     jobs: int | None = None,
     shard: tuple[int, int] | None = None,
     eod: int | None = None,
+    join: int | str | None = None,
     max_in_flight: int | None = None,
     retries: int = 3,
     timeout: float | None = None,
@@ -55,7 +57,8 @@ def run(
 
     The items of a record are a document; documents are in the order of the plan, whatever the engine, the number of
     workers, and what died on the way. ``format``: "parquet", "arrow", "jsonl", "bin", "megatron"; ``eod`` is an id
-    behind each document ("bin", "megatron").
+    behind each document ("bin", "megatron"). ``join``: a size such as "256MiB"; when all is done the files of parts
+    that follow each other are joined to files of at most so many bytes (more only where one part has more).
 
     ``engine``: "local" (``jobs`` processes of this machine, by default one a core), "dask", "ray" (at ``address``, or a
     cluster on this machine for the run), a ``Client`` of Dask, any ``concurrent.futures.Executor``, or an object with
@@ -79,6 +82,7 @@ def run(
     check_count("max_failed", max_failed, 0)
     if timeout is not None:
         seconds_or_none("timeout", timeout)
+    limit = None if join is None else positive_size("join", join)
     checked = checked_resume(resume)
     shard = checked_shard(shard)
     folder, place = checked_places(out, state, out_options)
@@ -88,8 +92,8 @@ def run(
     output(format, pipeline, eod)
     check_inputs(plan, folder, place)
     # a pipeline may change the working directory
-    job = Job(plan, pipeline, os.path.abspath(folder), format, eod, place)
-    join = partial(os.path.join, folder) if place is None else place.join
+    job = Job(plan, pipeline, os.path.abspath(folder), format, eod, place, limit)
+    named = partial(os.path.join, folder) if place is None else place.join
     for each in filter(None, (folder, job.place.local)):
         os.makedirs(each, exist_ok=True)
     with driver_lock(folder, shard):
@@ -125,7 +129,7 @@ def run(
             skipped=report.skipped,
             failed=failed,
             receipts=work.done,
-            files=[join(name) for name in files],
+            files=[named(name) for name in files],
             manifest=os.path.join(folder, os.path.basename(work.manifest)),
             seconds=report.seconds(),
             complete=complete,

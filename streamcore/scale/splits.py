@@ -29,13 +29,13 @@ def separator_of(split: str | bytes) -> bytes | None:
     return b"\n" if split in ("lines", "jsonl") else None
 
 
-def target_size(size: object) -> int:
+def positive_size(name: str, size: object) -> int:
     """67108864, "64MiB", "1.5G": a positive number of bytes."""
     if isinstance(size, bool) or not isinstance(size, int | str):
-        raise TypeError(f"target must be an int or a str such as '64MiB', got {type(size).__name__}")
+        raise TypeError(f"{name} must be an int or a str such as '64MiB', got {type(size).__name__}")
     if isinstance(size, int) and 1 <= size < 1 << 63:
         return int(size)  # as it is: text goes through a float
     if isinstance(size, str):
         with suppress(ValueError):
             return size_in_bytes(size)
-    raise ValueError(f"target must be a positive size such as 4096 or '64MiB', got {seen(size)}")
+    raise ValueError(f"{name} must be a positive size such as 4096 or '64MiB', got {seen(size)}")

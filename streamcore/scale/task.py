@@ -32,6 +32,8 @@ class Job:
     format: str
     eod: int | None = None
     out: Place | None = None
+    join: int | None = None
+    """Bytes of documents in a file at the end; None: a file for each part, or what the format makes of them."""
 
     @property
     def place(self) -> Place:

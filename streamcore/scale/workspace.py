@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from .. import __version__
-from .closing import META, close, digest_of, document_files, finished
+from .closing import close, digest_of, document_files, finished, remove_meta
 from .manifest import Done, Log, fingerprint, head_of, manifest_name, receipt_line
-from .outputs import output
 from .pipelines import vocabulary_of
 from .result import FailedPart
 from .resuming import (
@@ -62,7 +61,7 @@ class Workspace:
 
     def found(self) -> tuple[Done, bool]:
         """The parts that are done, and whether the output is whole: then parts may have been joined."""
-        sizes = self.job.place.sizes()
+        self.sizes = sizes = self.job.place.sizes()
         meta = finished(self.job.place, sizes)
         if meta is not None and self.resume == "verify":
             same = (crc_of(self.job.place, name, size) == crc for name, size, crc in meta["files"])
@@ -88,7 +87,7 @@ class Workspace:
     @contextmanager
     def begun(self, dumps: Callable[[Any], bytes] = pickle.dumps) -> Generator[Log, None, None]:
         """From here on the folder is not whole. What is temporary goes at the end, and what others left now."""
-        self.job.place.remove([META])
+        remove_meta(self.job.place, self.sizes)
         for folder in self.folders:
             for path in temporary_files(folder, None if self.shard is None else self.mine):
                 remove(path)
@@ -153,5 +152,4 @@ class Workspace:
                 failed=failed,
                 digest=self.receipts if self.whole else None,
             ), True
-        format = output(self.job.format, self.job.pipeline, self.job.eod)
-        return document_files(format, self.done, whole=False), False
+        return document_files(self.done), False

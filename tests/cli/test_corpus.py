@@ -67,6 +67,17 @@ def test_words_lines_and_jsonl(texts: Path, capfd: pytest.CaptureFixture[str]) -
     assert items(out) == [[f"body {n}"] for n in range(3)]
 
 
+def test_files_of_parts_are_joined(texts: Path) -> None:
+    out = texts / "joined"
+    many = ["words", str(texts / "f*.txt"), "-o", str(out), "-f", "jsonl", "-j", "1", "--target", "200"]
+    assert run([*many, "--join", "1KiB", "--no-progress"]) == 0
+    names = sorted(path.name for path in out.glob("*-0*"))
+    assert names == [f"joined-{n:06}.jsonl" for n in range(len(names))]
+    lines = [line for name in names for line in (out / name).read_text(encoding="utf-8").splitlines()]
+    wanted = [["line", str(n), "of", "file", str(f)] for f in range(3) for n in range(20)]
+    assert [json.loads(line)["items"] for line in lines] == wanted
+
+
 def test_tokens_of_records_by_the_names(texts: Path) -> None:
     out = texts / "ids"
     assert run(["tokens", str(texts / "r*.jsonl"), "-o", str(out), "-f", "bin", "--eod", "50256"]) == 0

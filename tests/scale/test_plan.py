@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamcore.scale import Piece, Plan, plan
-from streamcore.scale.splits import target_size
+from streamcore.scale.splits import positive_size
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_command(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_target_is_taken_as_it_is() -> None:
-    assert [target_size(each) for each in (1, (1 << 62) + 1, "4096", "1.5K", "64MiB")] == [
+    assert [positive_size("target", each) for each in (1, (1 << 62) + 1, "4096", "1.5K", "64MiB")] == [
         1,
         (1 << 62) + 1,
         4096,
@@ -174,4 +174,4 @@ def test_a_target_is_taken_as_it_is() -> None:
     ]
     for bad in (0, -1, 1 << 63, 10**5000, "nan", "inf", "", "1e999"):
         with pytest.raises(ValueError, match="target must be a positive size"):
-            target_size(bad)
+            positive_size("target", bad)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from .files import PartFiles, Written
+from .files import PartFiles
 
 if TYPE_CHECKING:
     from ..documents import Documents
     from ..places import Place
+    from .joining import Parts
 
 DEFAULT: Final = "parquet"
 FORMATS: Final = ("parquet", "arrow", "jsonl", "bin", "megatron")
@@ -39,6 +39,9 @@ class Format(Protocol):
     def writer(self, files: PartFiles) -> Writer:
         """For the files of one part, of which the first holds its documents."""
 
+    def join(self, files: PartFiles, place: Place, parts: Parts) -> None:
+        """Write the documents of parts, one after another, to the same files; ValueError where one has changed."""
+
 
 @runtime_checkable
 class MergedFormat(Format, Protocol):
@@ -46,11 +49,6 @@ class MergedFormat(Format, Protocol):
 
     stem: str
     """What the names of the merged files begin with."""
-
-    def merge(
-        self, files: PartFiles, place: Place, parts: Callable[[], Iterator[tuple[Written, ...]]]
-    ) -> None:
-        """Join the files of all parts, in order; ``parts()`` begins anew each time."""
 
 
 def output(name: str, pipeline: Any, eod: int | None) -> Format:

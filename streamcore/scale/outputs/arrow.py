@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .columns import ColumnFormat, ColumnWriter, column_dtype, guessed_kind, pyarrow
-from .files import PartFiles
+from .files import PartFiles, TalliedFile, Written
+from .joining import Blocks, checked_blocks
+
+if TYPE_CHECKING:
+    from ..places import Place
 
 GROUP: Final = 4 << 20
 """Bytes of a record batch; it is held twice."""
+MAGIC: Final = 8
+"""Bytes before the stream in a file: ``ARROW1`` and two zeros."""
 
 
 def make(pipeline: Any, eod: int | None) -> ArrowFormat:
@@ -23,12 +31,28 @@ class ArrowFormat(ColumnFormat):
     def writer(self, files: PartFiles) -> ArrowWriter:
         return ArrowWriter(files, self, GROUP)
 
+    def opened(self, file: TalliedFile, schema: Any) -> Any:
+        return pyarrow().ipc.new_file(file, schema)
+
+    def tables(self, place: Place, source: Written, _files: PartFiles) -> Generator[Any, None, None]:
+        """Of the stream that it holds between its magic number and its footer."""
+        pa = pyarrow()
+        with closing(checked_blocks(place, source)) as blocks:
+            file = Blocks(blocks)
+            file.read(MAGIC)
+            for batch in pa.ipc.open_stream(file):
+                yield pa.Table.from_batches([batch])
+            file.end()
+
+    def schema_of(self, place: Place, source: Written, _files: PartFiles) -> Any:
+        with closing(checked_blocks(place, source)) as blocks:
+            file = Blocks(blocks)
+            file.read(MAGIC)
+            return pyarrow().ipc.open_stream(file).schema
+
 
 class ArrowWriter(ColumnWriter):
     """Not compressed: what is mapped is what is used."""
-
-    def opened(self, schema: Any) -> Any:
-        return pyarrow().ipc.new_file(self.file, schema)
 
     def put(self, table: Any) -> None:
         self.writer.write_table(table.combine_chunks() if table["offset"].num_chunks > 1 else table)

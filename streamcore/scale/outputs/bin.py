@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..documents import Documents
-from .files import PartFiles
+from ..places import BLOCK
+from .files import PartFiles, TalliedFile, Written
 from .ids import id_dtype, ids_and_ends, tokenizer_of
+from .joining import Blocks, Parts, checked_blocks, copy
+
+if TYPE_CHECKING:
+    from ..places import Place
 
 
 def make(pipeline: Any, eod: int | None) -> BinFormat:
@@ -22,6 +29,27 @@ class BinFormat:
 
     def writer(self, files: PartFiles) -> BinWriter:
         return BinWriter(files, self.dtype, self.eod)
+
+    def join(self, files: PartFiles, place: Place, parts: Parts) -> None:
+        import numpy as np
+
+        ids = files.create(".bin", sum(data.size for data, _ in parts()))
+        offsets = files.create(".offsets", sum(each.size for _, each in parts()))
+        offsets.write(bytes(8))
+        width = np.dtype(self.dtype).itemsize
+        for data, each in parts():
+            copy_offsets(place, each, ids.size // width, offsets)
+            copy(place, data, ids)
+
+
+def copy_offsets(place: Place, source: Written, first: int, target: TalliedFile) -> None:
+    """Append them without the 0 at their head, as they are behind ``first`` ids."""
+    import numpy as np
+
+    with closing(checked_blocks(place, source)) as blocks, BufferedReader(Blocks(blocks), BLOCK) as file:
+        file.read(8)
+        while data := file.read(BLOCK):
+            target.write(np.frombuffer(data, "<i8") + first)
 
 
 class BinWriter:

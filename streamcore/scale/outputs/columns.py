@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -10,11 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from ..._backend import View
 from ..documents import Documents, LongIds, encoder_of, last_of
 from ..errors import BadRecord
-from .files import PartFiles
+from .files import PartFiles, TalliedFile, Written
 from .ids import id_dtype, ids_and_ends
+from .joining import Parts
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..places import Place
 
 LONGEST: Final = (1 << 31) - 1  # items of a list, and bytes of a batch of text: offsets are int32
 
@@ -48,13 +53,45 @@ def guessed_kind(pipeline: Any) -> str:
 
 
 @dataclass(frozen=True)
-class ColumnFormat:
+class ColumnFormat(ABC):
     """``dtype`` is that of ids, None where documents have items, which are of ``kind``."""
 
     dtype: str | None
     eod: int | None
     kind: str
     name: ClassVar[str]
+
+    @abstractmethod
+    def opened(self, file: TalliedFile, schema: Any) -> Any:
+        """pyarrow's writer on a file."""
+
+    @abstractmethod
+    def tables(self, place: Place, source: Written, files: PartFiles) -> Generator[Any, None, None]:
+        """The groups of a file, one at a time; ValueError where it is not what was written."""
+
+    @abstractmethod
+    def schema_of(self, place: Place, source: Written, files: PartFiles) -> Any: ...
+
+    def join(self, files: PartFiles, place: Place, parts: Parts) -> None:
+        """Groups stay as they are. Text is bytes where parts have the one and the other."""
+        schema = schema_of(self.dtype, self.kind)
+        if self.dtype is None:
+            schemas = [self.schema_of(place, file, files) for (file,) in parts()]
+            same = all(each.equals(schemas[0]) for each in schemas)
+            schema = schemas[0] if same else schema_of(None, "binary")
+        writer = self.opened(files.create(f".{self.name}", sum(file.size for (file,) in parts())), schema)
+        for (file,) in parts():
+            with closing(self.tables(place, file, files)) as tables:
+                for table in tables:
+                    writer.write_table(table.cast(schema), max(len(table), 1))
+        writer.close()
+
+
+def schema_of(dtype: str | None, kind: str) -> Any:
+    pa = pyarrow()
+    item = pa.from_numpy_dtype(dtype) if dtype else getattr(pa, kind)()
+    name = "items" if dtype is None else "ids"
+    return pa.schema([("uri", pa.string()), ("offset", pa.int64()), (name, pa.list_(item))])
 
 
 class ColumnWriter(ABC):
@@ -64,6 +101,7 @@ class ColumnWriter(ABC):
     """
 
     def __init__(self, files: PartFiles, format: ColumnFormat, group: int) -> None:
+        self.format = format
         self.file = files.create(f".{format.name}")
         self.groups = Groups(format.dtype, format.eod, format.kind, group)
         self.writer: Any = None
@@ -79,16 +117,12 @@ class ColumnWriter(ABC):
     def flush(self) -> None:
         table = self.groups.take()
         if self.writer is None:
-            self.writer = self.opened(table.schema)
+            self.writer = self.format.opened(self.file, table.schema)
         self.put(table)
 
     def finish(self) -> None:
         self.flush()
         self.writer.close()
-
-    @abstractmethod
-    def opened(self, schema: Any) -> Any:
-        """pyarrow's writer on the file."""
 
     @abstractmethod
     def put(self, table: Any) -> None:
@@ -117,9 +151,7 @@ class Groups:
 
     @property
     def schema(self) -> Any:
-        pa = self.pa
-        name = "items" if self.dtype is None else "ids"
-        return pa.schema([("uri", pa.string()), ("offset", pa.int64()), (name, pa.list_(self.item_type))])
+        return schema_of(self.dtype, self.kind)
 
     def add(self, documents: Documents) -> bool:
         """Whether a group is full."""

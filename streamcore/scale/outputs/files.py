@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..places import LocalFile, Place, Sink, place_of
+
+JOINED: Final = re.compile(r"joined-\d{6,}\.(arrow|bin|idx|jsonl|offsets|parquet)")
+"""Names of files that parts were joined to."""
 
 
 class Written(NamedTuple):
@@ -119,6 +123,11 @@ class PartFiles:
 def part_stem(part: int) -> str:
     """What the names of the files of a part begin with."""
     return f"part-{part:06}"
+
+
+def joined_stem(number: int) -> str:
+    """What the names of the files begin with that parts were joined to."""
+    return f"joined-{number:06}"
 
 
 def give_up(files: Sequence[TalliedFile]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...token_batch import TokenBatch
 from ..documents import Documents, LongIds
 from ..errors import BadRecord
 from .files import PartFiles
+from .joining import Parts, copy
+
+if TYPE_CHECKING:
+    from ..places import Place
 
 
 def make(_pipeline: Any, eod: int | None) -> JSONLFormat:
@@ -26,6 +30,11 @@ class JSONLFormat:
 
     def writer(self, files: PartFiles) -> JSONLWriter:
         return JSONLWriter(files)
+
+    def join(self, files: PartFiles, place: Place, parts: Parts) -> None:
+        lines = files.create(".jsonl", sum(file.size for (file,) in parts()))
+        for (file,) in parts():
+            copy(place, file, lines)
 
 
 class JSONLWriter:

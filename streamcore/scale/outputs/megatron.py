@@ -9,7 +9,6 @@ documents is held. The pairs of the parts are joined at the end by copying.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -18,6 +17,7 @@ from ..documents import Documents
 from ..errors import BadRecord
 from .files import PartFiles, Scratch, TalliedFile, Written
 from .ids import ids_and_ends, ids_needed, tokenizer_of
+from .joining import Parts, copy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,9 +53,7 @@ class MegatronFormat:
     def writer(self, files: PartFiles) -> MegatronWriter:
         return MegatronWriter(files, self.dtype, self.eod)
 
-    def merge(
-        self, files: PartFiles, place: Place, parts: Callable[[], Iterator[tuple[Written, ...]]]
-    ) -> None:
+    def join(self, files: PartFiles, place: Place, parts: Parts) -> None:
         """One pair of all, each part read once; ValueError where one is not what its receipt says."""
         ids = files.create(".bin", sum(data.size for data, _ in parts()))
         index = files.create(".idx", sum(each.size for _, each in parts()))
@@ -119,18 +117,6 @@ def blocks_of(lengths: Scratch) -> Iterator[Lengths]:
     with open(lengths.path(), "rb") as file:
         while len(block := np.fromfile(file, "<i4", BLOCK)):
             yield block
-
-
-def copy(place: Place, source: Written, target: TalliedFile) -> None:
-    """Append a file, which must be what was written."""
-    size = crc = 0
-    for data in place.blocks(source.name, source.size):
-        size, crc = size + len(data), zlib.crc32(data, crc)
-        target.write(data)
-    if (size, crc) != (source.size, source.crc):
-        raise ValueError(
-            f"{place.join(source.name)} is not what its receipt says: {size} bytes of CRC-32 {crc:08x}"
-        )
 
 
 def copy_lengths(place: Place, source: Written, dtype: str, target: Scratch) -> None:
