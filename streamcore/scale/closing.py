@@ -8,7 +8,6 @@ import os
 import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
@@ -89,6 +88,12 @@ def finished(
     place = place_of(folder)
     if sizes is None:
         sizes = place.sizes()
+    meta = read_meta(place, sizes)
+    return meta if meta is not None and whole(meta, sizes) else None
+
+
+def read_meta(place: Place, sizes: Mapping[str, int]) -> dict[str, Any] | None:
+    """What ``meta.json`` says, if it is there."""
     if META not in sizes:
         return None
     try:
@@ -99,10 +104,12 @@ def finished(
         raise ValueError(f"{place.join(META)} is not what a run wrote: {error}") from error
     if not isinstance(meta, dict) or meta.get("meta") != VERSION or not meta.keys() >= {"files", "receipts"}:
         raise ValueError(f"{place.join(META)} is not what a run wrote, or not of version {VERSION}")
-    if any(sizes.get(name) != size for name, size, _ in meta["files"]):
-        return None
-    found: dict[str, Any] = meta
-    return found
+    return meta
+
+
+def whole(meta: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
+    """Whether all files are there with their sizes."""
+    return all(sizes.get(name) == size for name, size, _ in meta["files"])
 
 
 def digest_of(receipts: Iterable[Receipt]) -> str:
@@ -241,11 +248,7 @@ def clear(
         job.place.remove(names)
 
 
-def remove_meta(place: Place, sizes: Mapping[str, int]) -> None:
-    """From here on the output is not whole, and what its parts were joined to is nothing."""
-    if META not in sizes:
-        return
-    names: list[str] = []
-    with suppress(ValueError, TypeError, LookupError, FileNotFoundError):  # no JSON, or of another version
-        names = [name for name, _, _ in json.loads(place.read(META))["files"] if JOINED.fullmatch(name)]
-    place.remove([*(name for name in names if name in sizes), META])
+def remove_meta(place: Place, sizes: Mapping[str, int], meta: Mapping[str, Any] | None) -> None:
+    """From here on the output is not whole, and what its parts were joined to, as ``meta`` says, is nothing."""
+    names = [name for name, _, _ in meta["files"]] if meta else []
+    place.remove([*(name for name in names if JOINED.fullmatch(name) and name in sizes), META])

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, Literal, cast
 
-from .closing import remove_meta
+from .closing import META, read_meta, remove_meta
 from .manifest import BadManifest, Done, OtherJob, fingerprint, lines_of, manifests
 from .places import Place
 from .planning import Plan
@@ -229,7 +229,11 @@ def start_anew(job: Job, head: dict[str, Any]) -> None:
                     if re.fullmatch(r"part-\d+\.[a-z]+", name):
                         names[name] = None
     sizes = job.place.sizes()
-    remove_meta(job.place, sizes)
+    meta = None
+    with suppress(ValueError):  # not what a run wrote
+        meta = read_meta(job.place, sizes)
+    if META in sizes:
+        remove_meta(job.place, sizes, meta)
     job.place.remove([name for name in names if name in sizes])
     for path in [*manifests(job.folder), os.path.join(job.folder, PLAN)]:
         remove(path)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from .. import __version__
-from .closing import close, digest_of, document_files, finished, remove_meta
+from .closing import close, digest_of, document_files, read_meta, remove_meta, whole
 from .manifest import Done, Log, fingerprint, head_of, manifest_name, receipt_line
 from .pipelines import vocabulary_of
 from .result import FailedPart
@@ -62,7 +62,9 @@ class Workspace:
     def found(self) -> tuple[Done, bool]:
         """The parts that are done, and whether the output is whole: then parts may have been joined."""
         self.sizes = sizes = self.job.place.sizes()
-        meta = finished(self.job.place, sizes)
+        self.meta = meta = read_meta(self.job.place, sizes)
+        if meta is not None and not whole(meta, sizes):
+            meta = None
         if meta is not None and self.resume == "verify":
             same = (crc_of(self.job.place, name, size) == crc for name, size, crc in meta["files"])
             meta = meta if all(same) else None
@@ -87,7 +89,7 @@ class Workspace:
     @contextmanager
     def begun(self, dumps: Callable[[Any], bytes] = pickle.dumps) -> Generator[Log, None, None]:
         """From here on the folder is not whole. What is temporary goes at the end, and what others left now."""
-        remove_meta(self.job.place, self.sizes)
+        remove_meta(self.job.place, self.sizes, self.meta)
         for folder in self.folders:
             for path in temporary_files(folder, None if self.shard is None else self.mine):
                 remove(path)

@@ -68,6 +68,7 @@ def test_meta_says_what_is_there(tmp_path: Path, source: Path, gpt2: BPE) -> Non
         "bytes_in": status.st_size,
         "split": "jsonl",
         "key": "text",
+        "joined": False,
         "failed": [],
         "seconds": 1.5,
     }

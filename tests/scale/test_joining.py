@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def of_ids(path: Path) -> list[list[int]]:
         ]
     ends = np.fromfile(path.with_suffix(".offsets"), "<i8").tolist()
     assert (ends[0], ends[-1]) == (0, len(ids))
-    return [ids[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [ids[start:end] for start, end in pairwise(ends)]
 
 
 def table(path: Path) -> Any:

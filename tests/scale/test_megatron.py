@@ -130,15 +130,15 @@ def test_a_part_that_is_not_what_was_written_is_not_joined(job: Job) -> None:
 
 def test_another_one_who_closes_is_no_failure(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     receipts = [perform(job, part, "1") for part in job.plan]
-    merge = megatron.MegatronFormat.merge
+    join = megatron.MegatronFormat.join
 
     def overtaken(*args: Any) -> None:
-        monkeypatch.setattr(megatron.MegatronFormat, "merge", merge)
+        monkeypatch.setattr(megatron.MegatronFormat, "join", join)
         monkeypatch.setattr(os, "getpid", lambda: 1)
         close(job, receipts)
-        merge(*args)
+        join(*args)
 
-    monkeypatch.setattr(megatron.MegatronFormat, "merge", overtaken)
+    monkeypatch.setattr(megatron.MegatronFormat, "join", overtaken)
     assert close(job, receipts) == ("tokens.bin",)
     assert sorted(os.listdir(job.folder)) == ["meta.json", "tokens.bin", "tokens.idx"]
 
