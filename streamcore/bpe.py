@@ -111,6 +111,7 @@ class BPE(_backend.BPECore):
                 whole_pieces=vocabulary.whole_pieces,
                 normalization=vocabulary.normalization,
                 template=vocabulary.template,
+                decoding=vocabulary.decoding,
                 **options,
             )
         except ValueError as error:
@@ -147,6 +148,7 @@ class BPE(_backend.BPECore):
         errors: str = "replace",
         prompt: Iterable[int] = (),
         stop: str | Iterable[str] = (),
+        skip_special_tokens: bool = False,
     ) -> TokenDecoder:
         """A stage that turns a stream of ids into text."""
         return TokenDecoder(
@@ -154,6 +156,7 @@ class BPE(_backend.BPECore):
             errors=errors,
             prompt=tuple(id_list(prompt, "prompt")),
             stop=tuple(checked_stops(stop)),
+            **({"skip_special_tokens": True} if skip_special_tokens else {}),
         )
 
     def __repr__(self) -> str:

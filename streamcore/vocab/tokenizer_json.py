@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from os import PathLike, fspath
+from typing import Any
 
 from .._shared.split_steps import byte_characters
+from .._shared.text_decoders import Decoding, token_bytes
 from .._shared.vocabulary import is_unicode
+from .decoders import decoder_steps
 from .post_processors import template_of
 from .pre_tokenizers import pattern_of, type_of
 from .reading import Part, load_json, read_file, shown
@@ -33,6 +36,8 @@ class TokenizerJson:
         self.whole = load_json(read_file(source, self.name), self.name)
         self.whole.expect(dict)
         self.alphabet = byte_alphabet()
+        self.plain: list[int] = []
+        """Ids of added tokens that are not special."""
 
     def vocabulary(self) -> Vocabulary:
         """The whole file."""
@@ -47,7 +52,6 @@ class TokenizerJson:
         normalization = self.normalization()
         special = self.added_tokens(normalization)
         pattern = pattern_of(self.whole["pre_tokenizer"])
-        self.check_decoder(self.whole["decoder"])
         model["vocab"].expect(dict)
         model["merges"].expect(list)
         merges = list(self.merges(model["merges"]))
@@ -55,7 +59,17 @@ class TokenizerJson:
         self.check_merges(model["merges"], merges, ranks)
         whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
         template = template_of(self.whole["post_processor"])
-        return Vocabulary(ranks, pattern, special, merges, whole_pieces, normalization, template, self.name)
+        decoding = Decoding(self.steps(special), True, tuple(self.plain))
+        return Vocabulary(
+            ranks, pattern, special, merges, whole_pieces, normalization, template, decoding, self.name
+        )
+
+    def steps(self, special: dict[str, int]) -> tuple[tuple[Any, ...], ...] | None:
+        """What makes text of tokens; None where the bytes of tokens do, those of special tokens too."""
+        steps = decoder_steps(self.whole["decoder"])
+        if steps != (("byte_level",),) or any(token_bytes(text) != text.encode() for text in special):
+            return steps
+        return None
 
     def ranks(self, vocab: Part, special: dict[str, int]) -> dict[bytes, int]:
         """The tokens as bytes, without those that are special."""
@@ -112,15 +126,6 @@ class TokenizerJson:
                 if token not in ranks:
                     raise place[i].error(f"{shown(token)} is not in the vocabulary")
 
-    def check_decoder(self, decoder: Part) -> None:
-        """What joins tokens to text must be ByteLevel; without one they are joined so too."""
-        if type_of(decoder) == "Sequence":
-            members = decoder["decoders"]
-            for i in range(len(members.expect(list))):
-                self.check_decoder(members[i])
-        elif decoder.value is not None and type_of(decoder) != "ByteLevel":
-            raise decoder.error(f"must be null or ByteLevel, got {shown(type_of(decoder))}")
-
     def normalization(self) -> str | None:
         """``"NFC"`` or None."""
         normalizer = self.whole["normalizer"]
@@ -159,6 +164,8 @@ class TokenizerJson:
                 raise entry.error(f"the token {shown(text)} or its id {number} stands above already")
             special[text] = number
             numbers.add(number)
+            if not entry["special"].expect(bool, or_null=True):
+                self.plain.append(number)
         return special
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .._shared.text_decoders import Decoding
+
 __all__ = ["Vocabulary"]
 
 
@@ -18,4 +20,5 @@ class Vocabulary(NamedTuple):
     whole_pieces: bool = True
     normalization: str | None = None
     template: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    decoding: Decoding | None = None
     source: str | None = None  # the file, for errors that its content causes later

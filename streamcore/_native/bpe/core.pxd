@@ -92,13 +92,13 @@ cdef class BPECore:
     cdef bint known           # whether the scanner knows the pattern
     cdef bpe_context *idle    # contexts that no call uses now
     cdef readonly object _split, _family
-    cdef object sparse, _n_vocab, _made_ranks, _made_neighbours
+    cdef object sparse, _n_vocab, _made_ranks, _made_neighbours, _made_texts, _made_hidden
     cdef object texts         # what the streams of ids of this vocabulary share (decoder.pyx)
     cdef dict _names
     cdef SpecialTokens _every         # all special tokens
     cdef frozenset _special   # their texts
     cdef readonly dict special_tokens
-    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template
+    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template, decoding
     cdef bpe_context *take_context(self) except NULL
     cdef int give_context(self, bpe_context *context) except -1
     cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,

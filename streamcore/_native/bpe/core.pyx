@@ -26,6 +26,7 @@ from streamcore._native.kernels.scan cimport demanded_kernel
 from streamcore._shared.options import DEFAULT_CACHE_BYTES
 from streamcore._shared.token_offsets import TokenOffsets
 from streamcore._shared.options import count_option, size_option
+from streamcore._shared.text_decoders import TextDecoding, checked_decoding
 from streamcore._shared.text_input import (
     as_bytes,
     as_text,
@@ -116,7 +117,7 @@ cdef int check_memory(int error) except -1:
 
 cdef class BPECore:
     """BPECore(ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None, \
-cache_bytes=33554432, template=None)\n--\n\n\
+cache_bytes=33554432, template=None, decoding=None)\n--\n\n\
 A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
@@ -124,7 +125,8 @@ A byte-pair tokenizer: text to ids and back.
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
-    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it.
+    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
+    ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -137,11 +139,12 @@ A byte-pair tokenizer: text to ids and back.
         self.idle = NULL
 
     def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
-                 cache_bytes=DEFAULT_CACHE_BYTES, template=None):
+                 cache_bytes=DEFAULT_CACHE_BYTES, template=None, decoding=None):
         if self.begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self.begun = True
         try:
+            self.decoding = checked_decoding(decoding)
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes,
                              template)
         except BaseException:
@@ -271,6 +274,7 @@ A byte-pair tokenizer: text to ids and back.
             "normalization": self.normalization,
             "cache_bytes": self.cache_bytes,
             "template": self.template,
+            "decoding": self.decoding,
         }
         return _restore, (type(self), self.ranks, self.pattern, self.special_tokens, options)
 
@@ -313,6 +317,20 @@ A byte-pair tokenizer: text to ids and back.
     @property
     def _cache(self):
         return PieceLookup(self)
+
+    @property
+    def _texts(self):
+        """What makes text of ids; None where it is the bytes of their tokens."""
+        if self.decoding.steps is not None and self._made_texts is None:
+            self._made_texts = TextDecoding(self.decoding, self._bytes_of, self.special_tokens.values())
+        return self._made_texts
+
+    @property
+    def _hidden(self):
+        """The ids that ``skip_special_tokens`` leaves out."""
+        if self._made_hidden is None:
+            self._made_hidden = frozenset(self.special_tokens.values()).difference(self.decoding.plain)
+        return self._made_hidden
 
     @property
     def n_vocab(self):
@@ -682,9 +700,23 @@ A byte-pair tokenizer: text to ids and back.
         i = number
         return d.bytes[d.starts[i]:d.starts[i + 1]] or None
 
-    def decode(self, ids, errors="replace"):
-        """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""
-        return self.decode_bytes(ids).decode("utf-8", errors)
+    def decode(self, ids, errors="replace", *, skip_special_tokens=False):
+        """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says.
+
+        ``skip_special_tokens`` leaves out special tokens.
+        """
+        if not self.ready:
+            raise RuntimeError("BPECore is not initialized")
+        if not skip_special_tokens and self.decoding.steps is None:
+            return self.decode_bytes(ids).decode("utf-8", errors)
+        numbers = id_list(ids, "decode")
+        data = self.bytes_of(numbers)
+        if skip_special_tokens and not self._hidden.isdisjoint(numbers):
+            numbers = [number for number in numbers if number not in self._hidden]
+            data = self.bytes_of(numbers)
+        if self.decoding.steps is None:
+            return data.decode("utf-8", errors)
+        return self._texts.decode(numbers, errors)
 
 
 @cython.final

@@ -5,7 +5,8 @@ Goals: a model gives one id at a time, and most ids are whole text by themselves
 and the list around the str. Whole arrays go at the speed of copying their bytes and of Python's UTF-8 decoder.
 Plan: ``TokenTexts`` has the str of each token that is valid UTF-8, made when it first comes up, for all streams of a
 vocabulary. Everything else goes through ``take()``: the bytes of the ids (ids.h) behind those held back, then
-decoded. Where a stop string may begin, ``StopFinder`` of the twin takes over.
+decoded. Where a stop string may begin, ``StopFinder`` of the twin takes over. Where a vocabulary has steps that make
+text of tokens, these run in Python, and the table has the texts of tokens that come when they are at rest.
 """
 
 cimport cython
@@ -36,6 +37,7 @@ from streamcore._shared.options import core_option
 from streamcore._shared.text_input import check_errors, invalid_utf8
 from streamcore._shared.eager_utf8 import unfinished
 from streamcore._shared.token_ids import id_list, unknown_id
+from streamcore.errors import InvalidEncoding
 
 cdef extern from "bpe/ids.h" nogil:
     int bpe_single_character(const uint8_t *p, size_t n)
@@ -75,8 +77,10 @@ cdef class TokenTexts:
 
     cdef PyObject **texts
     cdef uint32_t size
+    cdef object steps  # a TextDecoding, None where the text is that of the bytes
 
     def __cinit__(self, BPECore core):
+        self.steps = core._texts
         self.texts = <PyObject **>PyMem_RawCalloc(core.decoder.size, sizeof(PyObject *))
         if self.texts == NULL:
             raise MemoryError
@@ -93,7 +97,11 @@ cdef class TokenTexts:
         """The str, or NO_TEXT, of an id that came up for the first time; the table owns it."""
         cdef uint32_t start = d.starts[number], size = d.starts[number + 1] - start
         text = NO_TEXT
-        if size and utf8_valid(d.bytes + start, size) == size:
+        if self.steps is not None:
+            if size:
+                text = self.steps.rest(number)
+                text = NO_TEXT if text is None else text
+        elif size and utf8_valid(d.bytes + start, size) == size:
             text = PyUnicode_DecodeUTF8(<const char *>d.bytes + start, size, NULL)
         if bpe_slot_set(&self.texts[number], <PyObject *>text):
             Py_INCREF(text)
@@ -109,7 +117,7 @@ cdef TokenTexts texts_of(BPECore core):
 
 @cython.final
 cdef class BPEDecoder(BaseEngine):
-    """BPEDecoder(core, *, errors='replace', prompt=(), stop=())\n--\n\n\
+    """BPEDecoder(core, *, errors='replace', prompt=(), stop=(), skip_special_tokens=False)\n--\n\n\
 Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array and gives a list of str (one, or
     none).
 
@@ -117,7 +125,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     ``errors`` says (``"strict"``, ``"replace"`` or ``"ignore"``). ``prompt`` are ids whose text was shown before: they
     give no text, but a character that they leave unfinished is completed. At the first of the strings ``stop`` the text
     ends before it, ``stopped`` is that string, and further ids are ignored. An id that is not in the vocabulary raises
-    ValueError with its position, after the text before it.
+    ValueError with its position, after the text before it. With ``skip_special_tokens``, special tokens give no text.
     """
 
     cdef BPECore core
@@ -130,8 +138,12 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     cdef bint strict
     cdef list last               # what feed() gave last
     cdef PyObject *text          # what the fragment at hand made final, NULL for nothing
+    cdef object run              # a TextRun, None where the text is that of the bytes
+    cdef object hidden           # ids that give no text, None for none
+    cdef list prompt
+    cdef object halted           # what it raises once a step was broken off; made while there is memory
 
-    def __cinit__(self, core, *, errors="replace", prompt=(), stop=()):
+    def __cinit__(self, core, *, errors="replace", prompt=(), stop=(), skip_special_tokens=False):
         cdef BPECore known
         cdef str handler
         cdef bytes left
@@ -147,7 +159,9 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         self.tokens = &known.decoder
         self.texts = texts_of(known)
         self.known = NULL if self.texts is None else self.texts.texts
-        left = unfinished(known.bytes_of(id_list(prompt, "prompt")))
+        self.hidden = known._hidden or None if skip_special_tokens else None
+        self.prompt = self.shown(id_list(prompt, "prompt"))
+        left = unfinished(known.bytes_of(self.prompt))
         self.start.offset = 0
         self.start.decoded = -PyBytes_GET_SIZE(left)
         self.start.held_size = <int>PyBytes_GET_SIZE(left)
@@ -171,7 +185,23 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         self.stop.clear()
         self.progress = self.start
         self.ready = self.texts is not None
+        steps = self.core._texts
+        if steps is not None:
+            self.halted = RuntimeError(
+                f"{NAME} was stopped in the middle of a call, so that what follows may be wrong: call reset() first"
+            )
+            run = steps.run(self.errors.decode())
+            run.begin_after(self.prompt)
+            self.run = run
+            self.progress.held_size = 0
+            self.ready = self.ready and run.at_rest
         return 0
+
+    cdef list shown(self, list ids):
+        """The ids that give text."""
+        if self.hidden is None or self.hidden.isdisjoint(ids):
+            return ids
+        return [number for number in ids if number not in self.hidden]
 
     cdef list take_in(self, object fragment):
         cdef PyObject *text = NULL
@@ -183,7 +213,12 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         return BaseEngine.take_in(self, fragment)
 
     cdef bint at_once(self, object fragment, PyObject **item) except -1:
-        return PyLong_CheckExact(fragment) and self.step(fragment, item)
+        if not PyLong_CheckExact(fragment):
+            return False
+        if self.hidden is not None and fragment in self.hidden:
+            self.progress.offset += 1
+            return True
+        return self.step(fragment, item)
 
     cdef PyObject *take(self) except? NULL:
         cdef PyObject *text = self.text
@@ -219,7 +254,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
                 Py_INCREF(<object>found)
                 text[0] = found
                 return True
-        return self.step_inside(<uint32_t>value, text)
+        return self.run is None and self.step_inside(<uint32_t>value, text)
 
     cdef bint step_inside(self, uint32_t number, PyObject **text) except -1:
         """As ``step`` for an id that begins or ends inside a character."""
@@ -262,6 +297,8 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         cdef bint whole
         cdef object unknown = None
         cdef list ids
+        if self.run is not None or self.hidden is not None:
+            return self.take_by_rules(id_list(fragment, NAME))
         begin_output(&out, small)
         try:
             whole = self.take_quickly(fragment, &known, &out)
@@ -275,6 +312,57 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
             return self.give(&out, known, count, unknown)
         finally:
             free_output(&out)
+
+    cdef int take_by_rules(self, list ids) except -1:
+        """The same where special tokens are left out, or steps in Python make the text."""
+        cdef uint8_t small[SMALL]
+        cdef Output out
+        cdef Progress saved = self.progress
+        cdef size_t known = 0, count = len(ids), place = 0
+        cdef object unknown = None
+        for number in ids:
+            if self.core.token(number) is None:
+                unknown = unknown_id(number, self.progress.offset + <long long>place)
+                ids = ids[:place]
+                break
+            place += 1
+        ids = self.shown(ids)
+        if self.run is not None:
+            return self.give_by_steps(ids, place, count, unknown)
+        begin_output(&out, small)
+        try:
+            if not self.take_quickly(ids, &known, &out):
+                self.take_slowly(ids, &known, &out)
+            return self.give(&out, place, count, unknown)
+        except BaseException:
+            self.back_to(&saved)
+            raise
+        finally:
+            free_output(&out)
+
+    cdef int give_by_steps(self, list ids, size_t known, size_t all_, object unknown) except -1:
+        """As ``give`` for the text that the steps make; what breaks them off ends the stream."""
+        cdef long long offset = self.progress.offset
+        cdef str text = ""
+        if self.stop.found is not None:
+            self.progress.offset += all_
+            return 0
+        self.progress.offset += known
+        try:
+            try:
+                text = self.run.feed(ids)
+                if unknown is not None:
+                    text += self.run.finish()
+            except InvalidEncoding as error:
+                self.fail(error, self.progress.offset)
+            if unknown is not None and self.error is None:
+                self.fail(unknown, self.progress.offset)
+            self.give_until_stopped(text, self.error is not None, offset + <long long>all_)
+        except BaseException:
+            if self.error is None:
+                self.error = self.halted
+            raise
+        return 0
 
     cdef bint take_quickly(self, object ids, size_t *known, Output *out) except -1:
         """The bytes of ids behind those held, where ``copy_tokens`` knows them all."""
@@ -328,7 +416,9 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
     cdef int end(self) except -1:
         cdef Progress saved = self.progress
         cdef str text
-        if self.stop.found is None:
+        if self.stop.found is None and self.run is not None:
+            self.end_steps()
+        elif self.stop.found is None:
             try:
                 text = self.decode(self.progress.held, self.progress.held_size, True)
                 self.give_until_stopped(text, True, saved.offset)
@@ -336,6 +426,20 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
                 self.back_to(&saved)
                 raise
         self.ready = False
+        return 0
+
+    cdef int end_steps(self) except -1:
+        cdef str text = ""
+        try:
+            try:
+                text = self.run.finish()
+            except InvalidEncoding as error:
+                self.fail(error, self.progress.offset)
+            self.give_until_stopped(text, True, self.progress.offset)
+        except BaseException:
+            if self.error is None:
+                self.error = self.halted
+            raise
         return 0
 
     cdef int give_until_stopped(self, str text, bint final, long long offset) except -1:
@@ -348,7 +452,10 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
                 self.error = None
         if text:
             self.text = own(text)
-        self.ready = self.texts is not None and self.error is None and self.stop.found is None
+        self.ready = (
+            self.texts is not None and self.error is None and self.stop.found is None
+            and (self.run is None or self.run.at_rest)
+        )
         return 0
 
     cdef int back_to(self, Progress *saved) except -1:

@@ -20,6 +20,7 @@ from ..._shared.prefix_encodings import Neighbours
 from ..._shared.special_tokens import one_of, raise_disallowed, special_names
 from ..._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
 from ..._shared.template import checked_template, framed
+from ..._shared.text_decoders import Decoding, TextDecoding, checked_decoding
 from ..._shared.text_input import as_bytes, as_text, ends_between_characters
 from ..._shared.token_ids import id_list, join_tokens
 from ..._shared.token_offsets import TokenOffsets
@@ -63,7 +64,8 @@ class BPECore:
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
-    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it.
+    ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
+    ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -85,6 +87,7 @@ class BPECore:
         normalization: str | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         template: Iterable[Iterable[int]] | None = None,
+        decoding: Decoding | None = None,
     ) -> None:
         if self._begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
@@ -92,6 +95,7 @@ class BPECore:
         try:
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
             self.template = checked_template(template, self._bytes_of)
+            self.decoding = checked_decoding(decoding)
         except BaseException:
             self._begun = False
             raise
@@ -129,6 +133,18 @@ class BPECore:
         """What streams need to know about the vocabulary; made when the first one begins."""
         return Neighbours(self._merges)
 
+    @cached_property
+    def _texts(self) -> TextDecoding | None:
+        """What makes text of ids; None where it is the bytes of their tokens."""
+        if self.decoding.steps is None:
+            return None
+        return TextDecoding(self.decoding, self._bytes_of, self.special_tokens.values())
+
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        """The ids that ``skip_special_tokens`` leaves out."""
+        return frozenset(self.special_tokens.values()).difference(self.decoding.plain)
+
     def __reduce__(self) -> tuple[Any, ...]:
         options = {
             "merges": self.merges,
@@ -136,6 +152,7 @@ class BPECore:
             "normalization": self.normalization,
             "cache_bytes": self.cache_bytes,
             "template": self.template,
+            "decoding": self.decoding,
         }
         return _restore, (type(self), self._ranks, self.pattern, self.special_tokens, options)
 
@@ -359,9 +376,21 @@ class BPECore:
         """The bytes of ``ids`` (a sequence or array of ints); an id not in the vocabulary raises ValueError."""
         return join_tokens(id_list(ids, "decode"), self._bytes_of)
 
-    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
-        """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says."""
-        return self.decode_bytes(ids).decode("utf-8", errors)
+    def decode(
+        self, ids: Iterable[int], errors: str = "replace", *, skip_special_tokens: bool = False
+    ) -> str:
+        """The text of ``ids``; what is not valid UTF-8 is treated as ``errors`` says.
+
+        ``skip_special_tokens`` leaves out special tokens.
+        """
+        numbers = id_list(ids, "decode")
+        data = join_tokens(numbers, self._bytes_of)
+        if skip_special_tokens and not self._hidden.isdisjoint(numbers):
+            numbers = [number for number in numbers if number not in self._hidden]
+            data = join_tokens(numbers, self._bytes_of)
+        if self._texts is None:
+            return data.decode("utf-8", errors)
+        return self._texts.decode(numbers, errors)
 
 
 def _restore(

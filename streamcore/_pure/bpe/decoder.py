@@ -10,6 +10,7 @@ from ..._shared.eager_utf8 import may_be_completed, unfinished
 from ..._shared.options import core_option
 from ..._shared.text_input import check_errors, invalid_utf8
 from ..._shared.token_ids import id_list, join_tokens, unknown_id
+from ...errors import InvalidEncoding
 from ..engine.token_engine import TokenEngine
 from .core import BPECore
 from .stop_strings import StopFinder
@@ -25,7 +26,7 @@ class BPEDecoder(TokenEngine):
     ``errors`` says (``"strict"``, ``"replace"`` or ``"ignore"``). ``prompt`` are ids whose text was shown before: they
     give no text, but a character that they leave unfinished is completed. At the first of the strings ``stop`` the text
     ends before it, ``stopped`` is that string, and further ids are ignored. An id that is not in the vocabulary raises
-    ValueError with its position, after the text before it.
+    ValueError with its position, after the text before it. With ``skip_special_tokens``, special tokens give no text.
     """
 
     _name = "BPEDecoder"
@@ -38,12 +39,16 @@ class BPEDecoder(TokenEngine):
         errors: str = "replace",
         prompt: Iterable[int] = (),
         stop: str | Iterable[str] = (),
+        skip_special_tokens: bool = False,
     ) -> None:
         core_option(core, BPECore)
         self._errors = check_errors(errors)
         self._bytes_of = core._bytes_of
         self._stop = StopFinder(stop)
-        self._unfinished = unfinished(join_tokens(id_list(prompt, "prompt"), self._bytes_of))
+        self._texts = core._texts
+        self._hidden = core._hidden if skip_special_tokens else frozenset()
+        self._prompt = [number for number in id_list(prompt, "prompt") if number not in self._hidden]
+        self._unfinished = unfinished(join_tokens(self._prompt, self._bytes_of))
         self._clear()
 
     def _clear(self) -> None:
@@ -51,6 +56,9 @@ class BPEDecoder(TokenEngine):
         self._stop.reset()
         self._held = self._unfinished
         self._decoded = -len(self._held)  # bytes given to the codec
+        self._steps = None if self._texts is None else self._texts.run(self._errors)
+        if self._steps is not None:
+            self._steps.begin_after(self._prompt)
 
     @property
     def stopped(self) -> str | None:
@@ -65,24 +73,41 @@ class BPEDecoder(TokenEngine):
             self._offset = end
             return []
         unknown: ValueError | None = None
-        try:
-            data = b"".join(map(self._bytes_of.__getitem__, ids))
-        except KeyError:
-            known = 0
-            while ids[known] in self._bytes_of:
-                known += 1
+        if not self._bytes_of.keys() >= set(ids):
+            known = next(i for i, number in enumerate(ids) if number not in self._bytes_of)
             unknown = unknown_id(ids[known], self._offset + known)
             ids = ids[:known]
-            data = b"".join(map(self._bytes_of.__getitem__, ids))
         self._offset += len(ids)
-        text = self._stop.feed(self._decode(data, False), self.error is not None)
+        text = self._stop.feed(self._text_of(ids), self.error is not None)
         if unknown is not None and self.error is None and self.stopped is None:
             # what is held is shown as it is, as in front of any error
-            text += self._stop.feed(self._decode(b"", True), True)
+            text += self._stop.feed(self._rest(), True)
             self._fail(unknown, self._offset)
         if self.stopped is not None:
             self._offset, self.error = end, None  # what came after the stop string does not matter
         return [text] if text else []
+
+    def _text_of(self, ids: list[int]) -> str:
+        """The text that known ids make final."""
+        if self._hidden:
+            ids = [number for number in ids if number not in self._hidden]
+        if self._steps is None:
+            return self._decode(b"".join(map(self._bytes_of.__getitem__, ids)), False)
+        try:
+            return self._steps.feed(ids)
+        except InvalidEncoding as error:
+            self._fail(error, self._offset)
+            return ""
+
+    def _rest(self) -> str:
+        """The text held back; no ids follow."""
+        if self._steps is None:
+            return self._decode(b"", True)
+        try:
+            return self._steps.finish()
+        except InvalidEncoding as error:
+            self._fail(error, self._offset)
+            return ""
 
     def _decode(self, data: bytes, final: bool) -> str:
         data = self._held + data if self._held else data
@@ -101,7 +126,7 @@ class BPEDecoder(TokenEngine):
     def _end(self) -> list[Any]:
         if self.stopped is not None:
             return []
-        text = self._stop.feed(self._decode(b"", True), True)
+        text = self._stop.feed(self._rest(), True)
         if self.stopped is not None:
             self.error = None
         return [text] if text else []
