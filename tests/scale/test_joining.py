@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from streamcore import BPE, Words, ops
-from streamcore.scale import OtherJob, plan, run
+from streamcore.scale import OtherJob, places, plan, run
 from streamcore.scale.closing import close, finished
 from streamcore.scale.outputs import FORMATS
 from streamcore.scale.task import Job, perform
@@ -73,7 +73,10 @@ def table(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("format", NAMES)
-def test_documents_are_the_same_whatever_the_sizes(tmp_path: Path, gpt2: BPE, format: str) -> None:
+def test_documents_are_the_same_whatever_the_sizes(
+    tmp_path: Path, gpt2: BPE, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "BLOCK", 7)
     source = corpus(tmp_path / "in.jsonl", some_texts(24))
     pipeline = gpt2.encoder()
     eod = 50256 if format in ("bin", "megatron") else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .columns import ColumnFormat, ColumnWriter, column_dtype, guessed_kind, pyarrow
 from .files import PartFiles, TalliedFile, Written
-from .joining import Blocks, checked_blocks
+from .joining import checked_blocks, readable
 
 if TYPE_CHECKING:
     from ..places import Place
@@ -38,15 +38,16 @@ class ArrowFormat(ColumnFormat):
         """Of the stream that it holds between its magic number and its footer."""
         pa = pyarrow()
         with closing(checked_blocks(place, source)) as blocks:
-            file = Blocks(blocks)
+            file = readable(blocks)
             file.read(MAGIC)
             for batch in pa.ipc.open_stream(file):
                 yield pa.Table.from_batches([batch])
-            file.end()
+            for _ in blocks:  # to the end, where they are found whole
+                pass
 
     def schema_of(self, place: Place, source: Written, _files: PartFiles) -> Any:
         with closing(checked_blocks(place, source)) as blocks:
-            file = Blocks(blocks)
+            file = readable(blocks)
             file.read(MAGIC)
             return pyarrow().ipc.open_stream(file).schema
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from io import BufferedReader
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..documents import Documents
-from ..places import BLOCK
 from .files import PartFiles, TalliedFile, Written
 from .ids import id_dtype, ids_and_ends, tokenizer_of
-from .joining import Blocks, Parts, checked_blocks, copy
+from .joining import BLOCK, Parts, checked_blocks, copy, readable
 
 if TYPE_CHECKING:
     from ..places import Place
@@ -46,7 +44,7 @@ def copy_offsets(place: Place, source: Written, first: int, target: TalliedFile)
     """Append them without the 0 at their head, as they are behind ``first`` ids."""
     import numpy as np
 
-    with closing(checked_blocks(place, source)) as blocks, BufferedReader(Blocks(blocks), BLOCK) as file:
+    with closing(checked_blocks(place, source)) as blocks, readable(blocks) as file:
         file.read(8)
         while data := file.read(BLOCK):
             target.write(np.frombuffer(data, "<i8") + first)

@@ -6,11 +6,13 @@ import io
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 from ..places import Place
 from .files import TalliedFile, Written
 
+BLOCK: Final = 1 << 20
+"""Bytes of a part that are held."""
 Parts = Callable[[], Iterator[tuple[Written, ...]]]
 """The files of each part, in order; begins anew each time."""
 
@@ -34,9 +36,12 @@ def copy(place: Place, source: Written, target: TalliedFile) -> None:
             target.write(data)
 
 
-class Blocks(io.RawIOBase):
-    """Blocks as a binary file to read once; ``end`` reads what is left of them."""
+def readable(blocks: Iterator[bytes]) -> io.BufferedReader:
+    """Blocks as a binary file to read once, which gives all that is asked for."""
+    return io.BufferedReader(Blocks(blocks), BLOCK)
 
+
+class Blocks(io.RawIOBase):
     def __init__(self, blocks: Iterator[bytes]) -> None:
         super().__init__()
         self.blocks, self.left = blocks, memoryview(b"")
@@ -53,7 +58,3 @@ class Blocks(io.RawIOBase):
         count = min(len(buffer), len(self.left))
         buffer[:count], self.left = self.left[:count], self.left[count:]
         return count
-
-    def end(self) -> None:
-        for _ in self.blocks:
-            pass

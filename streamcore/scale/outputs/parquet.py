@@ -53,7 +53,7 @@ class ParquetFormat(ColumnFormat):
         """Its row groups, which stay as they are."""
         with whole(place, source, files) as file:
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number)
+                yield file.read_row_group(number, use_threads=False)
 
     def schema_of(self, place: Place, source: Written, files: PartFiles) -> Any:
         with whole(place, source, files) as file:
