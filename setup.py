@@ -8,15 +8,18 @@ byte for byte. Everything else about the package stands in ``pyproject.toml``.
 
 import gzip
 import os
+import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
-from setuptools.errors import BaseError, CCompilerError
+from setuptools.errors import BaseError, CCompilerError, CompileError
 
 MODES = ("auto", "require", "off")
 MODE = os.environ.get("STREAMCORE_EXTENSIONS", "auto")
@@ -27,21 +30,17 @@ DEMANDED = MODE == "require" or (MODE == "auto" and "build_ext" in sys.argv)
 SANITIZERS = os.environ.get("STREAMCORE_SANITIZE", "")
 
 # What a missing compiler, a missing Python.h, a failed compile and a failed Cython run raise. CCompilerError
-# is no BaseError, and Cython's CompileError is neither.
+# is no BaseError.
 BUILD_ERRORS: tuple[type[Exception], ...] = (BaseError, CCompilerError, OSError)
-try:
-    from Cython.Compiler.Errors import CompileError
-except ImportError:
-    CAN_TRANSLATE = False
-else:
-    CAN_TRANSLATE = True
-    BUILD_ERRORS = (*BUILD_ERRORS, CompileError)
+CAN_TRANSLATE = find_spec("Cython") is not None
 
 DIRECTIVES = {"auto_pickle": False, "autotestdict": False, "embedsignature": False}
 
 
-# Symbols are kept for those who ask for them: CFLAGS=-g
-DEBUG = bool(SANITIZERS) or "-g" in os.environ.get("CFLAGS", "").split()
+# Symbols are kept for those who ask for them, CFLAGS=-g, and so is another level of optimization, CFLAGS=-O0.
+CFLAGS = os.environ.get("CFLAGS", "").split()
+DEBUG = bool(SANITIZERS) or "-g" in CFLAGS
+LEVEL = [flag for flag in CFLAGS if flag.startswith("-O")][-1:]
 
 
 SMALL = (
@@ -68,7 +67,7 @@ def compiler_flags(source: str) -> list[str]:
             "-g",
             "-O1",
         ]
-    return flags
+    return flags + LEVEL
 
 
 def linker_flags() -> list[str]:
@@ -175,13 +174,25 @@ class BuildNative(build_ext):
             self.extensions = []
 
     def translate(self) -> None:
-        """Run Cython where the .c is missing or stale."""
-        from Cython.Build import cythonize
-
+        """Run Cython where the .c is missing or stale: it takes more of a build than the compiler."""
+        stale = [extension.sources[0] for extension in self.extensions if self.force or is_stale(extension)]
+        stale.sort(key=os.path.getsize, reverse=True)
+        jobs = max(1, int(self.parallel))
+        with ThreadPoolExecutor(jobs) as pool:
+            for _ in pool.map(run_cython, (stale[job::jobs] for job in range(jobs))):
+                pass
         for extension in self.extensions:
-            if self.force or is_stale(extension):
-                cythonize([extension], compiler_directives=DIRECTIVES, force=True)
             extension.sources = [str(Path(extension.sources[0]).with_suffix(".c"))]
+
+
+def run_cython(sources: list[str]) -> None:
+    """Translate ``sources`` in a process of its own, as Cython holds the GIL."""
+    if not sources:
+        return
+    directives = ",".join(f"{name}={value}" for name, value in DIRECTIVES.items())
+    command = [sys.executable, "-m", "cython", "--directive", directives, *sources]
+    if subprocess.run(command, check=False).returncode:
+        raise CompileError(f"Cython refuses one of {', '.join(sources)}")
 
 
 class SameSdist(sdist):
