@@ -50,8 +50,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 class Corpus:
     """Bytes to measure on, made once and kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, share: float) -> None:
         self.folder = folder
+        self.share = share
         self.made: dict[tuple[Any, ...], bytes] = {}
 
     def _once(self, *key: Any, make: Callable[[], bytes]) -> bytes:
@@ -59,11 +60,15 @@ class Corpus:
             self.made[key] = make()
         return self.made[key]
 
+    def _sized(self, size: int) -> int:
+        return max(int(size * self.share), min(size, 100_000))
+
     def text(self, size: int = 10 * MB) -> bytes:
         """``size`` bytes of UTF-8 text: the files of the corpus one after another, from the start again if short.
 
         The last character may be cut.
         """
+        size = self._sized(size)
         return self._once("text", size, make=lambda: self._read(size))
 
     def _read(self, size: int) -> bytes:
@@ -84,9 +89,10 @@ class Corpus:
         """Text of about ``size`` bytes in lines of ``width`` bytes each, the LF included."""
 
         def make() -> bytes:
-            body = self.text(size).replace(b"\n", b" ").replace(b"\r", b" ")
-            return b"".join(body[at : at + width - 1] + b"\n" for at in range(0, size - width, width - 1))
+            body = self._read(small).replace(b"\n", b" ").replace(b"\r", b" ")
+            return b"".join(body[at : at + width - 1] + b"\n" for at in range(0, small - width, width - 1))
 
+        small = self._sized(size)
         return self._once("lines", width, size, make=make)
 
     def words(self, size: int = 10 * MB, seed: int = 0) -> bytes:
@@ -97,12 +103,14 @@ class Corpus:
             alphabet = [chr(97 + number) for number in range(26)]
             pieces = ["".join(source.choices(alphabet, k=source.randint(1, 12))) for _ in range(20_000)]
             text = "".join(piece + ("\n" if source.random() < 0.1 else " ") for piece in pieces).encode()
-            return (text * (size // len(text) + 1))[:size]
+            return (text * (small // len(text) + 1))[:small]
 
+        small = self._sized(size)
         return self._once("words", size, seed, make=make)
 
     def random(self, size: int = 10 * MB, seed: int = 0) -> bytes:
         """Random bytes."""
+        size = self._sized(size)
         return self._once("random", size, seed, make=lambda: random.Random(seed).randbytes(size))
 
     @staticmethod
@@ -126,9 +134,10 @@ class Corpus:
 
 
 @pytest.fixture(scope="session")
-def corpus() -> Corpus:
+def corpus(request: pytest.FixtureRequest) -> Corpus:
+    """All of it to measure on, a tenth where ``--benchmark-disable`` only compares results."""
     folder = os.environ.get("STREAMCORE_CORPUS") or sysconfig.get_paths()["stdlib"]
-    return Corpus(Path(folder))
+    return Corpus(Path(folder), 0.1 if request.config.getoption("benchmark_disable") else 1)
 
 
 @pytest.fixture

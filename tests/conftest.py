@@ -5,7 +5,8 @@ What the environment may ask of the tests:
 - ``STREAMCORE_TEST_SCALE`` (default 1) multiplies the number of random examples in the property tests; 1 takes a minute
   or two in all, 10 makes over 100,000 random cuts, 0.25 is for slow builds such as those under sanitizers.
 - ``STREAMCORE_TEST_SHARE`` (default 1) is the share of the cases of a parametrized test that are run, always the same
-  ones; 4 or fewer are run in any case. For the repetitions of a suite that has been run in full.
+  ones, and at least 16 times the share of them, 4 at most: no test is left out. For the repetitions of a suite that has
+  been run in full.
 - ``STREAMCORE_TEST_SEED`` is where the random numbers of those tests start; a failure shows the input itself.
 - ``STREAMCORE_TEST_REQUIRE_NATIVE`` (any value; CI sets it) makes a missing extension a failure, not a skip.
 - ``STREAMCORE_TEST_BACKENDS`` (default ``native pure``): the backends that tests with the fixture run on.
@@ -64,13 +65,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     share = float(os.environ.get("STREAMCORE_TEST_SHARE", "1"))
     if share >= 1:
         return
+    least = min(4, math.ceil(16 * share))
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
     left_out = set()
     for case in cases.values():
         case.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
-        left_out.update(case[max(4, math.ceil(len(case) * share)) :])
+        left_out.update(case[max(least, math.ceil(len(case) * share)) :])
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

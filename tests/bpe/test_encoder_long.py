@@ -84,10 +84,11 @@ def core(backend, request):
 @pytest.mark.parametrize("unit", UNITS)
 def test_long_piece_in_fragments_of_all_sizes_has_the_ids_of_the_whole(backend, core, unit):
     rng = random.Random(unit)
-    for tail in ("", "x", " y", "\n", "'ll", "1"):
+    ways = ([255, 1, 1, 1, 1], [1] * 300, [3, 600, 1, 600, 2, 1500], [4000], [200, 200, 2000, 7])
+    for number, tail in enumerate(("", "x", " y", "\n", "'ll", "1")):
         text = unit * ((4000 if backend.name == "native" else 700) // len(unit)) + tail
         wanted = core.encode_ordinary_to_list(text)
-        for sizes in ([255, 1, 1, 1, 1], [1] * 300, [3, 600, 1, 600, 2, 1500], [4000], [200, 200, 2000, 7]):
+        for sizes in ways if backend.name == "native" else ways[number % 2 :: 2]:  # the slow twin takes turns
             assert joined(encoded(backend, core, cut(text, sizes))) == wanted
         sizes = [rng.choice([1, 2, 30, 300, 1100]) for _ in range(12)]
         assert joined(encoded(backend, core, cut(text.encode(), sizes))) == wanted

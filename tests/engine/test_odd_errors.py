@@ -8,6 +8,7 @@ import pytest
 from recorder import AsyncSource, Source
 
 from streamcore import BPE, Lines, RunnableGenerator, ops
+from streamcore.vocab.encodings import GPT2
 
 
 class NoList(Exception):
@@ -35,7 +36,7 @@ MAKERS = {
 
 
 def core(backend):
-    return backend.BPECore({bytes((i,)): i for i in range(256)}, BPE.gpt2().pattern)
+    return backend.BPECore({bytes((i,)): i for i in range(256)}, GPT2)
 
 
 @pytest.mark.parametrize("closing", [None, *ERRORS])

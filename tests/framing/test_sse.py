@@ -207,7 +207,7 @@ engine = backend.ServerSentEventsEngine()
 filler = {filler}
 engine.feed(filler)
 """
-    assert traced_peak(backend, before, "for _ in range(300): engine.feed(filler)") < 100_000
+    assert traced_peak(backend, before, "for _ in range(75): engine.feed(filler)") < 100_000
 
 
 def test_a_large_event_in_small_fragments(backend):
