@@ -89,7 +89,7 @@ class BPE(_backend.BPECore):
 
         ``pattern`` may be a sequence of splits, each ``(pattern, behavior, inverted, prefix)`` (see docs/tokens.md).
         Tokens merge in the order of their ids, or with ``merges`` in the order of that sequence of pairs.
-        ``options``: ``whole_pieces``, ``normalization``, ``template``, ``cache_bytes``.
+        ``options``: ``whole_pieces``, ``normalization``, ``template``, ``cache_bytes`` (see docs/tokens.md).
         """
         return cls(ranks, pattern, special_tokens, merges=merges, **options)
 

@@ -80,7 +80,7 @@ ROWS: dict[str, Row] = {
             lambda made, backend: made(vocabulary(), PATTERN, {"": 300}),
             lambda made, backend: made(vocabulary(), PATTERN, {"<|end|>": 0}),
             lambda made, backend: made(vocabulary(), PATTERN, merges=[(b"t", b"none")]),
-            lambda made, backend: made(vocabulary(), PATTERN, normalization="NFD"),
+            lambda made, backend: made(vocabulary(), PATTERN, normalization="NFX"),
             lambda made, backend: made(vocabulary(), PATTERN, cache_bytes=-1),
         ),
     ),

@@ -19,10 +19,10 @@ from .regex_pieces import compiled
 from .split_steps import Split, byte_characters
 from .unicode_classes import SPACE
 
-__all__ = ["safe_cuts"]
+__all__ = ["ATOM", "safe_cuts"]
 
 DEEPEST = 50
-_ATOM = re.compile(
+ATOM = re.compile(
     r"\\[pP]\{\^?\w+\}|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|\[\^?\]?(?:\\.|[^\]\\\[])*\]|[^\\\[\](){}|*+?^$]",
     re.DOTALL,
 )
@@ -113,7 +113,7 @@ class PatternReader:
     def _one(self, depth: int) -> Part:
         if self._pattern.startswith("(", self._at):
             return self._group(depth)
-        atom = _ATOM.match(self._pattern, self._at)
+        atom = ATOM.match(self._pattern, self._at)
         if atom is None or (atom[0][0] == "\\" and atom[0][1].isalnum() and atom[0][:2] not in _ESCAPES):
             raise Unreadable
         self._at = atom.end()

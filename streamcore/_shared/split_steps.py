@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from .normal_forms import FORMS
 from .patterns import splitter
 from .regex_pieces import RUN, RegexPieces
 from .text_input import exact_str
@@ -67,9 +68,12 @@ def _checked_split(place: int, split: Any) -> Split:
     return made
 
 
-def check_keeps_text(pattern: str | tuple[Split, ...]) -> None:
-    """ValueError where the pieces do not join to the text: something is removed, or a blank put before it."""
-    if not isinstance(pattern, str) and any(split.prefix or split.behavior == "removed" for split in pattern):
+def check_keeps_text(pattern: str | tuple[Split, ...], normalization: Any) -> None:
+    """ValueError where the pieces do not join to the text, or to a normal form of it: text is left out or added."""
+    leaves_out = not isinstance(pattern, str) and any(
+        split.prefix or split.behavior == "removed" for split in pattern
+    )
+    if leaves_out or normalization not in (None, *FORMS):
         raise ValueError(
             "the tokenizer leaves out or adds text, so that its tokens end at no place of the text"
         )

@@ -14,7 +14,7 @@ from .safe_cuts import safe_cuts
 from .special_tokens import disallowed_error, special_names
 from .template import NO_TEMPLATE, Template
 from .text_input import as_bytes, check_errors, exact_str
-from .text_stream import Composer, NameFinder, TextDecoder
+from .text_stream import NameFinder, TextDecoder
 
 __all__ = ["EncoderOptions", "Pieces", "TextEncoder", "UnknownPattern", "as_fragment"]
 
@@ -139,7 +139,8 @@ class TextEncoder:
 
     def _begin_text(self) -> None:
         """A new text begins: at the start, and after each special token."""
-        self._composer = Composer() if self._core.normalization else None
+        normalizer = self._core._normalizer
+        self._normal = None if normalizer is None else normalizer.begin()
         self._pieces = self._new_pieces()
 
     def check_kind(self, fragment: str | bytes) -> None:
@@ -187,15 +188,15 @@ class TextEncoder:
     def _encode_allowed(self, text: str, final: bool, out: list[Any]) -> None:
         for part, name in self._allowed.feed(text, final):
             ends = final or name is not None
-            if self._composer is not None:
-                part = self._composer.feed(part, ends)
+            if self._normal is not None:
+                part = self._normal.feed(part, ends)
             self._pieces.feed(part, ends, out)
             if name is not None:
                 out.append(self._core.special_tokens[name])
                 self._begin_text()
 
     def _check_size(self) -> None:
-        size = self._pieces.held_size + (self._composer.held_size if self._composer else 0)
+        size = self._pieces.held_size + (self._normal.held_size if self._normal else 0)
         if self._max_size is not None and size > self._max_size:
             held = self._pieces.held()
             start = len(held.decode("utf-8", "ignore")) if self._text.kind is str else len(held)

@@ -1,14 +1,12 @@
-"""Text that comes in fragments, made ready for pieces: decoded, searched for special tokens, normalised.
+"""Text that comes in fragments, made ready for pieces: decoded, searched for special tokens.
 
-Each part holds back only what later text can change: an unfinished character, the beginning of a special token, a
-character that the next one may combine with.
+Each part holds back only what later text can change: an unfinished character, the beginning of a special token.
 """
 
 from __future__ import annotations
 
 from codecs import utf_8_decode
 from collections.abc import Collection, Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from .eager_utf8 import may_be_completed
@@ -125,43 +123,3 @@ class NameFinder:
             if text[i:] in self._beginnings:
                 return i
         return len(text)
-
-
-@cache
-def combining() -> frozenset[str]:
-    """The characters that NFC may join to the character before them, or move before it."""
-    from unicodedata import combining as combining_class
-    from unicodedata import decomposition
-
-    joined = {*map(chr, range(0x1161, 0x1176)), *map(chr, range(0x11A8, 0x11C3))}  # Hangul vowels and finals
-    for char in map(chr, range(0x110000)):
-        if combining_class(char):
-            joined.add(char)
-        parts = decomposition(char)
-        if parts and not parts.startswith("<"):
-            joined.update(chr(int(part, 16)) for part in parts.split()[1:])
-    return frozenset(joined)
-
-
-class Composer:
-    """Text in NFC from fragments of text: holds back the last character and what combines with it."""
-
-    def __init__(self) -> None:
-        self._held: list[str] = []
-        self.held_size = 0  # in characters
-
-    def feed(self, text: str, final: bool) -> str:
-        """The text that no later character can change."""
-        from .nfc import nfc
-
-        cut = len(text)
-        if not final:
-            cut = next((i for i in range(len(text) - 1, -1, -1) if text[i] not in combining()), -1)
-            if cut < 0:
-                self._held.append(text)
-                self.held_size += len(text)
-                return ""
-        ready = "".join((*self._held, text[:cut]))
-        self._held = [text[cut:]] if cut < len(text) else []
-        self.held_size = len(text) - cut
-        return nfc(ready)

@@ -1,7 +1,7 @@
 """``tokenizer.json`` of Hugging Face tokenizers, for byte-level BPE models (GPT-2, Llama 3, Qwen 2 and 3, ...).
 
 Such a file lists merges in order, so two tokens merge only where their pair is listed. What would change ids and is
-not done here is refused: other models, normalizers but NFC, tokens that strip blanks around them. The file is not
+not done here is refused: other models, tokens that strip blanks around them. The file is not
 trusted: whatever it holds, it is read or a ValueError names the file and the place.
 """
 
@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from os import PathLike, fspath
 from typing import Any
 
+from .._shared.normalizers import Normalization
 from .._shared.split_steps import byte_characters
 from .._shared.text_decoders import Decoding, token_bytes
 from .._shared.vocabulary import is_unicode
 from .decoders import decoder_steps
+from .normalizers import normalization_of
 from .post_processors import template_of
-from .pre_tokenizers import pattern_of, type_of
+from .pre_tokenizers import pattern_of
 from .reading import Part, load_json, read_file, shown
 from .vocabulary import Vocabulary
 
@@ -49,7 +51,7 @@ class TokenizerJson:
         for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
             if model.value.get(option) not in (None, "", 0):
                 raise model[option].error(f"is not supported, got {shown(model.value[option])}")
-        normalization = self.normalization()
+        normalization = normalization_of(self.whole["normalizer"])
         special = self.added_tokens(normalization)
         pattern = pattern_of(self.whole["pre_tokenizer"])
         model["vocab"].expect(dict)
@@ -126,23 +128,7 @@ class TokenizerJson:
                 if token not in ranks:
                     raise place[i].error(f"{shown(token)} is not in the vocabulary")
 
-    def normalization(self) -> str | None:
-        """``"NFC"`` or None."""
-        normalizer = self.whole["normalizer"]
-        if type_of(normalizer) == "Sequence":
-            members = normalizer["normalizers"]
-            members.expect(list)
-            if len(members.value) == 1:
-                normalizer = members[0]
-            elif not members.value:
-                return None
-        if normalizer.value is None:
-            return None
-        if type_of(normalizer) != "NFC":
-            raise normalizer.error(f"must be null or NFC, got {shown(type_of(normalizer))}")
-        return "NFC"
-
-    def added_tokens(self, normalization: str | None) -> dict[str, int]:
+    def added_tokens(self, normalization: Normalization) -> dict[str, int]:
         """The added tokens, special or not: text is cut at all of them."""
         special: dict[str, int] = {}
         numbers: set[int] = set()

@@ -18,7 +18,7 @@ class Vocabulary(NamedTuple):
     special_tokens: Mapping[str, int]
     merges: Sequence[tuple[bytes, bytes]] | None = None
     whole_pieces: bool = True
-    normalization: str | None = None
+    normalization: Any = None  # a name, or a sequence of steps
     template: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     decoding: Decoding | None = None
     source: str | None = None  # the file, for errors that its content causes later

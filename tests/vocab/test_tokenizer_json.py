@@ -139,6 +139,22 @@ def streamed(bpe, text):
             },
             id="inverted",
         ),
+        pytest.param(
+            {
+                "pre_tokenizer": split(QWEN),
+                "normalizer": {
+                    "type": "Sequence",
+                    "normalizers": [
+                        {"type": "NFKD"},
+                        {"type": "StripAccents"},
+                        {"type": "Lowercase"},
+                        {"type": "Replace", "pattern": {"Regex": "\\s{2,}"}, "content": " "},
+                        {"type": "Replace", "pattern": {"String": "//"}, "content": "/"},
+                    ],
+                },
+            },
+            id="normalizers",
+        ),
     ],
 )
 def test_gpt2_merges_under_each_pre_tokenizer(tmp_path, gpt2_merges, sections):
@@ -295,10 +311,17 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
         ({"model": {"merges": ["a b", "a b c"]}}, r"model.merges\[1\]: must be two tokens, got 'a b c'"),
         ({"model": {"merges": ["a b", "b c"]}}, r"model.merges\[1\]: b'bc' is not in the vocabulary"),
         ({"model": {"merges": ["a \u4e2d"]}}, r"model.merges\[0\]: .* which stands for no byte"),
-        ({"normalizer": {"type": "NFKC"}}, "normalizer: must be null or NFC, got 'NFKC'"),
+        (
+            {"normalizer": {"type": "BertNormalizer"}},
+            "normalizer: must be null or one of NFC, .*, got 'BertNormalizer'",
+        ),
         (
             {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]}},
-            "normalizer: must be null or NFC, got 'Sequence'",
+            r"normalizer.normalizers\[1\].strip_left: must be true or false, got null",
+        ),
+        (
+            {"normalizer": {"type": "Replace", "pattern": {"Regex": "^a"}, "content": ""}},
+            r"normalizer.pattern.Regex: the pattern '\^a': an unescaped \^",
         ),
         ({"pre_tokenizer": None}, "pre_tokenizer: must be one of ByteLevel, Split, .*, got 'null'"),
         ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be one of .*, got 'Metaspace'"),

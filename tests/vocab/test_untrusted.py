@@ -199,7 +199,8 @@ def test_key_that_stands_twice_is_named(tmp_path, path):
         ),
         (("added_tokens", 1, "lstrip"), 1, "added_tokens[1].lstrip: must be true or false, got 1"),
         (("normalizer", "normalizers"), 5, "normalizer.normalizers: must be an array, got 5"),
-        (("normalizer", "normalizers"), [3], "normalizer.normalizers[0]: must be null or NFC, got '3'"),
+        (("normalizer", "normalizers"), [3], "normalizer.normalizers[0]: must be null or one of "
+         "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Nmt, Strip, Prepend, Replace, Sequence, got '3'"),
         (
             ("pre_tokenizer", "pretokenizers", 0, "pattern"),
             "x",

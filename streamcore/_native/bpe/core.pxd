@@ -90,8 +90,9 @@ cdef class BPECore:
     cdef bint begun           # whether it is, or is being, initialized
     cdef bint ready           # whether that is done: its tables are there
     cdef bint known           # whether the scanner knows the pattern
+    cdef bint keeps_ascii     # whether the normalization leaves text of ASCII alone
     cdef bpe_context *idle    # contexts that no call uses now
-    cdef readonly object _split, _family
+    cdef readonly object _split, _family, _normalizer
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours, _made_texts, _made_hidden
     cdef object texts         # what the streams of ids of this vocabulary share (decoder.pyx)
     cdef dict _names

@@ -36,7 +36,7 @@ from streamcore._shared.text_input import (
 from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
 from streamcore._shared.special_tokens import is_all, raise_disallowed, special_names
 from streamcore._shared.merging import Merges
-from streamcore._shared.nfc import nfc
+from streamcore._shared.normalizers import Normalizer, checked_normalization, keeps_ascii
 from streamcore._shared.prefix_encodings import Neighbours
 from streamcore._shared.patterns import recognise
 from streamcore._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
@@ -124,7 +124,8 @@ A byte-pair tokenizer: text to ids and back.
     pieces (or a sequence of splits, each ``(pattern, behavior, inverted, prefix)``, applied one after the other),
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
-    in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
+    in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
+    None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -157,14 +158,15 @@ A byte-pair tokenizer: text to ids and back.
                          cache_bytes, template) except -1:
         cdef dict bytes_of, own_ranks
         pattern = checked_pattern(pattern)
-        if normalization is not None and normalization != "NFC":
-            raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
+        normalization = checked_normalization(normalization)
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
         own_ranks, self.special_tokens, bytes_of = checked_vocabulary(ranks, special_tokens)
         self.pattern = pattern
         self.merges = None if merges is None else checked_merges(merges, own_ranks)
         self.whole_pieces = bool(whole_pieces)
         self.normalization = normalization
+        self._normalizer = None if normalization is None else Normalizer(normalization)
+        self.keeps_ascii = keeps_ascii(normalization)
         self._family = family = recognise(pattern) if isinstance(pattern, str) else None
         self._split = pieces_of(pattern)
         self._names = {}
@@ -412,7 +414,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef const bpe_names *found = &names.names if names is not None else NULL
         cdef size_t pos = 0
         cdef int error
-        if not self.known or (self.normalization is not None and not is_ascii(data, n)):
+        if not self.known or (self.normalization is not None and not (self.keeps_ascii and is_ascii(data, n))):
             return self.encode_text_by_text(context, found, data, n, o)
         if n < RELEASE:
             error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, most, o)
@@ -431,8 +433,8 @@ A byte-pair tokenizer: text to ids and back.
         while pos < n:
             stop = bpe_names_find(names, data, pos, n, &which) if names != NULL else n
             text = data[pos:stop].decode()
-            if self.normalization is not None:
-                text = nfc(text)
+            if self._normalizer is not None:
+                text = self._normalizer(text)
             if self.known:
                 part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
                 begin = 0
@@ -605,7 +607,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef bpe_context *context
         cdef SpecialTokens names
         n = min(count_option("n", n), <size_t>-1 >> 2)
-        check_keeps_text(self.pattern)
+        check_keeps_text(self.pattern, self.normalization)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1

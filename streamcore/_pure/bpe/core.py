@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from ..._shared.merging import Merges
+from ..._shared.normalizers import Normalization, Normalizer, checked_normalization, keeps_ascii
 from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
 from ..._shared.patterns import recognise
 from ..._shared.prefix_encodings import Neighbours
@@ -63,7 +64,8 @@ class BPECore:
     pieces (or a sequence of splits, each ``(pattern, behavior, inverted, prefix)``, applied one after the other),
     ``special_tokens`` maps names to ids. Two tokens merge if their concatenation is a token, the lowest id
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
-    in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is None or ``"NFC"``.
+    in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
+    None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -84,7 +86,7 @@ class BPECore:
         *,
         merges: Sequence[tuple[bytes, bytes]] | None = None,
         whole_pieces: bool = True,
-        normalization: str | None = None,
+        normalization: str | Sequence[Any] | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         template: Iterable[Iterable[int]] | None = None,
         decoding: Decoding | None = None,
@@ -107,18 +109,19 @@ class BPECore:
         special_tokens: Mapping[str, int] | None,
         merges: Sequence[tuple[bytes, bytes]] | None,
         whole_pieces: bool,
-        normalization: str | None,
+        normalization: str | Sequence[Any] | None,
         cache_bytes: int,
     ) -> None:
         pattern = checked_pattern(pattern)
-        if normalization not in (None, "NFC"):
-            raise ValueError(f"normalization must be None or 'NFC', got {normalization!r}")
+        normalization = checked_normalization(normalization)
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
         self._ranks, self.special_tokens, self._bytes_of = checked_vocabulary(ranks, special_tokens)
         self.pattern = pattern
         self.merges = None if merges is None else checked_merges(merges, self._ranks)
         self.whole_pieces = bool(whole_pieces)
-        self.normalization = normalization
+        self.normalization: Normalization = normalization
+        self._normalizer = None if normalization is None else Normalizer(normalization)
+        self._keeps_ascii = keeps_ascii(normalization)
         self._family = recognise(pattern) if isinstance(pattern, str) else None
         self._split = pieces_of(pattern)
         # a repeated pair counts where it stands last, as in Hugging Face tokenizers
@@ -197,11 +200,9 @@ class BPECore:
         return allowed
 
     def _normalized(self, text: str) -> str:
-        if self.normalization is None or text.isascii():
+        if self._normalizer is None or (self._keeps_ascii and text.isascii()):
             return text
-        from ..._shared.nfc import nfc
-
-        return nfc(text)
+        return self._normalizer(text)
 
     def _id_lists(self, text: str, allowed: frozenset[str]) -> Iterator[list[int]]:
         """The ids of ``text``, a list per piece or special token."""
@@ -333,7 +334,7 @@ class BPECore:
         out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
         n = min(count_option("n", n), sys.maxsize - 1)
-        check_keeps_text(self.pattern)
+        check_keeps_text(self.pattern, self.normalization)
         whole = as_text(text, errors)
         allowed = self._allowed(whole, allowed_special, disallowed_special)
         first = list(islice(chain.from_iterable(self._id_lists(whole, allowed)), n + 1))
