@@ -89,7 +89,8 @@ class BPE(_backend.BPECore):
 
         ``pattern`` may be a sequence of splits, each ``(pattern, behavior, inverted, prefix)`` (see docs/tokens.md).
         Tokens merge in the order of their ids, or with ``merges`` in the order of that sequence of pairs.
-        ``options``: ``whole_pieces``, ``normalization``, ``template``, ``cache_bytes`` (see docs/tokens.md).
+        ``options``: ``whole_pieces``, ``normalization``, ``template``, ``token_flags``, ``cache_bytes``
+        (see docs/tokens.md).
         """
         return cls(ranks, pattern, special_tokens, merges=merges, **options)
 
@@ -112,6 +113,7 @@ class BPE(_backend.BPECore):
                 normalization=vocabulary.normalization,
                 template=vocabulary.template,
                 decoding=vocabulary.decoding,
+                token_flags=vocabulary.token_flags,
                 **options,
             )
         except ValueError as error:

@@ -15,7 +15,14 @@ from .patterns import splitter
 from .regex_pieces import RUN, RegexPieces
 from .text_input import exact_str
 
-__all__ = ["BEHAVIORS", "Split", "SplitSequence", "check_keeps_text", "checked_pattern", "pieces_of"]
+__all__ = [
+    "BEHAVIORS",
+    "Split",
+    "SplitSequence",
+    "check_keeps_text",
+    "checked_pattern",
+    "pieces_of",
+]
 
 BEHAVIORS = ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous", "bytes")
 MOST_SPLITS = 32
@@ -68,12 +75,15 @@ def _checked_split(place: int, split: Any) -> Split:
     return made
 
 
-def check_keeps_text(pattern: str | tuple[Split, ...], normalization: Any) -> None:
-    """ValueError where the pieces do not join to the text, or to a normal form of it: text is left out or added."""
+def check_keeps_text(pattern: str | tuple[Split, ...], normalization: Any, tokens_keep: bool) -> None:
+    """ValueError where the tokens do not join to the text, or to a normal form of it: text is left out or added.
+
+    ``tokens_keep`` is whether added tokens keep the whitespace around them.
+    """
     leaves_out = not isinstance(pattern, str) and any(
         split.prefix or split.behavior == "removed" for split in pattern
     )
-    if leaves_out or normalization not in (None, *FORMS):
+    if leaves_out or not tokens_keep or normalization not in (None, *FORMS):
         raise ValueError(
             "the tokenizer leaves out or adds text, so that its tokens end at no place of the text"
         )

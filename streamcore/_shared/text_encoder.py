@@ -121,6 +121,9 @@ class TextEncoder:
         self._max_size = options.max_size
         self._template = options.template
         self._new_pieces = new_pieces
+        added = core._added
+        self._watched = frozenset() if added is None else added.watched(options.disallowed)
+        self._matcher = None if added is None else added.matcher(options.allowed | self._watched)
         self._disallowed = NameFinder(options.disallowed)
         self._allowed = NameFinder(options.allowed)
         self.reset()
@@ -135,11 +138,12 @@ class TextEncoder:
         self._text = TextDecoder(self._errors)
         self._disallowed.reset()
         self._allowed.reset()
+        self._matching = None if self._matcher is None else self._matcher.begin()
         self._begin_text()
 
     def _begin_text(self) -> None:
         """A new text begins: at the start, and after each special token."""
-        normalizer = self._core._normalizer
+        normalizer = self._core._normalizer if self._matching is None else None
         self._normal = None if normalizer is None else normalizer.begin()
         self._pieces = self._new_pieces()
 
@@ -179,6 +183,8 @@ class TextEncoder:
             if name is not None:
                 self.error = disallowed_error(name, self._disallowed.position)
                 break
+            if self.error is not None:
+                break
         else:
             if self._text.error is not None:
                 self.error = self._text.error
@@ -186,17 +192,21 @@ class TextEncoder:
                 self._check_size()
 
     def _encode_allowed(self, text: str, final: bool, out: list[Any]) -> None:
-        for part, name in self._allowed.feed(text, final):
+        found = self._allowed if self._matching is None else self._matching
+        for part, name in found.feed(text, final):
             ends = final or name is not None
             if self._normal is not None:
                 part = self._normal.feed(part, ends)
             self._pieces.feed(part, ends, out)
+            if self._matching is not None and name is not None and name in self._watched:
+                self.error = disallowed_error(name, self._matching.position)
+                return
             if name is not None:
                 out.append(self._core.special_tokens[name])
                 self._begin_text()
 
     def _check_size(self) -> None:
-        size = self._pieces.held_size + (self._normal.held_size if self._normal else 0)
+        size = self._pieces.held_size + sum(part.held_size for part in (self._normal, self._matching) if part)
         if self._max_size is not None and size > self._max_size:
             held = self._pieces.held()
             start = len(held.decode("utf-8", "ignore")) if self._text.kind is str else len(held)

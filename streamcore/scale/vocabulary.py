@@ -15,7 +15,14 @@ def vocabulary_hash(bpe: BPE) -> str:
 
     Not of ``cache_bytes``, which changes no id. Takes some 25 ms for 50,000 tokens.
     """
-    rest = (bpe.pattern, sorted(bpe.special_tokens.items()), bpe.whole_pieces, bpe.normalization)
+    rest: tuple[object, ...] = (
+        bpe.pattern,
+        sorted(bpe.special_tokens.items()),
+        bpe.whole_pieces,
+        bpe.normalization,
+    )
+    if bpe.token_flags:
+        rest = (*rest, sorted(bpe.token_flags.items()))
     found = sha256(repr(rest).encode())
     ranks = {number: token for token, number in bpe.ranks.items()}
     numbers = sorted(ranks)

@@ -1,7 +1,7 @@
 """``tokenizer.json`` of Hugging Face tokenizers, for byte-level BPE models (GPT-2, Llama 3, Qwen 2 and 3, ...).
 
 Such a file lists merges in order, so two tokens merge only where their pair is listed. What would change ids and is
-not done here is refused: other models, tokens that strip blanks around them. The file is not
+not done here is refused. The file is not
 trusted: whatever it holds, it is read or a ValueError names the file and the place.
 """
 
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from os import PathLike, fspath
 from typing import Any
 
-from .._shared.normalizers import Normalization
 from .._shared.split_steps import byte_characters
 from .._shared.text_decoders import Decoding, token_bytes
-from .._shared.vocabulary import is_unicode
+from .added_tokens import AddedSection, check_numbers
 from .decoders import decoder_steps
 from .normalizers import normalization_of
 from .post_processors import template_of
@@ -38,8 +37,6 @@ class TokenizerJson:
         self.whole = load_json(read_file(source, self.name), self.name)
         self.whole.expect(dict)
         self.alphabet = byte_alphabet()
-        self.plain: list[int] = []
-        """Ids of added tokens that are not special."""
 
     def vocabulary(self) -> Vocabulary:
         """The whole file."""
@@ -52,24 +49,35 @@ class TokenizerJson:
             if model.value.get(option) not in (None, "", 0):
                 raise model[option].error(f"is not supported, got {shown(model.value[option])}")
         normalization = normalization_of(self.whole["normalizer"])
-        special = self.added_tokens(normalization)
+        added = AddedSection(self.whole["added_tokens"], normalization)
+        special = added.ids
         pattern = pattern_of(self.whole["pre_tokenizer"])
         model["vocab"].expect(dict)
         model["merges"].expect(list)
         merges = list(self.merges(model["merges"]))
         ranks = self.ranks(model["vocab"], special)
         self.check_merges(model["merges"], merges, ranks)
+        check_numbers(self.whole["added_tokens"], model["vocab"].value)
         whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
         template = template_of(self.whole["post_processor"])
-        decoding = Decoding(self.steps(special), True, tuple(self.plain))
+        decoding = Decoding(self.steps(added.decoded), True, tuple(added.plain))
         return Vocabulary(
-            ranks, pattern, special, merges, whole_pieces, normalization, template, decoding, self.name
+            ranks,
+            pattern,
+            special,
+            merges,
+            whole_pieces,
+            normalization,
+            template,
+            decoding,
+            added.flags,
+            self.name,
         )
 
-    def steps(self, special: dict[str, int]) -> tuple[tuple[Any, ...], ...] | None:
-        """What makes text of tokens; None where the bytes of tokens do, those of special tokens too."""
+    def steps(self, texts: list[str]) -> tuple[tuple[Any, ...], ...] | None:
+        """What makes text of tokens; None where the bytes of tokens do, those of the added ones too."""
         steps = decoder_steps(self.whole["decoder"])
-        if steps != (("byte_level",),) or any(token_bytes(text) != text.encode() for text in special):
+        if steps != (("byte_level",),) or any(token_bytes(text) != text.encode() for text in texts):
             return steps
         return None
 
@@ -82,9 +90,11 @@ class TokenizerJson:
                 number = vocab[text].identifier()
             if texts.setdefault(number, text) != text:
                 raise vocab[text].error(f"id {number} belongs to the token {shown(texts[number])} too")
-            if text not in special:
+            if text in special and text in self.alphabet and not text.isascii():
+                raise vocab[text].error(f"is the token of a byte, and an added one, got {shown(text)}")
+            if text not in special or text in self.alphabet:
                 ranks[self.token_bytes(vocab, text)] = number
-            elif special[text] != number:
+            if special.get(text, number) != number:
                 raise vocab[text].error(f"id {number} is not that of the added token, {special[text]}")
         missing = [value for value in range(256) if bytes((value,)) not in ranks]
         if missing:
@@ -127,32 +137,6 @@ class TokenizerJson:
             for token in (left, right, left + right):
                 if token not in ranks:
                     raise place[i].error(f"{shown(token)} is not in the vocabulary")
-
-    def added_tokens(self, normalization: Normalization) -> dict[str, int]:
-        """The added tokens, special or not: text is cut at all of them."""
-        special: dict[str, int] = {}
-        numbers: set[int] = set()
-        entries = self.whole["added_tokens"]
-        for i in range(len(entries.expect(list, or_null=True) or ())):
-            entry = entries[i]
-            entry.expect(dict)
-            text, number = entry["content"].expect(str), entry["id"].identifier()
-            if not text or not is_unicode(text):
-                raise entry["content"].error(f"must be text of whole characters, got {shown(text)}")
-            for option in ("lstrip", "rstrip", "single_word"):
-                if entry[option].expect(bool, or_null=True):
-                    raise entry[option].error(f"is not supported (token {shown(text)})")
-            if entry["normalized"].expect(bool, or_null=True) and normalization:
-                raise entry["normalized"].error(
-                    f"token {shown(text)} is searched in normalized text, which is not supported"
-                )
-            if text in special or number in numbers:
-                raise entry.error(f"the token {shown(text)} or its id {number} stands above already")
-            special[text] = number
-            numbers.add(number)
-            if not entry["special"].expect(bool, or_null=True):
-                self.plain.append(number)
-        return special
 
 
 def load_tokenizer_json(source: str | PathLike[str]) -> Vocabulary:

@@ -21,4 +21,5 @@ class Vocabulary(NamedTuple):
     normalization: Any = None  # a name, or a sequence of steps
     template: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     decoding: Decoding | None = None
+    token_flags: Mapping[str, Sequence[str]] | None = None
     source: str | None = None  # the file, for errors that its content causes later

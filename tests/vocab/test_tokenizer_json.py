@@ -326,17 +326,20 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
         ({"pre_tokenizer": None}, "pre_tokenizer: must be one of ByteLevel, Split, .*, got 'null'"),
         ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be one of .*, got 'Metaspace'"),
         (
-            {"added_tokens": [added("<m>", 300, lstrip=True)]},
-            r"added_tokens\[0\].lstrip: is not supported \(token '<m>'\)",
+            {"added_tokens": [added("<m>", 300)]},
+            r"added_tokens\[0\].id: must be 257, the id that tokenizers gives to '<m>', got 300",
         ),
         (
-            {"added_tokens": [added("<m>", 300, single_word=True)]},
-            r"added_tokens\[0\].single_word: is not supported",
+            {"added_tokens": [added("<m>", 257, stripped=True)]},
+            r"added_tokens\[0\].stripped: is not supported, got True",
         ),
         ({"added_tokens": [{"id": 1}]}, r"added_tokens\[0\].content: must be a string, got null"),
         (
-            {"normalizer": {"type": "NFC"}, "added_tokens": [added("<m>", 300, normalized=True)]},
-            r"added_tokens\[0\].normalized: token '<m>' is searched in normalized text",
+            {
+                "normalizer": {"type": "Lowercase"},
+                "added_tokens": [added("<m>", 257, normalized=True), added("<M>", 258, normalized=True)],
+            },
+            r"added_tokens\[1\].content: '<M>' is normalized to '<m>', which is empty or that of a token above",
         ),
     ],
 )

@@ -41,7 +41,12 @@ WRONG = [
 
 def document():
     """A file that has every field the loader reads."""
-    vocab = {CHARACTERS[value]: value for value in range(256)} | {"ab": 256, "abc": 257, "<end>": 300}
+    vocab = {CHARACTERS[value]: value for value in range(256)} | {
+        "ab": 256,
+        "abc": 257,
+        "<end>": 300,
+        "<pad>": 301,
+    }
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
     split = {"type": "Split", "pattern": {"Regex": "[ab]+|c"}, "behavior": "Isolated", "invert": False}
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
@@ -72,7 +77,7 @@ def places(value, path=()):
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for key, child in children:
-        if path != ("model", "vocab") or key in ("a", "b", "ab", "abc", "<end>"):
+        if path != ("model", "vocab") or key in ("a", "b", "ab", "abc", "<end>", "<pad>"):
             yield from places(child, (*path, key))
 
 

@@ -105,7 +105,7 @@ cdef class BatchEncoder:
         cdef int error = 0
         cdef BPECore core = self.core
         cdef const bpe_names *found = &self.names.names if self.names is not None else NULL
-        if not core.known or core.normalization is not None:
+        if not core.plain:
             for i in range(start, stop):
                 before = o.count
                 core.encode_data(context, self.names, self.data[i], self.sizes[i], 0, o)

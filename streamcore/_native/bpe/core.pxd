@@ -90,15 +90,17 @@ cdef class BPECore:
     cdef bint begun           # whether it is, or is being, initialized
     cdef bint ready           # whether that is done: its tables are there
     cdef bint known           # whether the scanner knows the pattern
+    cdef bint plain           # whether all is done without Python: known, not normalized, no flags of tokens
     cdef bint keeps_ascii     # whether the normalization leaves text of ASCII alone
     cdef bpe_context *idle    # contexts that no call uses now
-    cdef readonly object _split, _family, _normalizer
+    cdef readonly object _split, _family, _normalizer, tokens
+    cdef readonly object _added       # the same where they are not simply looked for, else None
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours, _made_texts, _made_hidden
     cdef object texts         # what the streams of ids of this vocabulary share (decoder.pyx)
     cdef dict _names
     cdef SpecialTokens _every         # all special tokens
     cdef frozenset _special   # their texts
-    cdef readonly dict special_tokens
+    cdef readonly dict special_tokens, token_flags
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template, decoding
     cdef bpe_context *take_context(self) except NULL
     cdef int give_context(self, bpe_context *context) except -1
@@ -106,12 +108,15 @@ cdef class BPECore:
                          bpe_output *o) noexcept nogil
     cdef int encode_data(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n, size_t most,
                          bpe_output *o) except -1
-    cdef int encode_text_by_text(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
+    cdef bint encodes_by_text(self, SpecialTokens names, const uint8_t *data, size_t n)
+    cdef int encode_text_by_text(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n,
                                  bpe_output *o) except -1
+    cdef int append_id(self, uint32_t number, bpe_output *o) except -1
+    cdef int encode_normal(self, bpe_context *context, str text, bpe_output *o) except -1
     cdef SpecialTokens names_of(self, object texts)
     cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
-                         cache_bytes, template) except -1
+                         cache_bytes, template, token_flags) except -1
     cdef int _free(self) noexcept
     cdef int _build(self, dict ranks) except -1
     cdef int _build_decoder(self, dict bytes_of) except -1

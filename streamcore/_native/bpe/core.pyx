@@ -36,6 +36,7 @@ from streamcore._shared.text_input import (
 from streamcore._shared.vocabulary import checked_merges, checked_vocabulary
 from streamcore._shared.special_tokens import is_all, raise_disallowed, special_names
 from streamcore._shared.merging import Merges
+from streamcore._shared.added_tokens import AddedTokens, checked_flags
 from streamcore._shared.normalizers import Normalizer, checked_normalization, keeps_ascii
 from streamcore._shared.prefix_encodings import Neighbours
 from streamcore._shared.patterns import recognise
@@ -117,7 +118,7 @@ cdef int check_memory(int error) except -1:
 
 cdef class BPECore:
     """BPECore(ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None, \
-cache_bytes=33554432, template=None, decoding=None)\n--\n\n\
+cache_bytes=33554432, template=None, decoding=None, token_flags=None)\n--\n\n\
 A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
@@ -126,6 +127,8 @@ A byte-pair tokenizer: text to ids and back.
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
     None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
+    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
+    ``normalized``.
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -140,14 +143,14 @@ A byte-pair tokenizer: text to ids and back.
         self.idle = NULL
 
     def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
-                 cache_bytes=DEFAULT_CACHE_BYTES, template=None, decoding=None):
+                 cache_bytes=DEFAULT_CACHE_BYTES, template=None, decoding=None, token_flags=None):
         if self.begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self.begun = True
         try:
             self.decoding = checked_decoding(decoding)
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes,
-                             template)
+                             template, token_flags)
         except BaseException:
             if not self.ready:
                 self._free()
@@ -155,7 +158,7 @@ A byte-pair tokenizer: text to ids and back.
             raise
 
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
-                         cache_bytes, template) except -1:
+                         cache_bytes, template, token_flags) except -1:
         cdef dict bytes_of, own_ranks
         pattern = checked_pattern(pattern)
         normalization = checked_normalization(normalization)
@@ -167,6 +170,11 @@ A byte-pair tokenizer: text to ids and back.
         self.normalization = normalization
         self._normalizer = None if normalization is None else Normalizer(normalization)
         self.keeps_ascii = keeps_ascii(normalization)
+        self.token_flags = checked_flags(token_flags, self.special_tokens)
+        self.tokens = AddedTokens(self.special_tokens, self.token_flags, self._normalizer)
+        self._added = None if self.tokens.plain else self.tokens
+        for name, data in self.tokens.bytes_of().items():
+            bytes_of[self.special_tokens[name]] = data
         self._family = family = recognise(pattern) if isinstance(pattern, str) else None
         self._split = pieces_of(pattern)
         self._names = {}
@@ -174,6 +182,7 @@ A byte-pair tokenizer: text to ids and back.
         self._every = SpecialTokens(self._special, self.special_tokens)
         if family is not None:
             self.known = True
+            self.plain = normalization is None and self._added is None
             self.spec.family = FAMILIES[family.name]
             self.spec.digits = family.digits
             self.spec.trailing = family.tail_run
@@ -277,6 +286,7 @@ A byte-pair tokenizer: text to ids and back.
             "cache_bytes": self.cache_bytes,
             "template": self.template,
             "decoding": self.decoding,
+            "token_flags": self.token_flags,
         }
         return _restore, (type(self), self.ranks, self.pattern, self.special_tokens, options)
 
@@ -375,6 +385,8 @@ A byte-pair tokenizer: text to ids and back.
             if len(self._names) >= 64:
                 self._names.clear()
             found = self._names[texts] = SpecialTokens(texts, self.special_tokens)
+            if self._added is not None:
+                (<SpecialTokens>found).matcher = self._added.matcher(texts & self._special)
         return found
 
     cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special):
@@ -389,6 +401,8 @@ A byte-pair tokenizer: text to ids and back.
             at = bpe_names_find(&names.names, data, 0, n, &which)
             if at < n:
                 raise_disallowed(names.texts[which], len(data[:at].decode()))
+            if self._added is not None:
+                self._added.check(data[:n].decode(), EMPTY, self._special)
             return None
         if allowed_special is EMPTY and type(disallowed_special) is tuple and not disallowed_special:
             return None  # all of the text is ordinary
@@ -400,6 +414,8 @@ A byte-pair tokenizer: text to ids and back.
             at = bpe_names_find(&names.names, data, 0, n, &which)
             if at < n:
                 raise_disallowed(names.texts[which], len(data[:at].decode()))
+            if self._added is not None:
+                self._added.check(data[:n].decode(), allowed, disallowed)
         return self.names_of(allowed) if allowed else None
 
     cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
@@ -414,8 +430,8 @@ A byte-pair tokenizer: text to ids and back.
         cdef const bpe_names *found = &names.names if names is not None else NULL
         cdef size_t pos = 0
         cdef int error
-        if not self.known or (self.normalization is not None and not (self.keeps_ascii and is_ascii(data, n))):
-            return self.encode_text_by_text(context, found, data, n, o)
+        if not self.plain and self.encodes_by_text(names, data, n):
+            return self.encode_text_by_text(context, names, data, n, o)
         if n < RELEASE:
             error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, most, o)
         else:
@@ -423,44 +439,71 @@ A byte-pair tokenizer: text to ids and back.
                 error = bpe_encode_text(&self.vocab, &self.spec, context, found, data, &pos, n, most, o)
         return check_memory(error)
 
-    cdef int encode_text_by_text(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
-                                 bpe_output *o) except -1:
-        """The same where Python has a part in it: normalization, or a pattern that the regex module runs."""
-        cdef size_t pos = 0, stop, made, begin
+    cdef bint encodes_by_text(self, SpecialTokens names, const uint8_t *data, size_t n):
+        """Whether Python has a part in it: normalization, a pattern that the regex module runs, flags of tokens."""
         cdef uint32_t which = 0
-        cdef const uint8_t *part
-        cdef Py_ssize_t length
+        if not self.known:
+            return True
+        if self.normalization is not None and not (self._added is None and self.keeps_ascii and is_ascii(data, n)):
+            return True
+        if self._added is None or names is None:
+            return False
+        return bpe_names_find(&names.names, data, 0, n, &which) < n
+
+    cdef int encode_text_by_text(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n,
+                                 bpe_output *o) except -1:
+        """The same where Python has a part in it."""
+        cdef size_t pos = 0, stop
+        cdef uint32_t which = 0
+        cdef const bpe_names *found = &names.names if names is not None else NULL
+        if names is not None and names.matcher is not None:
+            for text, name in names.matcher.spans(data[:n].decode()):
+                self.encode_normal(context, text, o)
+                if name is not None:
+                    self.append_id(self.special_tokens[name], o)
+            return 0
         while pos < n:
-            stop = bpe_names_find(names, data, pos, n, &which) if names != NULL else n
+            stop = bpe_names_find(found, data, pos, n, &which) if found != NULL else n
             text = data[pos:stop].decode()
             if self._normalizer is not None:
                 text = self._normalizer(text)
-            if self.known:
-                part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
-                begin = 0
-                with nogil:
-                    error = bpe_encode_text(&self.vocab, &self.spec, context, NULL, part, &begin, length, 0, o)
-                check_memory(error)
-            else:
-                for pieces in self._split(text):
-                    for piece in pieces:
-                        if type(piece) is bytes:
-                            part, length = <const uint8_t *>PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)
-                        else:
-                            part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
-                        if length == 0:
-                            continue
-                        check_memory(bpe_output_reserve(o, length + 4))
-                        made = bpe_encode_cached(&self.vocab, context, part, length, o.ids + o.count)
-                        if made == 0:
-                            raise MemoryError
-                        o.count += made
+            self.encode_normal(context, text, o)
             pos = stop
             if stop < n:
-                check_memory(bpe_output_reserve(o, 1))
-                o.ids[o.count] = names.ids[which]
-                o.count += 1
-                pos += names.starts[which + 1] - names.starts[which]
+                self.append_id(found.ids[which], o)
+                pos += found.starts[which + 1] - found.starts[which]
+        return 0
+
+    cdef int append_id(self, uint32_t number, bpe_output *o) except -1:
+        check_memory(bpe_output_reserve(o, 1))
+        o.ids[o.count] = number
+        o.count += 1
+        return 0
+
+    cdef int encode_normal(self, bpe_context *context, str text, bpe_output *o) except -1:
+        """Append the ids of a text that is normalized and has no tokens in it to look for."""
+        cdef size_t made, begin = 0
+        cdef const uint8_t *part
+        cdef Py_ssize_t length = 0
+        cdef int error
+        if self.known:
+            part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
+            with nogil:
+                error = bpe_encode_text(&self.vocab, &self.spec, context, NULL, part, &begin, length, 0, o)
+            return check_memory(error)
+        for pieces in self._split(text):
+            for piece in pieces:
+                if type(piece) is bytes:
+                    part, length = <const uint8_t *>PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)
+                else:
+                    part = <const uint8_t *>PyUnicode_AsUTF8AndSize(piece, &length)
+                if length == 0:
+                    continue
+                check_memory(bpe_output_reserve(o, length + 4))
+                made = bpe_encode_cached(&self.vocab, context, part, length, o.ids + o.count)
+                if made == 0:
+                    raise MemoryError
+                o.count += made
         return 0
 
     cdef object encode_to(self, object text, object errors, bint ordinary, object allowed_special,
@@ -570,7 +613,7 @@ A byte-pair tokenizer: text to ids and back.
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
         context = self.take_context()
         try:
-            if not self.known or self.normalization is not None:
+            if not self.plain:
                 self.encode_data(context, names, data, n, 0, &o)
                 total = o.count
             else:
@@ -607,7 +650,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef bpe_context *context
         cdef SpecialTokens names
         n = min(count_option("n", n), <size_t>-1 >> 2)
-        check_keeps_text(self.pattern, self.normalization)
+        check_keeps_text(self.pattern, self.normalization, self.tokens.keeps_text)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1

@@ -38,7 +38,7 @@ ctypedef struct Counter:
 def counting(BPECore core):
     """A capsule of a ``token_counter``; None if Python takes part in what ``core`` does."""
     cdef Counter *counter
-    if not core.known or core.normalization is not None:
+    if not core.plain:
         return None
     counter = <Counter *> PyMem_RawCalloc(1, sizeof(Counter))
     if counter == NULL:

@@ -284,7 +284,7 @@ Engine that turns text into ids: ``feed(fragment)`` gives a list of uint32 array
         rules = None
         if known.known:
             state = EncoderState(known)
-        if not known.known or known.normalization is not None or options.template != NO_TEMPLATE:
+        if not known.plain or options.template != NO_TEMPLATE:
             rules = TextEncoder(known, options, partial(UnknownPattern, known) if state is None else state.begin)
         else:
             if options.disallowed:

@@ -17,6 +17,7 @@ cdef extern from "bpe/text.h" nogil:
 cdef class SpecialTokens:
     cdef bpe_names names
     cdef list texts           # the same as str
+    cdef object matcher       # what finds them where they have flags, else None
     cdef bytes data
     cdef size_t *starts
     cdef uint32_t *ids

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from ..._shared.added_tokens import AddedTokens, checked_flags
 from ..._shared.merging import Merges
 from ..._shared.normalizers import Normalization, Normalizer, checked_normalization, keeps_ascii
 from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
@@ -66,6 +67,8 @@ class BPECore:
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
     None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
+    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
+    ``normalized``.
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
@@ -90,12 +93,14 @@ class BPECore:
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         template: Iterable[Iterable[int]] | None = None,
         decoding: Decoding | None = None,
+        token_flags: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         if self._begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self._begun = True
         try:
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
+            self._begin_tokens(token_flags)
             self.template = checked_template(template, self._bytes_of)
             self.decoding = checked_decoding(decoding)
         except BaseException:
@@ -131,6 +136,13 @@ class BPECore:
         self._all_special = frozenset(self.special_tokens)
         self._finders: dict[frozenset[str], re.Pattern[str]] = {}
 
+    def _begin_tokens(self, token_flags: Mapping[str, Collection[str]] | None) -> None:
+        self.token_flags = checked_flags(token_flags, self.special_tokens)
+        self.tokens = AddedTokens(self.special_tokens, self.token_flags, self._normalizer)
+        self._added = None if self.tokens.plain else self.tokens
+        for name, data in self.tokens.bytes_of().items():
+            self._bytes_of[self.special_tokens[name]] = data
+
     @cached_property
     def _neighbours(self) -> Neighbours:
         """What streams need to know about the vocabulary; made when the first one begins."""
@@ -156,6 +168,7 @@ class BPECore:
             "cache_bytes": self.cache_bytes,
             "template": self.template,
             "decoding": self.decoding,
+            "token_flags": self.token_flags,
         }
         return _restore, (type(self), self._ranks, self.pattern, self.special_tokens, options)
 
@@ -197,6 +210,8 @@ class BPECore:
         allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
         if disallowed and (match := self._finder(disallowed).search(text)):
             raise_disallowed(match[0], match.start())
+        if disallowed and self._added is not None:
+            self._added.check(text, allowed, disallowed)
         return allowed
 
     def _normalized(self, text: str) -> str:
@@ -208,6 +223,13 @@ class BPECore:
         """The ids of ``text``, a list per piece or special token."""
         start = 0
         lookup = self._cache.__getitem__
+        if allowed and self._added is not None:
+            for part, name in self._added.matcher(allowed).spans(text):
+                for pieces in self._split(part):
+                    yield from map(lookup, pieces)
+                if name is not None:
+                    yield [self.special_tokens[name]]
+            return
         if allowed:
             for match in self._finder(allowed).finditer(text):
                 for pieces in self._split(self._normalized(text[start : match.start()])):
@@ -334,7 +356,7 @@ class BPECore:
         out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
         n = min(count_option("n", n), sys.maxsize - 1)
-        check_keeps_text(self.pattern, self.normalization)
+        check_keeps_text(self.pattern, self.normalization, self.tokens.keeps_text)
         whole = as_text(text, errors)
         allowed = self._allowed(whole, allowed_special, disallowed_special)
         first = list(islice(chain.from_iterable(self._id_lists(whole, allowed)), n + 1))

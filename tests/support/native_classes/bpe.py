@@ -87,7 +87,9 @@ def bpe_core(which: str = "") -> Native:
             method("decode_bytes", ids),
             method("decode_bytes:array", fresh("ids", lambda: id_array(ids.make()))),
             *attributes("n_vocab", "max_token_length", "ranks", "pattern", "special_tokens", "merges"),
-            *attributes("whole_pieces", "normalization", "cache_bytes", "template", "decoding"),
+            *attributes(
+                "whole_pieces", "normalization", "cache_bytes", "template", "decoding", "token_flags"
+            ),
         ),
         look=lambda core: [core.n_vocab, core.max_token_length, len(core.ranks), core.special_tokens],
         rest=lambda core: core.encode_to_list(TEXT, disallowed_special=()),
