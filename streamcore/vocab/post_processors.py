@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .._shared.template import NO_TEMPLATE, Template
 from .pre_tokenizers import only_fields, type_of
 from .reading import Part, shown
 
 __all__ = ["template_of"]
+
+_WITHOUT_EFFECT = ("trim_offsets", "add_prefix_space")
 
 
 def template_of(section: Part) -> Template:
@@ -19,18 +23,28 @@ def template_of(section: Part) -> Template:
         members = section["processors"]
         made = NO_TEMPLATE
         for i in range(len(members.expect(list))):
+            members[i].expect(dict)
             first, last = template_of(members[i])
             made = first + made[0], made[1] + last
         return made
     if kind == "TemplateProcessing":
         return _of_template(section)
     if kind in ("RobertaProcessing", "BertProcessing"):
-        only_fields(section, ("sep", "cls", "trim_offsets", "add_prefix_space"))
+        only_fields(section, ("sep", "cls", *_WITHOUT_EFFECT))
+        _check_flags(section)
         return (_named(section["cls"]),), (_named(section["sep"]),)
     if kind != "ByteLevel":
         kinds = "TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel, Sequence"
         raise section.error(f"must be null or one of {kinds}, got {shown(kind)}")
+    only_fields(section, (*_WITHOUT_EFFECT, "use_regex"))
+    _check_flags(section)
     return NO_TEMPLATE
+
+
+def _check_flags(section: Part) -> None:
+    """What says where tokens lie in text, which is not asked for."""
+    for flag in (*_WITHOUT_EFFECT, "use_regex"):
+        section[flag].expect(bool, or_null=True)
 
 
 def _named(part: Part) -> int:
@@ -43,32 +57,48 @@ def _named(part: Part) -> int:
 
 def _of_template(section: Part) -> Template:
     only_fields(section, ("single", "pair", "special_tokens"))
-    single = section["single"]
     sides: list[list[int]] = [[]]
-    for i in range(len(single.expect(list))):
-        piece = single[i]
+    for kind, piece in _pieces(section["single"]):
+        if kind == "SpecialToken":
+            sides[-1] += _special(section["special_tokens"], piece)
+        elif piece["id"].value != "A" or len(sides) == 2:
+            raise piece.error("must be A, once")
+        else:
+            sides.append([])
+    if len(sides) != 2:
+        raise section["single"].error("must have the Sequence A")
+    if section["pair"].value is not None:
+        for kind, piece in _pieces(section["pair"]):
+            if kind == "SpecialToken":
+                _special(section["special_tokens"], piece)
+    return tuple(sides[0]), tuple(sides[1])
+
+
+def _pieces(part: Part) -> Iterator[tuple[str, Part]]:
+    """The kind and the content of each piece of a template."""
+    for i in range(len(part.expect(list))):
+        piece = part[i]
         piece.expect(dict)
         only_fields(piece, ("SpecialToken", "Sequence"))
         if len(piece.value) != 1:
             raise piece.error("must be a SpecialToken or a Sequence")
-        if "Sequence" in piece.value:
-            piece["Sequence"].expect(dict)
-            if piece["Sequence"]["id"].expect(str) != "A" or len(sides) == 2:
-                raise piece["Sequence"].error("must be A, once")
-            sides.append([])
-        else:
-            sides[-1] += _special(section["special_tokens"], piece["SpecialToken"])
-    if len(sides) != 2:
-        raise single.error("must have the Sequence A")
-    return tuple(sides[0]), tuple(sides[1])
+        (kind,) = piece.value
+        content = piece[kind]
+        content.expect(dict)
+        only_fields(content, ("id", "type_id"))
+        content["id"].expect(str)
+        content["type_id"].expect(int, or_null=True)
+        yield kind, content
 
 
 def _special(tokens: Part, piece: Part) -> list[int]:
     tokens.expect(dict)
-    piece.expect(dict)
-    name = piece["id"].expect(str)
+    name = piece["id"].value
     if name not in tokens.value:
         raise piece["id"].error(f"{shown(name)} is not among the special_tokens")
-    tokens[name].expect(dict)
-    ids = tokens[name]["ids"]
-    return [ids[i].identifier() for i in range(len(ids.expect(list)))]
+    entry = tokens[name]
+    entry.expect(dict)
+    only_fields(entry, ("id", "ids", "tokens"))
+    entry["id"].expect(str, or_null=True)
+    entry["tokens"].expect(list, or_null=True)
+    return [entry["ids"][i].identifier() for i in range(len(entry["ids"].expect(list)))]

@@ -34,9 +34,9 @@ def type_of(part: Part) -> str:
 
 
 def only_fields(part: Part, known: Collection[str]) -> None:
-    """ValueError for a field that is not known."""
+    """ValueError for a field that is not known, besides the ``type`` of what has one."""
     for key in part.value:
-        if key != "type" and key not in known:
+        if key not in known and (key != "type" or not isinstance(part.value[key], str)):
             raise part[key].error(f"is not supported, got {shown(part.value[key])}")
 
 
@@ -71,6 +71,7 @@ def _steps(part: Part) -> Iterator[Part]:
 
 def _byte_level(step: Part) -> Iterator[Split]:
     only_fields(step, ("add_prefix_space", "trim_offsets", "use_regex"))
+    step["trim_offsets"].expect(bool, or_null=True)
     prefix = bool(step["add_prefix_space"].expect(bool, or_null=True))
     uses_regex = step["use_regex"].expect(bool, or_null=True) is not False
     if prefix or uses_regex:

@@ -15,6 +15,7 @@ from .._shared.split_steps import byte_characters
 from .._shared.text_decoders import Decoding, token_bytes
 from .added_tokens import AddedSection, check_numbers
 from .decoders import decoder_steps
+from .fields import check_fields, check_model_fields
 from .normalizers import normalization_of
 from .post_processors import template_of
 from .pre_tokenizers import pattern_of
@@ -40,13 +41,15 @@ class TokenizerJson:
 
     def vocabulary(self) -> Vocabulary:
         """The whole file."""
+        check_fields(self.whole)
         model = self.whole["model"]
         model.expect(dict)
         kind = model["type"]
         if (kind.expect(str, or_null=True) or ("BPE" if "merges" in model.value else None)) != "BPE":
             raise kind.error(f"must be BPE, got {shown(kind.value)}")
-        for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-            if model.value.get(option) not in (None, "", 0):
+        check_model_fields(model)
+        for option in ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+            if model.value.get(option):
                 raise model[option].error(f"is not supported, got {shown(model.value[option])}")
         normalization = normalization_of(self.whole["normalizer"])
         added = AddedSection(self.whole["added_tokens"], normalization)
@@ -60,6 +63,8 @@ class TokenizerJson:
         check_numbers(self.whole["added_tokens"], model["vocab"].value)
         whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
         template = template_of(self.whole["post_processor"])
+        for number in {*template[0], *template[1]}.difference(ranks.values(), special.values()):
+            raise self.whole["post_processor"].error(f"has the id {number}, which is not in the vocabulary")
         decoding = Decoding(self.steps(added.decoded), True, tuple(added.plain))
         return Vocabulary(
             ranks,
