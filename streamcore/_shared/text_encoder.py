@@ -206,8 +206,9 @@ class TextEncoder:
                 self._begin_text()
 
     def _check_size(self) -> None:
-        size = self._pieces.held_size + sum(part.held_size for part in (self._normal, self._matching) if part)
+        before = sum(part.held_size for part in (self._normal, self._matching) if part)
+        size = self._pieces.held_size + before
         if self._max_size is not None and size > self._max_size:
             held = self._pieces.held()
             start = len(held.decode("utf-8", "ignore")) if self._text.kind is str else len(held)
-            self.error = ItemTooLarge(size, self._max_size, self.offset - start)
+            self.error = ItemTooLarge(size, self._max_size, self.offset - start - before)
