@@ -34,6 +34,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_title = f"streamcore {release}"
 html_copy_source = html_show_sourcelink = html_show_copyright = False
 
