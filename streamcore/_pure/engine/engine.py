@@ -30,6 +30,7 @@ class BaseEngine:
     _busy = False  # a call is at work: whatever code it runs may not call the engine
     _driven = False  # an iterator has it, until that is exhausted, closed or dropped
     _changing = False  # a call is between two states: what ends it there ends the stream
+    _is_done: Callable[[], bool] | None = None  # in some: no further input can give an item, none is pulled
 
     def _clear(self) -> None:
         """Set what a stream changes; an engine with more state extends it."""
@@ -111,13 +112,13 @@ class BaseEngine:
     def _run(
         self, fragments: Iterator[Any], pack: Callable[[list[Any]], Any] | None
     ) -> Generator[Any, None, None]:
-        midway = False
+        midway, is_done = False, self._is_done
         try:
             self._driven = True
             try:
                 yield None
                 self._busy = True
-                while not self._is_done() and (fragment := next(fragments, END)) is not END:
+                while (is_done is None or not is_done()) and (fragment := next(fragments, END)) is not END:
                     midway = True
                     for block in self._blocks_of(fragment):
                         if block:
@@ -202,10 +203,6 @@ class BaseEngine:
     def _finish(self) -> list[Any]:
         """Take in the end; the items that this completes."""
         raise NotImplementedError
-
-    def _is_done(self) -> bool:
-        """Whether no further input can give an item: none is pulled."""
-        return False
 
     def _abandon(self) -> None:
         """Forget the fragment in work: the stream was closed."""

@@ -6,10 +6,14 @@ A fragment is ``_data``; ``_base`` is the stream offset of its first byte. What 
 ``_carry`` and lies, in the same coordinates, at ``[-len(_carry), 0)``: an item may thus span ``[start, stop)`` with a
 negative ``start``. An engine cuts in ``_blocks()``: lists of items, so that a consumer pays one generator step an item,
 and a huge fragment does not become a huge list.
+
+Where an engine has ``_room``, ``_items_of()`` makes all items of some bytes at once, and a fragment of ``bytes`` costs
+no generator; ``_one_by_one()`` is for the rest: what may be too large or is not valid, and where it lies.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +35,7 @@ TYPES: tuple[Any, ...] = (bytes, str, "view")
 
 BLOCK = 1024  # items of a block at most, where they are made one by one
 SPAN = 1 << 18  # bytes split at once
+SHORT = 1 << 10  # bytes; what is unfinished grows in place from there on
 
 
 def splittable(data: memoryview) -> Iterator[bytes]:
@@ -60,6 +65,8 @@ class Engine(BaseEngine):
         self._on_incomplete = options.on_incomplete_option(on_incomplete)
         self._kind = options.as_option(as_)
         self._borrow = options.flag_option("borrow", borrow)
+        self._span = SPAN  # bytes given to _items_of() at once
+        self._room = -1  # bytes, with those carried, that it may be given: no item in them can be too large
         self._clear()
 
     def _clear(self) -> None:
@@ -69,7 +76,7 @@ class Engine(BaseEngine):
         """How many items on_oversize="skip" dropped."""
         self._data: memoryview | None = None
         self._base = 0
-        self._carry = bytearray()
+        self._carry: bytes | bytearray = b""
         self._start = 0  # where the unfinished item starts, relative to the fragment
         self._discarded: int | None = None  # stream offset of the oversized item whose end is awaited
 
@@ -91,10 +98,15 @@ class Engine(BaseEngine):
 
     # ---- fragments ----
 
-    def _is_done(self) -> bool:
-        return self.done
-
-    def _blocks_of(self, fragment: ReadableBuffer) -> Iterator[list[Any]]:
+    def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[list[Any]]:
+        if type(fragment) is bytes and self._discarded is None:
+            size = len(fragment)
+            if size <= self._span and size <= self._room - len(self._carry):
+                self._changing = True
+                items = self._items_of(fragment)
+                if items is not None:
+                    self._base += size
+                    return (items,)
         return self._cut(self._accept(fragment))
 
     def _accept(self, fragment: ReadableBuffer) -> memoryview:
@@ -107,6 +119,7 @@ class Engine(BaseEngine):
         self._data = data
         try:
             yield from self._blocks(data)
+            data = self._data
             if self.error is None:
                 self._settle(data)
             self._base += len(data)
@@ -129,6 +142,32 @@ class Engine(BaseEngine):
     # ---- for engines to fill ----
 
     def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
+        while data and self._discarded is None and len(data) <= self._room - len(self._carry):
+            piece = data[: self._span - len(self._carry) % self._span]
+            items = self._items_of(piece if self._kind == AS_VIEW else piece.tobytes())
+            if items is None:
+                break
+            self._data = data = data[len(piece) :]
+            self._base += len(piece)
+            yield items
+        self._start = -len(self._carry)
+        yield from self._one_by_one(data)
+
+    def _items_of(self, piece: Any) -> list[Any] | None:
+        """All items that ``piece`` completes; keeps what is unfinished. None where that has to be done one by one."""
+        raise NotImplementedError
+
+    def _decode_all(self, items: list[bytes], rest: bytes) -> list[Any] | None:
+        """For ``_items_of()``: the items as str; None when one is not valid UTF-8."""
+        try:
+            strings = [*map(bytes.decode, items)]
+        except UnicodeDecodeError:
+            return None
+        self._carry = rest
+        return strings
+
+    def _one_by_one(self, data: memoryview) -> Iterator[list[Any]]:
+        """The same, each item looked at by itself."""
         raise NotImplementedError
 
     def _settle(self, data: memoryview) -> None:
@@ -171,6 +210,10 @@ class Engine(BaseEngine):
             offset = self._base + start + error.start
             self._fail(InvalidEncoding("utf-8", bad, 0, len(bad), error.reason, offset), offset)
             return None
+
+    def _take_whole(self) -> None:
+        """Let ``_items_of()`` do what it can."""
+        self._room = sys.maxsize if self._max_size is None else self._max_size
 
     def _exceeds(self, size: int) -> bool:
         return self._max_size is not None and size > self._max_size
@@ -216,14 +259,21 @@ class Engine(BaseEngine):
         if self._on_incomplete == EMIT and discarded is None:
             item = self._oversized(start) if self._exceeds(-start) else self._item(start, 0)
         self._discarded = None
-        self._carry.clear()
+        self._carry = b""
         return [] if item is None else [item]
 
     def _keep(self, data: memoryview, start: int) -> None:
         """Carry [start, len(data))."""
         if start >= 0:
-            self._carry = bytearray(data[start:])
+            self._carry = data[start:].tobytes()
         else:
-            del self._carry[: len(self._carry) + start]
-            self._carry += data
+            if start + len(self._carry):
+                self._carry = self._carry[start:]
+            self._carry_on(data)
         self._start = -len(self._carry)
+
+    def _carry_on(self, piece: bytes | memoryview) -> None:
+        """Carry ``piece`` too."""
+        if len(self._carry) > SHORT and type(self._carry) is bytes:
+            self._carry = bytearray(self._carry)
+        self._carry += piece

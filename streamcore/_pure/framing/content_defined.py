@@ -192,5 +192,5 @@ class ContentDefinedEngine(Engine):
         start = -len(self._carry)
         item = self._made(start, 0) if start else None
         if item is not None:
-            self._carry.clear()
+            self._carry = b""
         return [] if item is None else [item]

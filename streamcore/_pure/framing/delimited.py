@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import permutations
 from typing import Any
 
 from ..._shared import options
 from ..._shared.delimiters import ROOT, Automaton, delimiter_option
-from ..engine.span_engine import AS_BYTES, BLOCK, Engine, splittable
+from ..engine.span_engine import AS_STR, AS_VIEW, BLOCK, SHORT, Engine
 
 __all__ = ["DelimitedEngine"]
+
+UNKNOWN = -1  # the node after a split, which what is carried tells
 
 
 class DelimitedEngine(Engine):
@@ -33,7 +36,12 @@ class DelimitedEngine(Engine):
         # The alternatives are tried in order, the longest first.
         self._pattern = re.compile(b"|".join(map(re.escape, found)))
         self._firsts = {delimiter[0] for delimiter in found}
+        # Then one that ends is not always one to cut at: the longer one around it may still come.
+        self._contains = any(a in b for a, b in permutations(found, 2))
+        self._single = found[0] if len(found) == 1 else None
         super().__init__("Delimited", as_, borrow, max_size, on_oversize, on_incomplete)
+        if self._kind != AS_VIEW and not keep:
+            self._take_whole()
 
     def _clear(self) -> None:
         super()._clear()
@@ -41,36 +49,38 @@ class DelimitedEngine(Engine):
         self._open = False  # an item has ended, where the next one starts is not known
         self._ended_at: int | None = None  # with keep: where, as long as the item waits for its delimiter
 
-    def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
-        plain = (
-            self._kind == AS_BYTES
-            and not self._keep_delimiter
-            and self._discarded is None
-            and not self._exceeds(len(data) + len(self._carry))
-        )
-        at = 0
-        if plain and self._node == ROOT:
-            for piece in splittable(data):
-                if self._firsts.intersection(piece[max(0, len(piece) - self._longest + 1) :]):
-                    break  # a delimiter may continue behind it
-                yield self._split(piece, at)
-                at += len(piece)
-        yield from self._one_by_one(data, at)
-
-    def _split(self, piece: bytes, at: int) -> list[Any]:
-        """All items that end in ``piece``, which lies ``at`` in the fragment and ends in no delimiter's part."""
-        delimiters = self._automaton.delimiters
-        items = piece.split(delimiters[0]) if len(delimiters) == 1 else self._pattern.split(piece)
-        rest = len(items.pop())
-        if items:
-            if self._start < at:
-                items[0] = self._join(self._start, at) + items[0]
-            self._start = at + len(piece) - rest
+    def _items_of(self, piece: Any) -> list[Any] | None:
+        reach = self._longest - 1  # bytes at the end of which a delimiter may go on behind it
+        if self._contains:
+            if self._node != ROOT or self._firsts.intersection(piece[len(piece) - min(reach, len(piece)) :]):
+                return None
+        else:
+            self._node = UNKNOWN
+        carry, edge = self._carry, 0
+        if len(carry) <= SHORT:
+            whole = carry + piece
+        else:  # not gone through again, but for a delimiter that begins at its end
+            edge = max(0, len(carry) - reach)
+            whole = bytes(carry[edge:]) + piece
+        items: list[Any] = whole.split(self._single) if self._single else self._pattern.split(whole)
+        rest = items.pop()
+        if edge:
+            if not items:
+                self._carry_on(piece)
+                return items
+            items[0] = b"".join((carry[:edge], items[0]))
+        if self._kind == AS_STR:
+            return self._decode_all(items, rest)
+        self._carry = rest
         return items
 
-    def _one_by_one(self, data: memoryview, at: int) -> Iterator[list[Any]]:
+    def _one_by_one(self, data: memoryview) -> Iterator[list[Any]]:
+        if self._node == UNKNOWN:
+            self._node = ROOT
+            for byte in self._carry[max(0, len(self._carry) - self._longest + 1) :]:
+                self._node = self._automaton.step(self._node, byte, 0, [])
         block: list[Any] = []
-        for is_end, position in self._events(data, at):
+        for is_end, position in self._events(data):
             block += self._handle(is_end, position)
             if self.error is not None:
                 break
@@ -81,9 +91,9 @@ class DelimitedEngine(Engine):
         if self.error is None:
             yield self._check_unfinished(data)
 
-    def _events(self, data: memoryview, at: int) -> Iterator[tuple[bool, int]]:
+    def _events(self, data: memoryview) -> Iterator[tuple[bool, int]]:
         """Where items end (True) and where the next ones start (False), in turn."""
-        automaton, size = self._automaton, len(data)
+        automaton, at, size = self._automaton, 0, len(data)
         inside = size - self._longest + 1  # a delimiter that starts before has all its bytes here
         while at < size:
             start = at - automaton.depth[self._node]
@@ -150,7 +160,8 @@ class DelimitedEngine(Engine):
 
     def _end(self) -> list[Any]:
         items: list[Any] = []
-        while self._node != ROOT and self.error is None:
+        self._start = -len(self._carry)
+        while self._node > ROOT and self.error is None:
             found: list[tuple[int, int]] = []
             self._node = self._automaton.fail(self._node, 0, found)
             for is_end, position in self._decided(found, 0):

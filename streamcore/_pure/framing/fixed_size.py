@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._shared import options
-from ..engine.span_engine import AS_BYTES, AS_VIEW, BLOCK, Engine
+from ..engine.span_engine import AS_STR, AS_VIEW, BLOCK, SPAN, Engine
 
 __all__ = ["FixedSizeEngine"]
 
@@ -22,34 +22,32 @@ class FixedSizeEngine(Engine):
     ) -> None:
         self._size = options.size_option("size", size)
         super().__init__("FixedSize", as_, borrow, on_incomplete=on_incomplete)
+        self._span = self._size * max(1, min(BLOCK, SPAN // self._size))
+        self._take_whole()
 
-    def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
-        size = self._size
-        if self._start < 0 and len(data) - self._start >= size:
-            first = self._item(self._start, self._start + size)
-            if first is None:
-                return
-            self._start += size
-            yield [first]
-        while self._start >= 0 and len(data) - self._start >= size:
-            start = self._start
-            stop = min(start + size * BLOCK, len(data) - (len(data) - start) % size)
-            block = self._equal_pieces(data, start, stop)
-            self._start = stop
-            yield block
-            if self.error is not None:
-                return
+    def _items_of(self, piece: Any) -> list[Any] | None:
+        size, carry = self._size, self._carry
+        held = len(carry)
+        if held + len(piece) < size:
+            self._carry_on(piece)
+            return []
+        first = size - held if held else 0  # where the items begin that lie in the piece
+        last = len(piece) - (held + len(piece)) % size
+        whole = piece if self._kind != AS_VIEW else memoryview(piece)
+        items: list[Any] = [whole[at : at + size] for at in range(first, last, size)]
+        if held:
+            item = b"".join((carry, piece[:first]))
+            items.insert(0, memoryview(item) if self._kind == AS_VIEW else item)
+        rest = bytes(piece[last:])
+        if self._kind == AS_STR:
+            return self._decode_all(items, rest)
+        self._carry = rest
+        return items
 
-    def _equal_pieces(self, data: memoryview, start: int, stop: int) -> list[Any]:
-        size = self._size
-        if self._kind == AS_VIEW:
-            return [data[at : at + size] for at in range(start, stop, size)]
-        if self._kind == AS_BYTES:
-            return [data[at : at + size].tobytes() for at in range(start, stop, size)]
-        pieces = []
-        for at in range(start, stop, size):
-            piece = self._item(at, at + size)
-            if piece is None:
-                break
-            pieces.append(piece)
-        return pieces
+    def _one_by_one(self, data: memoryview) -> Iterator[list[Any]]:
+        while len(data) - self._start >= self._size:
+            item = self._item(self._start, self._start + self._size)
+            if item is None:
+                return
+            self._start += self._size
+            yield [item]

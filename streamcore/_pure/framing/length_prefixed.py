@@ -267,7 +267,7 @@ class LengthPrefixedEngine(Engine):
             value, body = found
             stop = min(0, body + value + self._prefix.adjust)
             item = self._item(start if self._keep_head else body, stop)
-        self._carry.clear()
+        self._carry = b""
         return [] if item is None else [item]
 
     # ---- errors ----

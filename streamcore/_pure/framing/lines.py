@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._shared import options
-from ..engine.span_engine import AS_STR, AS_VIEW, BLOCK, Engine, splittable
+from ..engine.span_engine import AS_STR, AS_VIEW, BLOCK, Engine
 
 __all__ = ["LinesEngine"]
+
+CR = 0x0D
 
 NOTHING = 0
 SWALLOW = 1  # a line ended with the CR at the end of a fragment: an LF that follows belongs to it
@@ -34,65 +36,41 @@ class LinesEngine(Engine):
         self._keepends = options.flag_option("keepends", keepends)
         self._universal = bool(options.choice_option("newline", newline, ("lf", "universal")))
         super().__init__("Lines", as_, borrow, max_size, on_oversize, on_incomplete)
+        if not self._universal and self._kind != AS_VIEW:
+            self._take_whole()
 
     def _clear(self) -> None:
         super()._clear()
         self._state = NOTHING
 
-    def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
-        plain = (
-            not self._universal
-            and self._kind != AS_VIEW
-            and self._discarded is None
-            and not self._exceeds(len(data) + len(self._carry))
-        )
-        if not plain:
-            yield from self._one_by_one(data, 0)
-            return
-        at = 0
-        for piece in splittable(data):
-            block = self._split(piece, at)
-            if block is None:
-                yield from self._one_by_one(data, at)
-                return
-            yield block
-            at += len(piece)
-
-    def _split(self, piece: bytes, at: int) -> list[Any] | None:
-        """All lines that end in ``piece``, which lies ``at`` in the fragment; None when one is not valid UTF-8."""
-        last_end = piece.rfind(b"\n") + 1
-        if not last_end:
-            return []
+    def _items_of(self, piece: Any) -> list[Any] | None:
         if self._keepends:
             lines = io.BytesIO(piece).readlines()
-            if last_end < len(piece):
-                lines.pop()
+            rest = b"" if piece[-1:] == b"\n" or not piece else lines.pop()
         else:
             lines = piece.split(b"\n")
-            lines.pop()
-        if self._start < at:
-            lines[0] = self._join(self._start, at) + lines[0]
-        if not self._keepends and (b"\r" in piece or lines[0].endswith(b"\r")):
+            rest = lines.pop()
+        if not lines:
+            self._carry_on(piece)
+            return []
+        carry = self._carry
+        if carry:
+            lines[0] = carry + lines[0] if type(carry) is bytes else b"".join((carry, lines[0]))
+        if (CR in piece or CR in lines[0]) and not self._keepends:
             lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
         if self._kind == AS_STR:
-            try:
-                return self._advance(list(map(bytes.decode, lines)), at + last_end)
-            except UnicodeDecodeError:
-                return None
-        return self._advance(lines, at + last_end)
+            return self._decode_all(lines, rest)
+        self._carry = rest
+        return lines
 
-    def _advance(self, items: list[Any], start: int) -> list[Any]:
-        self._start = start
-        return items
-
-    def _one_by_one(self, data: memoryview, at: int) -> Iterator[list[Any]]:
-        """The same, each line looked at by itself: held against the limit, as a view, or with universal ends."""
+    def _one_by_one(self, data: memoryview) -> Iterator[list[Any]]:
+        """Each line looked at by itself: held against the limit, as a view, or with universal ends."""
         block: list[Any] = []
         if self._universal and data:
             block = self._resume(data)
             if self.error is not None:
                 return
-        for stop, after in self._ends(data, at):
+        for stop, after in self._ends(data):
             start, item = self._start, None
             if self._universal and stop + 1 == len(data) and data[stop] == 0x0D:
                 wait = self._keepends and self._discarded is None and not self._exceeds(stop - start)
@@ -117,13 +95,13 @@ class LinesEngine(Engine):
         if self.error is None and self._state != HELD:
             yield self._check_unfinished(data)
 
-    def _ends(self, data: memoryview, at: int) -> Iterator[tuple[int, int]]:
+    def _ends(self, data: memoryview) -> Iterator[tuple[int, int]]:
         """Where each line ends, and where the next one starts."""
         if self._universal:
             for match in re.compile(rb"\r\n?|\n").finditer(data, max(self._start, 0)):
                 yield match.start(), match.end()
             return
-        for match in re.compile(rb"\n").finditer(data, at):
+        for match in re.compile(rb"\n").finditer(data):
             stop = match.start()
             cr = stop > self._start and self._at(stop - 1) == 0x0D
             yield stop - cr, stop + 1
@@ -156,5 +134,5 @@ class LinesEngine(Engine):
         if item is None:
             return []
         self._state = NOTHING
-        self._carry.clear()
+        self._carry = b""
         return [item]

@@ -108,6 +108,9 @@ class ServerSentEventsEngine(Engine):
         """Whether no further input can give an item: ``iterate()`` then pulls no more."""
         return self._done
 
+    def _is_done(self) -> bool:
+        return self._done
+
     def batches(self, fragments: Iterable[Any]) -> Generator[Batch, None, None]:
         """Iterator of ``Batch`` objects, otherwise as ``iterate()``; a batch ends at the latest with its fragment."""
         return (

@@ -44,6 +44,9 @@ class StopEngine(UnitEngine):
     def done(self) -> bool:
         return self.matched is not None
 
+    def _is_done(self) -> bool:
+        return self.matched is not None
+
     def _cut(self, data: Any) -> Iterator[Any]:
         """A fragment gives one piece at most, so no generator is needed."""
         self._input = type(data)

@@ -7,13 +7,12 @@ whatever the fragment holds, and counts an error from the start of the fragment;
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..._shared.eager_utf8 import may_be_completed
 from ..._shared.error_handlers import ask_handler, errors_option
 from ...errors import InvalidEncoding
-from ..buffers.view import freeze
 from ..engine.span_engine import Engine
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ WINDOW = 1 << 20
 
 SLICE = 256
 """Bytes decoded at a time where a handler is asked: an exception holds a copy of all that was to be decoded."""
+
+SURROGATE = 0xED  # what one would begin with
 
 # Their answer depends on the bad piece alone; the bytes that "surrogatepass" takes, `codecs` waits for.
 DIRECT = frozenset({"strict", "replace", "ignore", "backslashreplace", "surrogateescape", "surrogatepass"})
@@ -48,21 +49,21 @@ class UTF8Engine(Engine):
         super()._clear()
         self._held = b""  # the start of a character that may still be completed
 
-    def _accept(self, fragment: ReadableBuffer) -> Any:
-        if type(fragment) is bytes:
-            return fragment  # for `codecs` as good as a memoryview, and one object less
-        return super()._accept(fragment)
-
-    def _cut(self, data: Any) -> Iterator[Any]:
-        if len(data) > WINDOW:
-            return super()._cut(freeze(data, self._name))
-        self._data = data
-        try:
-            text = self._decode(data, 0)
-            self._base += len(data)
-        finally:
-            self._data = None
-        return iter(((text,),) if text else ())
+    def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[Any]:
+        """Decode bytes as they are; where an error has to be told, or a handler asked, the long way."""
+        if self._direct and type(fragment) is bytes and len(fragment) <= WINDOW:
+            data = self._held + fragment
+            try:
+                text, used = utf_8_decode(data, self.errors)
+            except UnicodeDecodeError:
+                return self._cut(self._accept(fragment))
+            rest = data[used:]  # at most 3 bytes
+            if not rest or rest[0] != SURROGATE or may_be_completed(rest) or self.errors == "surrogatepass":
+                self._changing = True
+                self._held = rest
+                self._base += len(fragment)
+                return ((text,),) if text else ()
+        return self._cut(self._accept(fragment))
 
     def _blocks(self, data: memoryview) -> Iterator[list[str]]:
         for at in range(0, len(data), WINDOW):
