@@ -145,6 +145,22 @@ def test_eight_mib_by_default(backend):
         channel.put(b"1", timeout=0)
 
 
+def test_a_list_goes_in_as_far_as_the_bytes_allow(backend):
+    for kind in (bytes, bytearray, memoryview, lambda data: (data,)):
+        channel = backend.Channel(100, buffer_bytes=10)
+        items = [kind(b"x" * size) for size in (3, 4, 3, 1, 50, 2)]
+        with pytest.raises(StreamTimeout) as caught:
+            channel.put_many(items, timeout=0)
+        assert (caught.value.items_put, caught.value.unsent) == (3, items[3:])
+        assert channel.get_many() == items[:3]
+        for rest in (items[3:], items[4:]):  # the second begins with what is larger than the bound
+            with pytest.raises(StreamTimeout) as caught:
+                channel.put_many(rest, timeout=0)
+            assert caught.value.items_put == 1
+            assert channel.get_many() == rest[:1]
+        assert channel.put_many(items[5:], timeout=0) == 1
+
+
 def test_no_bound_in_bytes_where_none_is_wanted_or_size_counts(backend):
     mib = bytes(1 << 20)
     assert backend.Channel(20, buffer_bytes=None).put_many([mib] * 20, timeout=0) == 20

@@ -98,13 +98,13 @@ class Interrupt(BaseException):
     """What a signal handler raises."""
 
 
-def channel_with_a_waiting_putter(backend, ring):
-    """A full channel with items 1 and 2, and a coroutine that waits to put; waking it calls ``ring``."""
-    channel = backend.Channel(2)
-    channel.put_many([1, 2])
+def channel_with_a_waiting_putter(backend, ring, items=(1, 2), last=3, **options):
+    """A channel full of ``items``, and a coroutine that waits to put ``last``; waking it calls ``ring``."""
+    channel = backend.Channel(10 if "size" in options else len(items), **options)
+    channel.put_many(items)
     loop = asyncio.new_event_loop()
     plain = loop.call_soon_threadsafe
-    task = loop.create_task(channel.aput(3))
+    task = loop.create_task(channel.aput(last))
     loop.run_until_complete(asyncio.sleep(0))
     loop.call_soon_threadsafe = lambda *args: (ring(), plain(*args))[1]
     return channel, loop, task
@@ -131,6 +131,28 @@ class TestAnErrorWhileTheOtherSideIsRung:
             rest = channel.get_many()
             assert rest[-1] == 3
             assert rest in ([2, 3], [3])
+
+    def test_what_went_back_takes_up_what_it_did(self, backend):
+        items = [b"1", b"22", b"333", b"4444"]
+        for options in ({}, {"buffer_bytes": 10}, {"buffer_bytes": None}, {"size": len}):
+            for limit in (1, 2, 3, None):
+                raises = [Interrupt()]
+
+                def ring():
+                    if raises:  # noqa: B023 - called in this round
+                        raise raises.pop()  # noqa: B023
+
+                channel, loop, task = channel_with_a_waiting_putter(backend, ring, items, b"last", **options)
+                with contextlib.closing(loop):
+                    with pytest.raises(Interrupt):
+                        channel.get_many(limit)
+                    taken = channel.get_many(2) + channel.get_many()
+                    loop.run_until_complete(asyncio.wait_for(task, LONG))
+                    taken += channel.get_many() if len(channel) else []
+                    assert taken == [*items, b"last"]
+                    assert channel.put_many(items, timeout=0) == 4
+                    with pytest.raises(StreamTimeout):
+                        channel.put(b"7777777", timeout=0)
 
     def test_what_went_back_is_counted_iterated_and_drained_in_order(self, backend):
         raises = [Interrupt()]

@@ -9,8 +9,9 @@ first waiter out of the queue and rings it; a waiter that leaves without using u
 the next.
 
 The lock is re-entrant, because a finalizer or a signal handler may close a channel in the middle of an
-operation. An item leaves the deque by bytecodes between which CPython runs no signal handler (``item =
-items[0]; del items[0]``), and goes back if anything raises before it is returned.
+operation. Items enter and leave by bytecodes between which CPython runs no signal handler (``item =
+items[0]; del items[0]``, or the deque as a whole for an empty one), and go back if anything raises before they are
+returned.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Channel(Passing[T]):
     @property
     def capacity(self) -> int:
         """The most that the channel holds, in items, or in units of ``size``."""
-        return self._capacity
+        return self._most_items if self._size is None else self._most
 
     @property
     def closed(self) -> bool:
@@ -71,7 +72,7 @@ class Channel(Passing[T]):
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"<Channel of capacity {self._capacity}, {len(self)} items, {state}>"
+        return f"<Channel of capacity {self.capacity}, {len(self)} items, {state}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Channel: it belongs to one process")
@@ -80,7 +81,15 @@ class Channel(Passing[T]):
         """Put ``item`` in, and wait while there is no room for it."""
         if timeout is not None:
             deadline_of(timeout)
-        self._put_all(Sending(self, (item,)), timeout)
+        sending = Sending(self, (item,))
+        try:
+            size = sending.size = self._size_of(item)
+            if not self._offer(item, size, sending):
+                self._send(sending, timeout)
+        except BaseException as error:  # as in _put_all()
+            error.__dict__["items_put"] = sending.done
+            error.__dict__["unsent"] = [*sending.drawn[sending.position :]]
+            raise
 
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, and wait while there is none.
@@ -89,7 +98,10 @@ class Channel(Passing[T]):
         the instant between the end of this call and the caller's next step: Python then drops the result of any
         call. ``for item in channel`` and ``get_many(into=items)`` have no such instant.
         """
-        return self._get_up_to(1, timeout, [])[0]
+        into: list[T] = []
+        if timeout is not None or not self._take(1, into):
+            self._get_up_to(1, timeout, into)
+        return into[0]
 
     def put_many(self, items: Iterable[T], timeout: float | None = None) -> int:
         """Put all ``items`` in, in order, waiting for room as often as it takes; return how many that were.
@@ -110,7 +122,8 @@ class Channel(Passing[T]):
 
     def _put_all(self, sending: Sending[T], timeout: float | None) -> int:
         try:
-            self._send(sending, timeout)
+            if not sending.advance():
+                self._send(sending, timeout)
         except BaseException as error:
             # No call in here: a second signal may not undo what the first one is told.
             if not sending.waits:
@@ -124,10 +137,12 @@ class Channel(Passing[T]):
     def _send(self, sending: Sending[T], timeout: float | None) -> None:
         deadline = None if timeout is None else deadline_of(timeout)
         again = False
-        while not sending.advance():
+        while True:
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no room within {timeout} s")
-            self._park(self._putters, sending.cost, sending.weight, deadline, again)
+            self._park(self._putters, sending.size, deadline, again)
+            if sending.advance():
+                return
             again = True
 
     async def _asend(self, sending: Sending[T], deadline: float | None, timeout: float | None) -> None:
@@ -135,7 +150,7 @@ class Channel(Passing[T]):
         while not sending.advance():
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no room within {timeout} s")
-            await self._wait(self._putters, sending.cost, sending.weight, deadline, again)
+            await self._wait(self._putters, sending.size, deadline, again)
             again = True
 
     def get_many(
@@ -154,7 +169,7 @@ class Channel(Passing[T]):
         while not self._take(limit, into):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
-            self._park(self._getters, 0, 0, deadline, again)
+            self._park(self._getters, None, deadline, again)
             again = True
         return into
 
@@ -189,7 +204,7 @@ class Channel(Passing[T]):
         while not self._take(limit, owned):
             if deadline is not None and monotonic() >= deadline:
                 raise StreamTimeout(f"no item within {timeout} s")
-            await self._wait(self._getters, 0, 0, deadline, again)
+            await self._wait(self._getters, None, deadline, again)
             again = True
         return owned
 

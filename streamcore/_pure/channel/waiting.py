@@ -119,26 +119,24 @@ class Waiting(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-        "_bytes",
-        "_capacity",
         "_closed",
-        "_costs",
         "_error",
         "_expected",
         "_forks",
         "_gated",
         "_getters",
+        "_held",
         "_items",
         "_lent_bytes",
         "_lent_items",
         "_lock",
-        "_most_bytes",
+        "_most",
+        "_most_items",
         "_putters",
         "_shared",
         "_size",
+        "_sizes",
         "_traceback",
-        "_used",
-        "_weights",
     )
 
     def __init__(
@@ -155,15 +153,17 @@ class Waiting(Generic[T]):
             raise ValueError(f"capacity must be at most {maxsize}, got {capacity}")
         if size is not None and not callable(size):
             raise TypeError(f"size must be callable or None, got {type(size).__name__}")
-        self._most_bytes = max_weight_of(buffer_bytes if size is None else None)
-        self._capacity = capacity
+        most_bytes = max_weight_of(buffer_bytes if size is None else None)
         self._size = size
         self._items: deque[T] = deque()
-        self._costs: deque[int] = deque()  # of the items, where there is a size
-        self._used = 0
-        self._weights: deque[int] = deque()  # of the items, where there is a bound in bytes
-        self._bytes = 0
-        self._expected = 0  # the weight of the newest item: what to expect of the next one
+        self._most_items = capacity if size is None else maxsize
+        # Of the items, in units of size or in bytes; None where neither is bounded.
+        self._sizes: deque[int] | None = None if size is None and most_bytes is None else deque()
+        self._most = (most_bytes or maxsize) if size is None else capacity
+        self._held = 0  # their sum
+        self._expected = (
+            0 if size is None else 1
+        )  # the size of the newest item: what to expect of the next one
         self._shared: Budget | None = None  # with the other channels of a pipeline
         self._gated = False  # the producer here waits while the budget is spent
         self._lent_items = 0  # what the last get took, which counts in the budget until the next one
@@ -208,29 +208,27 @@ class Waiting(Generic[T]):
     def _refuse_after_fork(self) -> NoReturn:
         raise RuntimeError("this channel was made before a fork: make a new one in the child process")
 
-    def _fits(self, cost: int, weight: int) -> bool:
-        return self._used + cost <= self._capacity and (
-            self._most_bytes is None or self._bytes + weight <= self._most_bytes
-        )
+    def _fits(self, size: int) -> bool:
+        return len(self._items) < self._most_items and self._held + size <= self._most
 
     def _is_spent(self, *, arms: bool = False) -> bool:
         budget = self._shared
         return self._gated and budget is not None and budget.is_spent(self._expected, arms=arms)
 
-    def _enlist(self, waiter: Waiter, queue: WaitQueue, cost: int, weight: int, again: bool) -> bool:
+    def _enlist(self, waiter: Waiter, queue: WaitQueue, size: int | None, again: bool) -> bool:
         """Put ``waiter`` in the queue, in front if it came back; False if it need not wait any more.
 
-        A producer waits for room for ``cost`` and ``weight``; with no cost, until it may draw an item.
+        A producer waits for room for an item of ``size``; where that is None, until it may draw an item.
         """
         with self._lock:
             if self._closed:
                 return False
             if queue is self._getters:
                 idle = not self._items
-            elif cost:
-                idle = not self._fits(cost, weight)
+            elif size is not None:
+                idle = not self._fits(size)
             else:
-                idle = self._is_spent(arms=True) or not self._fits(1, self._expected)
+                idle = self._is_spent(arms=True) or not self._fits(self._expected)
             if not idle:
                 return False
             if again:
@@ -290,11 +288,11 @@ class Waiting(Generic[T]):
         remaining = max(0.0, deadline - monotonic())
         return min(PAUSE, remaining) if pauses else remaining
 
-    def _park(self, queue: WaitQueue, cost: int, weight: int, deadline: float | None, again: bool) -> None:
+    def _park(self, queue: WaitQueue, size: int | None, deadline: float | None, again: bool) -> None:
         """Block this thread until it is rung or ``deadline`` has come."""
         waiter = Waiter()
         try:
-            if self._enlist(waiter, queue, cost, weight, again):
+            if self._enlist(waiter, queue, size, again):
                 self._await_bell(waiter, queue, deadline)
         except BaseException:
             self._leave(waiter, queue)
@@ -310,9 +308,7 @@ class Waiting(Generic[T]):
             if deadline is not None and monotonic() >= deadline:
                 return
 
-    async def _wait(
-        self, queue: WaitQueue, cost: int, weight: int, deadline: float | None, again: bool
-    ) -> None:
+    async def _wait(self, queue: WaitQueue, size: int | None, deadline: float | None, again: bool) -> None:
         """Suspend this coroutine until it is rung, or ``deadline`` has come, or it is time to look again."""
         from asyncio import get_running_loop
 
@@ -320,7 +316,7 @@ class Waiting(Generic[T]):
         waiter = Waiter(loop)
         timer = None
         try:
-            if self._enlist(waiter, queue, cost, weight, again):
+            if self._enlist(waiter, queue, size, again):
                 pause = self._pause(queue, deadline, loop)
                 if pause is not None:
                     timer = loop.call_later(pause, wake, waiter.future)
