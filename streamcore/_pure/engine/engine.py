@@ -122,22 +122,22 @@ class BaseEngine:
                     midway = True
                     for block in self._blocks_of(fragment):
                         if block:
-                            items = iter(block if pack is None else [pack(block)])
+                            self._changing = True  # until all of it is out
+                            items = block if pack is None else [pack(block)]
                             self._busy = False
                             try:
-                                self._changing = False  # nothing can come between this and the first item
                                 yield from items
                             finally:  # also when closed, before the fragment is let go
-                                self._busy = self._changing = True
+                                self._busy = True
                     self._changing = False
                     if self.error is not None:
                         raise self.error.with_traceback(None)
                 midway = False
                 if last := self._finish():
-                    items = iter(last if pack is None else [pack(last)])
+                    rest = iter(last if pack is None else [pack(last)])
                     self._busy = False
                     self._changing = False
-                    yield from items
+                    yield from rest
                     self._busy = True
                 self._changing = False
                 if self.error is not None:

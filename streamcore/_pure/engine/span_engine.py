@@ -13,7 +13,6 @@ no generator; ``_one_by_one()`` is for the rest: what may be too large or is not
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,7 @@ class Engine(BaseEngine):
         self._kind = options.as_option(as_)
         self._borrow = options.flag_option("borrow", borrow)
         self._span = SPAN  # bytes given to _items_of() at once
-        self._room = -1  # bytes, with those carried, that it may be given: no item in them can be too large
+        self._room = -1  # bytes, with those carried, that it may be given as they come: none is too large
         self._clear()
 
     def _clear(self) -> None:
@@ -101,7 +100,7 @@ class Engine(BaseEngine):
     def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[list[Any]]:
         if type(fragment) is bytes and self._discarded is None:
             size = len(fragment)
-            if size <= self._span and size <= self._room - len(self._carry):
+            if size + len(self._carry) <= self._room:
                 self._changing = True
                 items = self._items_of(fragment)
                 if items is not None:
@@ -142,7 +141,12 @@ class Engine(BaseEngine):
     # ---- for engines to fill ----
 
     def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
-        while data and self._discarded is None and len(data) <= self._room - len(self._carry):
+        while (
+            data
+            and self._room >= 0
+            and self._discarded is None
+            and not self._exceeds(len(data) + len(self._carry))
+        ):
             piece = data[: self._span - len(self._carry) % self._span]
             items = self._items_of(piece if self._kind == AS_VIEW else piece.tobytes())
             if items is None:
@@ -213,7 +217,7 @@ class Engine(BaseEngine):
 
     def _take_whole(self) -> None:
         """Let ``_items_of()`` do what it can."""
-        self._room = sys.maxsize if self._max_size is None else self._max_size
+        self._room = self._span if self._max_size is None else min(self._span, self._max_size)
 
     def _exceeds(self, size: int) -> bool:
         return self._max_size is not None and size > self._max_size

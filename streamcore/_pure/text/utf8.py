@@ -51,8 +51,8 @@ class UTF8Engine(Engine):
 
     def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[Any]:
         """Decode bytes as they are; where an error has to be told, or a handler asked, the long way."""
-        if self._direct and type(fragment) is bytes and len(fragment) <= WINDOW:
-            data = self._held + fragment
+        if type(fragment) is bytes and len(fragment) <= WINDOW and self._direct:
+            data = self._held + fragment if self._held else fragment
             try:
                 text, used = utf_8_decode(data, self.errors)
             except UnicodeDecodeError:
