@@ -218,7 +218,6 @@ def channel() -> Iterator[Row]:
     marks = [
         ("twin", "bounded deque", MARK),
         ("twin, buffer_bytes=None", "queue.Queue of lists", MARK),
-        ("twin", "queue.Queue of lists", MARK),
     ]
     yield Row("Channel, 256 items a call, by turns", "item", times * 256, sides, marks)
 
