@@ -1,9 +1,9 @@
 """The life cycle of an engine: fragments in, items out, one driver at a time; native: ``_native.engine.engine``.
 
 An engine of bytes or text derives from ``span_engine.Engine``, one of ids from ``token_engine.TokenEngine``. Each
-gives ``_blocks_of()``: lists of the items that a fragment completes, so that a consumer pays one generator step an item
-and a huge fragment does not become a huge list; and ``_finish()``, the items that the end of the input completes. An
-error of the input is not raised there but given to ``_fail()``: it comes after the items before it.
+gives ``_blocks_of()``: the items that a fragment completes, in blocks, so that a consumer pays one generator step an
+item and a huge fragment does not become a huge list; and ``_finish()``, the items that the end of the input
+completes. An error of the input is not raised there but given to ``_fail()``: it comes after the items before it.
 
 Python code can be broken off anywhere (Ctrl-C, no memory). An engine that such an end could leave between two states
 sets ``_changing`` before it changes anything; every further call then raises RuntimeError until ``reset()``.
@@ -123,7 +123,7 @@ class BaseEngine:
                     for block in self._blocks_of(fragment):
                         if block:
                             self._changing = True  # until all of it is out
-                            items = block if pack is None else [pack(block)]
+                            items = block if pack is None else [pack([*block])]
                             self._busy = False
                             try:
                                 yield from items
@@ -196,7 +196,7 @@ class BaseEngine:
         """How much was taken in so far, in bytes; for str input in code points, for ids in ids."""
         raise NotImplementedError
 
-    def _blocks_of(self, fragment: Any) -> Iterable[list[Any]]:
+    def _blocks_of(self, fragment: Any) -> Iterable[Iterable[Any]]:
         """Take in a fragment, and give blocks of the items that it completes."""
         raise NotImplementedError
 

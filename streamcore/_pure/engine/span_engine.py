@@ -97,7 +97,7 @@ class Engine(BaseEngine):
 
     # ---- fragments ----
 
-    def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[list[Any]]:
+    def _blocks_of(self, fragment: ReadableBuffer) -> Iterable[Iterable[Any]]:
         if type(fragment) is bytes and self._discarded is None:
             size = len(fragment)
             if size + len(self._carry) <= self._room:
@@ -112,7 +112,7 @@ class Engine(BaseEngine):
         """The fragment as memory that nobody changes."""
         return freeze(fragment, self._name, self._borrow)
 
-    def _cut(self, data: memoryview) -> Iterator[list[Any]]:
+    def _cut(self, data: memoryview) -> Iterator[Iterable[Any]]:
         """Blocks of the items that ``data`` completes; keeps what is unfinished."""
         self._changing = True
         self._data = data
@@ -140,7 +140,7 @@ class Engine(BaseEngine):
 
     # ---- for engines to fill ----
 
-    def _blocks(self, data: memoryview) -> Iterator[list[Any]]:
+    def _blocks(self, data: memoryview) -> Iterator[Iterable[Any]]:
         while (
             data
             and self._room >= 0
@@ -157,11 +157,11 @@ class Engine(BaseEngine):
         self._start = -len(self._carry)
         yield from self._one_by_one(data)
 
-    def _items_of(self, piece: Any) -> list[Any] | None:
+    def _items_of(self, piece: Any) -> Iterable[Any] | None:
         """All items that ``piece`` completes; keeps what is unfinished. None where that has to be done one by one."""
         raise NotImplementedError
 
-    def _decode_all(self, items: list[bytes], rest: bytes) -> list[Any] | None:
+    def _decode_all(self, items: Iterable[bytes], rest: bytes) -> list[Any] | None:
         """For ``_items_of()``: the items as str; None when one is not valid UTF-8."""
         try:
             strings = [*map(bytes.decode, items)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from struct import Struct
 from typing import Any
@@ -28,23 +28,23 @@ class FixedSizeEngine(Engine):
         self._span = self._size * max(1, min(BLOCK, SPAN // self._size))
         self._take_whole()
 
-    def _items_of(self, piece: Any) -> list[Any] | None:
+    def _items_of(self, piece: Any) -> Iterable[Any] | None:
         size, carry = self._size, self._carry
         held = len(carry)
         if held + len(piece) < size:
             self._carry_on(piece)
-            return []
+            return ()
         first = size - held if held else 0  # where the items begin that lie in the piece
         last = len(piece) - (held + len(piece)) % size
         view = memoryview(piece)
-        items: list[Any]
+        items: Iterable[Any]
         if self._kind == AS_VIEW:
             items = [view[at : at + size] for at in range(first, last, size)]
         else:
-            items = [*chain.from_iterable(self._unpack(view[first:last]))]
+            items = chain.from_iterable(self._unpack(view[first:last]))
         if held:
             item = b"".join((carry, view[:first]))
-            items.insert(0, memoryview(item) if self._kind == AS_VIEW else item)
+            items = chain((memoryview(item) if self._kind == AS_VIEW else item,), items)
         rest = view[last:].tobytes() if last < len(piece) else b""
         if self._kind == AS_STR:
             return self._decode_all(items, rest)

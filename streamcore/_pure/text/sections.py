@@ -118,7 +118,7 @@ class SectionsEngine(UnitEngine):
         super()._abandon()
         self._began = self._base
 
-    def _cut(self, data: Any) -> Iterator[list[Section]]:
+    def _cut(self, data: Any) -> Iterator[Iterable[Section]]:
         """As ``_sections()``; no generator for the most common fragment, one that is all of one section."""
         if self._held or self._markers[self._section][type(data)].entered(data, 0) >= 0:
             return super()._cut(data)

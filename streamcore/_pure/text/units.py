@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..._shared.markers import other_kind
@@ -40,6 +40,6 @@ class UnitEngine(Engine):
         self._unit = "character" if text else "byte"
         return data
 
-    def _cut(self, data: Any) -> Iterator[list[Any]]:
+    def _cut(self, data: Any) -> Iterator[Iterable[Any]]:
         self._input = type(data)
         return super()._cut(data)
