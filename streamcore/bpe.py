@@ -65,7 +65,7 @@ class BPE(_backend.BPECore):
 
     @classmethod
     def from_tokenizer_json(cls, source: str | PathLike[str], **options: Any) -> Self:
-        """The tokenizer of a Hugging Face ``tokenizer.json`` with a byte-level BPE model.
+        """The tokenizer of a Hugging Face ``tokenizer.json`` with a BPE model, of bytes or of characters.
 
         Ids are those of ``tokenizers``; its added tokens are special tokens here, and those of its post-processor are
         put around a text with ``add_special_tokens=True``. What a file asks for beyond that raises ValueError.
@@ -114,6 +114,7 @@ class BPE(_backend.BPECore):
                 template=vocabulary.template,
                 decoding=vocabulary.decoding,
                 token_flags=vocabulary.token_flags,
+                symbols=vocabulary.symbols,
                 **options,
             )
         except ValueError as error:

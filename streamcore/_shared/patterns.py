@@ -28,10 +28,12 @@ UNSETTLED = 8
 class Family(NamedTuple):
     """What a recognised pattern is: one of three families, and the parameters in which its variants differ."""
 
-    name: str  # "r50k", "cl100k" or "o200k"
+    name: str  # "r50k", "cl100k", "o200k", or "whole" where text is one piece
     digits: int  # most digits in a piece, 0 for any number
     tail_run: bool  # whitespace that ends the text is one piece, even with line ends inside it
 
+
+WHOLE = Family("whole", 0, False)
 
 _GPT2_CONTRACTION = (r"'(?:[sdmt]|ll|ve|re)", r"'s|'t|'re|'ve|'m|'ll|'d")
 _CONTRACTION = (r"'(?i:[sdmt]|ll|ve|re)", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)")
@@ -128,6 +130,9 @@ def pattern_for(family: Family, text: str) -> re.Pattern[str]:
 
 def split(family: Family, text: str) -> Iterator[list[str]]:
     """The pieces of ``text``, a list of them a block; joined they are the text."""
+    if family.name == "whole":
+        yield [text] if text else []
+        return
     findall = pattern_for(family, text).findall
     position, block = 0, BLOCK
     while position + block < len(text):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from .normal_forms import FORMS
-from .patterns import splitter
+from .patterns import WHOLE, Family, recognise, splitter
 from .regex_pieces import RUN, RegexPieces
 from .text_input import exact_str
 
@@ -21,6 +21,7 @@ __all__ = [
     "SplitSequence",
     "check_keeps_text",
     "checked_pattern",
+    "family_of",
     "pieces_of",
 ]
 
@@ -73,6 +74,13 @@ def _checked_split(place: int, split: Any) -> Split:
     if made.behavior == "bytes" and made != Split("", "bytes"):
         raise ValueError(f"split {place} of the pattern: bytes goes with no pattern, inversion or prefix")
     return made
+
+
+def family_of(pattern: str | tuple[Split, ...]) -> Family | None:
+    """The family of a checked pattern; a split that splits nothing is one, too."""
+    if isinstance(pattern, str):
+        return recognise(pattern)
+    return WHOLE if pattern == (Split(""),) else None
 
 
 def check_keeps_text(pattern: str | tuple[Split, ...], normalization: Any, tokens_keep: bool) -> None:

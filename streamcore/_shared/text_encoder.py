@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from ..errors import ItemTooLarge, StreamTimeout
 from .options import limit_option
 from .safe_cuts import safe_cuts
 from .special_tokens import disallowed_error, special_names
+from .symbols import spaced
 from .template import NO_TEMPLATE, Template
 from .text_input import as_bytes, check_errors, exact_str
 from .text_stream import NameFinder, TextDecoder
@@ -68,6 +70,9 @@ class UnknownPattern:
     def __init__(self, core: Any) -> None:
         self._core = core
         self._cuts = safe_cuts(core.pattern)
+        space = None if core.symbols is None else core.symbols.space
+        if space is not None and space[2]:  # a piece begins at each
+            self._cuts = re.compile(f"(?s:.)(?={re.escape(space[0])})")
         self._held: list[str] = []
         self.held_size = 0
 
@@ -109,6 +114,42 @@ class UnknownPattern:
                 out += lookup(piece)
 
 
+class SymbolPieces:
+    """The pieces of a vocabulary of characters: with its blanks before, and its ids after they are encoded."""
+
+    def __init__(self, core: Any, pieces: Pieces, first: bool) -> None:
+        self._inner = pieces
+        self._space = core.symbols.space
+        self._first = first
+        self._begun = False
+        self._expand = core._expand if core._family is not None else None
+        self._unknown = False
+
+    @property
+    def held_size(self) -> int:
+        """Bytes of the text whose ids were not given out."""
+        return self._inner.held_size
+
+    def held(self) -> bytes:
+        """That text."""
+        return self._inner.held()
+
+    def feed(self, text: str, final: bool, out: list[Any]) -> None:
+        """See ``Pieces``."""
+        if self._space is not None and text:
+            text = (
+                text.replace(" ", self._space[0]) if self._begun else spaced(text, self._space, self._first)
+            )
+            self._begun = True
+        if self._expand is None:
+            self._inner.feed(text, final, out)
+            return
+        made: list[Any] = []
+        self._inner.feed(text, final, made)
+        made, self._unknown = self._expand(made, self._unknown)
+        out += made
+
+
 class TextEncoder:
     """The state of an encoder. ``new_pieces()`` is called for each text: at the start, and after a special token.
 
@@ -139,13 +180,15 @@ class TextEncoder:
         self._disallowed.reset()
         self._allowed.reset()
         self._matching = None if self._matcher is None else self._matcher.begin()
-        self._begin_text()
+        self._begin_text(True)
 
-    def _begin_text(self) -> None:
-        """A new text begins: at the start, and after each special token."""
+    def _begin_text(self, first: bool = False) -> None:
+        """A new text begins: the ``first``, and after each special token."""
         normalizer = self._core._normalizer if self._matching is None else None
         self._normal = None if normalizer is None else normalizer.begin()
         self._pieces = self._new_pieces()
+        if self._core.symbols is not None:
+            self._pieces = SymbolPieces(self._core, self._pieces, first)
 
     def check_kind(self, fragment: str | bytes) -> None:
         """TypeError where the fragments before are of the other kind; changes nothing."""

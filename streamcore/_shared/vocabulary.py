@@ -19,11 +19,12 @@ class CheckedVocabulary(NamedTuple):
 
 
 def checked_vocabulary(
-    ranks: Mapping[bytes, int], special_tokens: Mapping[str, int] | None
+    ranks: Mapping[bytes, int], special_tokens: Mapping[str, int] | None, alphabet: bool = True
 ) -> CheckedVocabulary:
     """A copy of both mappings and the bytes of each id; ValueError or TypeError if they cannot encode every text.
 
-    The copy is checked, because a mapping of the caller's may answer otherwise the next time.
+    ``alphabet`` says that each byte must be a token. The copy is checked, because a mapping of the caller's may answer
+    otherwise the next time.
     """
     checked = CheckedVocabulary(
         copied("ranks", ranks, bytes),
@@ -38,7 +39,7 @@ def checked_vocabulary(
             raise ValueError(f"rank of {token!r} must be from 0 to {HIGHEST_ID}, got {shown(rank)}")
         if found.setdefault(rank, token) is not token:
             raise ValueError(f"rank {rank} belongs to two tokens: {found[rank]!r} and {token!r}")
-    missing = [value for value in range(256) if bytes((value,)) not in checked.ranks]
+    missing = [value for value in range(256) if alphabet and bytes((value,)) not in checked.ranks]
     if missing:
         some = ", ".join(f"0x{value:02x}" for value in missing[:8]) + (", ..." if len(missing) > 8 else "")
         raise ValueError(f"ranks lack {len(missing)} of the 256 single bytes: {some}")
@@ -88,16 +89,21 @@ def copied(argument: str, mapping: Any, kind: type) -> dict[Any, int]:
 
 
 def checked_merges(
-    merges: Iterable[tuple[bytes, bytes]], ranks: dict[bytes, int]
+    merges: Iterable[tuple[bytes, bytes]], ranks: dict[bytes, int], prefix: bytes = b""
 ) -> list[tuple[bytes, bytes]]:
-    """A copy of pairs of tokens; raises for one whose parts or result are no tokens."""
+    """A copy of pairs of tokens; raises for one whose parts or result are no tokens.
+
+    ``prefix`` stands before the right part of each, and falls away.
+    """
     pairs: list[tuple[bytes, bytes]] = []
     for i, pair in enumerate(list(merges)):
         parts = tuple(pair) if hasattr(type(pair), "__iter__") else ()
         if len(parts) != 2 or not all(issubclass(type(part), bytes) for part in parts):
             raise TypeError(f"merge {i} must be a pair of bytes, got {pair!r}")
         left, right = (b"".join((part,)) for part in parts)
-        for token in (left, right, left + right):
+        if not right.startswith(prefix):
+            raise ValueError(f"merge {i} ({left!r}, {right!r}) lacks the prefix {prefix!r}")
+        for token in (left, right, left + right[len(prefix) :]):
             if token not in ranks:
                 raise ValueError(f"merge {i} ({left!r}, {right!r}) needs a token that ranks lack: {token!r}")
         pairs.append((left, right))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._shared.text_decoders import MOST_STEPS
-from .pre_tokenizers import only_fields, type_of
+from .pre_tokenizers import only_fields, scheme_of, type_of
 from .reading import Part, shown
 
 __all__ = ["decoder_steps"]
@@ -72,16 +72,6 @@ def _strip(part: Part) -> Step:
 def _metaspace(part: Part) -> Step:
     only_fields(part, ("replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"))
     return "metaspace", _character(part["replacement"]), scheme_of(part) != "never"
-
-
-def scheme_of(part: Part) -> str:
-    """Where a Metaspace puts its character before text: ``"always"``, ``"first"`` or ``"never"``."""
-    scheme: str = part["prepend_scheme"].expect(str, or_null=True) or "always"
-    if scheme not in ("always", "first", "never"):
-        raise part["prepend_scheme"].error(f"must be always, first or never, got {shown(scheme)}")
-    if part["add_prefix_space"].expect(bool, or_null=True) is False and scheme != "never":
-        raise part["add_prefix_space"].error(f"is false, but prepend_scheme {shown(scheme)}")
-    return scheme
 
 
 def _suffix(part: Part) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from .._shared.patterns import recognise, splitter
 from .._shared.split_classes import in_regex
@@ -14,7 +15,7 @@ from .encodings import GPT2
 from .reading import Part, shown
 from .split_pattern import check_split_pattern, without_inner_sets
 
-__all__ = ["only_fields", "pattern_of", "type_of"]
+__all__ = ["character_pattern_of", "has_byte_level", "only_fields", "pattern_of", "scheme_of", "type_of"]
 
 BEHAVIORS = {
     "Isolated": "isolated",
@@ -44,6 +45,8 @@ def pattern_of(section: Part) -> str | tuple[Split, ...]:
     """What splits text, in sequences however nested: splits, ByteLevel, and splits that see bytes as characters."""
     steps = list(_steps(section))
     kinds = [type_of(step) for step in steps]
+    if "Metaspace" in kinds:
+        raise steps[kinds.index("Metaspace")].error("is not supported with ByteLevel")
     if kinds.count("ByteLevel") != 1:
         raise section.error(f"must have one ByteLevel, got {shown(', '.join(kinds))}")
     splits: list[Split] = []
@@ -56,6 +59,62 @@ def pattern_of(section: Part) -> str | tuple[Split, ...]:
     return checked_pattern(splits or [Split("")])
 
 
+def has_byte_level(section: Part) -> bool:
+    """Whether the pre-tokenizers make characters that stand for bytes."""
+    if section.value is None or type_of(section) == "Metaspace":
+        return False
+    return any(type_of(step) == "ByteLevel" for step in _steps(section))
+
+
+def character_pattern_of(
+    section: Part, normalization: Any
+) -> tuple[str | tuple[Split, ...], tuple[str, str, bool] | None]:
+    """What splits text into pieces of characters, and the blanks of a Metaspace, which must be the first step."""
+    steps = [] if section.value is None else list(_steps(section))
+    space: tuple[str, str, bool] | None = None
+    splits: list[Split] = []
+    for i, step in enumerate(steps):
+        if type_of(step) != "Metaspace":
+            if not (i == 0 and _finds_nothing(step, normalization)):
+                splits += _SPLITS[type_of(step)](step)
+            continue
+        if i:
+            raise step.error("is supported as the first step alone")
+        only_fields(step, ("replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"))
+        char = step["replacement"].expect(str)
+        if len(char) != 1:
+            raise step["replacement"].error(f"must be one character, got {shown(char)}")
+        space = char, scheme_of(step), step["split"].expect(bool, or_null=True) is not False
+        if space[2]:
+            char = re.escape(char)
+            splits.append(Split(f"{char}[^{char}]*+|[^{char}]++"))
+    if len(splits) > MOST_SPLITS:
+        raise section.error(f"has {len(splits)} splits, at most {MOST_SPLITS}")
+    return checked_pattern(splits or [Split("")]), space
+
+
+def _finds_nothing(step: Part, normalization: Any) -> bool:
+    """Whether a Split is at blanks, of which the last step of the normalization leaves none (Gemma)."""
+    last: tuple[Any, ...] = normalization[-1] if isinstance(normalization, tuple) else ()
+    return (
+        type_of(step) == "Split"
+        and step["pattern"].value == {"String": " "}
+        and not step["invert"].value
+        and last[:3] == ("Replace", "String", " ")
+        and " " not in last[3]
+    )
+
+
+def scheme_of(part: Part) -> str:
+    """Where a Metaspace puts its character before text: ``"always"``, ``"first"`` or ``"never"``."""
+    scheme: str = part["prepend_scheme"].expect(str, or_null=True) or "always"
+    if scheme not in ("always", "first", "never"):
+        raise part["prepend_scheme"].error(f"must be always, first or never, got {shown(scheme)}")
+    if part["add_prefix_space"].expect(bool, or_null=True) is False and scheme != "never":
+        raise part["add_prefix_space"].error(f"is false, but prepend_scheme {shown(scheme)}")
+    return scheme
+
+
 def _steps(part: Part) -> Iterator[Part]:
     """The steps of a section, without the sequences around them."""
     kind = type_of(part)
@@ -64,7 +123,7 @@ def _steps(part: Part) -> Iterator[Part]:
         for i in range(len(members.expect(list))):
             yield from _steps(members[i])
         return
-    if kind not in _SPLITS:
+    if kind not in _SPLITS and kind != "Metaspace":
         raise part.error(f"must be one of {', '.join(_SPLITS)}, got {shown(kind)}")
     yield part
 

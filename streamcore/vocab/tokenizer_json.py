@@ -1,4 +1,4 @@
-"""``tokenizer.json`` of Hugging Face tokenizers, for byte-level BPE models (GPT-2, Llama 3, Qwen 2 and 3, ...).
+"""``tokenizer.json`` of Hugging Face tokenizers, for BPE models of bytes (GPT-2, Llama 3) and of characters (Llama 2).
 
 Such a file lists merges in order, so two tokens merge only where their pair is listed. What would change ids and is
 not done here is refused. The file is not
@@ -12,13 +12,14 @@ from os import PathLike, fspath
 from typing import Any
 
 from .._shared.split_steps import byte_characters
+from .._shared.symbols import Symbols, fallback_ids
 from .._shared.text_decoders import Decoding, token_bytes
 from .added_tokens import AddedSection, check_numbers
 from .decoders import decoder_steps
 from .fields import check_fields, check_model_fields
 from .normalizers import normalization_of
 from .post_processors import template_of
-from .pre_tokenizers import pattern_of
+from .pre_tokenizers import character_pattern_of, has_byte_level, pattern_of
 from .reading import Part, load_json, read_file, shown
 from .vocabulary import Vocabulary
 
@@ -38,6 +39,7 @@ class TokenizerJson:
         self.whole = load_json(read_file(source, self.name), self.name)
         self.whole.expect(dict)
         self.alphabet = byte_alphabet()
+        self.of_bytes = True
 
     def vocabulary(self) -> Vocabulary:
         """The whole file."""
@@ -48,24 +50,27 @@ class TokenizerJson:
         if (kind.expect(str, or_null=True) or ("BPE" if "merges" in model.value else None)) != "BPE":
             raise kind.error(f"must be BPE, got {shown(kind.value)}")
         check_model_fields(model)
-        for option in ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-            if model.value.get(option):
-                raise model[option].error(f"is not supported, got {shown(model.value[option])}")
         normalization = normalization_of(self.whole["normalizer"])
         added = AddedSection(self.whole["added_tokens"], normalization)
         special = added.ids
-        pattern = pattern_of(self.whole["pre_tokenizer"])
+        splits = self.whole["pre_tokenizer"]
+        self.of_bytes = has_byte_level(splits)
+        pattern, space = (
+            (pattern_of(splits), None) if self.of_bytes else character_pattern_of(splits, normalization)
+        )
+        symbols = self.symbols(model, space)
         model["vocab"].expect(dict)
         model["merges"].expect(list)
         merges = list(self.merges(model["merges"]))
-        ranks = self.ranks(model["vocab"], special)
-        self.check_merges(model["merges"], merges, ranks)
+        ranks = self.ranks(model["vocab"], special, symbols is not None)
+        self.check_merges(model["merges"], merges, ranks, b"" if symbols is None else symbols.prefix)
+        self.check_unknown(model["unk_token"], symbols, ranks)
         check_numbers(self.whole["added_tokens"], model["vocab"].value)
         whole_pieces = bool(model["ignore_merges"].expect(bool, or_null=True))
         template = template_of(self.whole["post_processor"])
         for number in {*template[0], *template[1]}.difference(ranks.values(), special.values()):
             raise self.whole["post_processor"].error(f"has the id {number}, which is not in the vocabulary")
-        decoding = Decoding(self.steps(added.decoded), True, tuple(added.plain))
+        decoding = Decoding(self.steps(added.decoded), self.of_bytes, tuple(added.plain))
         return Vocabulary(
             ranks,
             pattern,
@@ -75,19 +80,47 @@ class TokenizerJson:
             normalization,
             template,
             decoding,
+            symbols,
             added.flags,
             self.name,
         )
 
+    def symbols(self, model: Part, space: tuple[str, str, bool] | None) -> Symbols | None:
+        """What the first symbols of a piece are; None for its bytes, all of which are tokens then."""
+        unknown, prefix, suffix = (
+            self.token_bytes(model[name], text) if (text := model[name].expect(str, or_null=True)) else b""
+            for name in ("unk_token", "continuing_subword_prefix", "end_of_word_suffix")
+        )
+        fallback, fuse = (
+            bool(model[name].expect(bool, or_null=True)) for name in ("byte_fallback", "fuse_unk")
+        )
+        if self.of_bytes:
+            if not prefix and not suffix:
+                return None
+            if fallback:
+                raise model["byte_fallback"].error("is not supported with ByteLevel and a prefix or suffix")
+        return Symbols(unknown or None, fallback, fuse, prefix, suffix, self.of_bytes, space)
+
+    def check_unknown(self, place: Part, symbols: Symbols | None, ranks: dict[bytes, int]) -> None:
+        """The unknown token must be one where there may be something unknown."""
+        if symbols is None or symbols.unknown is None or symbols.unknown in ranks:
+            return
+        if fallback_ids(ranks, symbols) is None:
+            raise place.error(f"{shown(place.value)} is not in the vocabulary")
+
     def steps(self, texts: list[str]) -> tuple[tuple[Any, ...], ...] | None:
         """What makes text of tokens; None where the bytes of tokens do, those of the added ones too."""
         steps = decoder_steps(self.whole["decoder"])
-        if steps != (("byte_level",),) or any(token_bytes(text) != text.encode() for text in texts):
+        if (
+            not self.of_bytes
+            or steps != (("byte_level",),)
+            or any(token_bytes(text) != text.encode() for text in texts)
+        ):
             return steps
         return None
 
-    def ranks(self, vocab: Part, special: dict[str, int]) -> dict[bytes, int]:
-        """The tokens as bytes, without those that are special."""
+    def ranks(self, vocab: Part, special: dict[str, int], symbols: bool) -> dict[bytes, int]:
+        """The tokens as bytes; where bytes are the symbols, without those that are special."""
         ranks: dict[bytes, int] = {}
         texts: dict[int, str] = {number: text for text, number in special.items()}
         for text, number in vocab.value.items():
@@ -95,12 +128,16 @@ class TokenizerJson:
                 number = vocab[text].identifier()
             if texts.setdefault(number, text) != text:
                 raise vocab[text].error(f"id {number} belongs to the token {shown(texts[number])} too")
-            if text in special and text in self.alphabet and not text.isascii():
+            if self.of_bytes and text in special and text in self.alphabet and not text.isascii():
                 raise vocab[text].error(f"is the token of a byte, and an added one, got {shown(text)}")
-            if text not in special or text in self.alphabet:
+            if symbols or text not in special or text in self.alphabet:
                 ranks[self.token_bytes(vocab, text)] = number
             if special.get(text, number) != number:
                 raise vocab[text].error(f"id {number} is not that of the added token, {special[text]}")
+        if symbols:
+            if not ranks:
+                raise vocab.error("has no token")
+            return ranks
         missing = [value for value in range(256) if bytes((value,)) not in ranks]
         if missing:
             raise vocab.error(
@@ -109,9 +146,11 @@ class TokenizerJson:
         return ranks
 
     def token_bytes(self, place: Part, text: str) -> bytes:
-        """The bytes that a token in the byte-level alphabet stands for."""
+        """The bytes that a token stands for, in the byte-level alphabet or as it is written."""
         try:
-            data = bytes([self.alphabet[char] for char in text])
+            data = bytes([self.alphabet[char] for char in text]) if self.of_bytes else text.encode()
+        except UnicodeEncodeError:
+            raise place.error(f"the token {shown(text)} has half a pair of surrogates") from None
         except KeyError as error:
             raise place.error(
                 f"the token {shown(text)} has {error.args[0]!r}, which stands for no byte"
@@ -136,10 +175,16 @@ class TokenizerJson:
                 for half in halves:
                     self.token_bytes(merges[i], half)
 
-    def check_merges(self, place: Part, merges: list[tuple[bytes, bytes]], ranks: dict[bytes, int]) -> None:
+    def check_merges(
+        self, place: Part, merges: list[tuple[bytes, bytes]], ranks: dict[bytes, int], prefix: bytes
+    ) -> None:
         """Every merge must join two tokens to a third."""
         for i, (left, right) in enumerate(merges):
-            for token in (left, right, left + right):
+            if left in ranks and right in ranks and not prefix and left + right in ranks:
+                continue
+            if not right.startswith(prefix):
+                raise place[i].error(f"{shown(right)} lacks the continuing_subword_prefix")
+            for token in (left, right, left + right[len(prefix) :]):
                 if token not in ranks:
                     raise place[i].error(f"{shown(token)} is not in the vocabulary")
 

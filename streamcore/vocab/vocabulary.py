@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .._shared.symbols import Symbols
 from .._shared.text_decoders import Decoding
 
 __all__ = ["Vocabulary"]
@@ -21,5 +22,6 @@ class Vocabulary(NamedTuple):
     normalization: Any = None  # a name, or a sequence of steps
     template: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     decoding: Decoding | None = None
+    symbols: Symbols | None = None
     token_flags: Mapping[str, Sequence[str]] | None = None
     source: str | None = None  # the file, for errors that its content causes later

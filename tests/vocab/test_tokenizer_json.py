@@ -301,10 +301,10 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
         ({"model": {"type": "WordPiece"}}, "model.type: must be BPE, got 'WordPiece'"),
         ({"model": {"dropout": 0.1}}, "model.dropout: is not supported, got 0.1"),
         (
-            {"model": {"continuing_subword_prefix": "##"}},
-            "model.continuing_subword_prefix: is not supported",
+            {"model": {"end_of_word_suffix": "</w>", "byte_fallback": True}},
+            "model.byte_fallback: is not supported with ByteLevel and a prefix or suffix",
         ),
-        ({"model": {"byte_fallback": True}}, "model.byte_fallback: is not supported"),
+        ({"model": {"byte_fallback": 1}}, "model.byte_fallback: must be true or false, got 1"),
         ({"model": {"vocab": []}}, "model.vocab: must be an object, got an array of 0"),
         ({"model": {"merges": None}}, "model.merges: must be an array, got null"),
         ({"model": {"merges": ["a"]}}, r"model.merges\[0\]: must be two tokens, got 'a'"),
@@ -323,8 +323,15 @@ SMALL = {bytes((value,)): value for value in range(256)} | {b"ab": 256}
             {"normalizer": {"type": "Replace", "pattern": {"Regex": "^a"}, "content": ""}},
             r"normalizer.pattern.Regex: the pattern '\^a': an unescaped \^",
         ),
-        ({"pre_tokenizer": None}, "pre_tokenizer: must be one of ByteLevel, Split, .*, got 'null'"),
-        ({"pre_tokenizer": {"type": "Metaspace"}}, "pre_tokenizer: must be one of .*, got 'Metaspace'"),
+        ({"pre_tokenizer": 5}, "pre_tokenizer: must be one of ByteLevel, Split, .*, got '5'"),
+        (
+            {"pre_tokenizer": {"type": "Metaspace"}},
+            "pre_tokenizer.replacement: must be a string, got null",
+        ),
+        (
+            {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [byte_level(), {"type": "Metaspace"}]}},
+            r"pre_tokenizer.pretokenizers\[1\]: is not supported with ByteLevel",
+        ),
         (
             {"added_tokens": [added("<m>", 300)]},
             r"added_tokens\[0\].id: must be 257, the id that tokenizers gives to '<m>', got 300",
@@ -387,7 +394,7 @@ def test_vocabulary_without_every_byte_is_refused(tmp_path):
         (b'{\n"model": {,}\n}', "line 2: not JSON"),
         (b"[]", "the file: must be an object, got an array of 0"),
         (b"{}", "model: must be an object, got null"),
-        (b'{"model": {"type": "BPE"}}', "pre_tokenizer: must be one of ByteLevel"),
+        (b'{"model": {"type": "BPE"}}', "model.vocab: must be an object, got null"),
         (b'"\xff"', "not UTF-8 at byte 1"),
     ],
 )

@@ -109,8 +109,12 @@ def check(path, data):
     except ValueError as error:
         refused = error
     else:
-        bpe = BPE.from_ranks(found.ranks, found.pattern, found.special_tokens, merges=found.merges)
+        options = {"merges": found.merges, "symbols": found.symbols}
+        bpe = BPE.from_ranks(found.ranks, found.pattern, found.special_tokens, **options)
         text = TEXT
+        if found.symbols is not None:  # of characters, which have no blanks to be found by
+            bpe.encode(text, disallowed_special=())
+            return None
         found_texts = [
             bpe.decode(bpe.encode(text, disallowed_special=())),
             bpe.decode(bpe.encode(text, allowed_special="all")),

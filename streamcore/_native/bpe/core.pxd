@@ -39,6 +39,7 @@ cdef extern from "bpe/text.h" nogil:
     enum: BPE_GPT2
     enum: BPE_CL100K
     enum: BPE_O200K
+    enum: BPE_WHOLE
 
     ctypedef struct bpe_spec:
         uint8_t family
@@ -83,8 +84,23 @@ cdef extern from "bpe/text.h" nogil:
                      int64_t *chars)
 
 
+cdef extern from "bpe/symbols.h" nogil:
+    ctypedef struct bpe_expander:
+        uint32_t base
+        uint32_t count
+        const uint32_t *starts
+        const uint32_t *ids
+        int fuse
+
+    int bpe_expand(const bpe_expander *e, bpe_output *o, size_t start, int *unknown)
+
+
 cdef class BPECore:
     cdef bpe_vocab vocab
+    cdef bpe_expander expander
+    cdef readonly object plan  # how a vocabulary of characters is encoded; None for one of bytes
+    cdef tuple expansions     # what the expander reads
+    cdef dict given           # the ranks of such a one
     cdef bpe_decoder decoder
     cdef bpe_spec spec
     cdef bint begun           # whether it is, or is being, initialized
@@ -101,7 +117,7 @@ cdef class BPECore:
     cdef SpecialTokens _every         # all special tokens
     cdef frozenset _special   # their texts
     cdef readonly dict special_tokens, token_flags
-    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template, decoding
+    cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template, decoding, symbols
     cdef bpe_context *take_context(self) except NULL
     cdef int give_context(self, bpe_context *context) except -1
     cdef int encode_span(self, bpe_context *context, const bpe_names *names, const uint8_t *data, size_t n,
@@ -112,13 +128,15 @@ cdef class BPECore:
     cdef int encode_text_by_text(self, bpe_context *context, SpecialTokens names, const uint8_t *data, size_t n,
                                  bpe_output *o) except -1
     cdef int append_id(self, uint32_t number, bpe_output *o) except -1
-    cdef int encode_normal(self, bpe_context *context, str text, bpe_output *o) except -1
+    cdef int encode_normal(self, bpe_context *context, str text, bint first, bpe_output *o) except -1
     cdef SpecialTokens names_of(self, object texts)
     cdef SpecialTokens allowed(self, const uint8_t *data, size_t n, object allowed_special, object disallowed_special)
     cdef int _initialize(self, ranks, pattern, special_tokens, merges, whole_pieces, normalization,
                          cache_bytes, template, token_flags) except -1
     cdef int _free(self) noexcept
-    cdef int _build(self, dict ranks) except -1
+    cdef int _build(self, dict ranks, object merge_list) except -1
+    cdef int _plan_symbols(self, plan) except -1
+    cdef int encode_symbols(self, bpe_context *context, object piece, bpe_output *o) except -1
     cdef int _build_decoder(self, dict bytes_of) except -1
     cdef object encode_to(self, object text, object errors, bint ordinary, object allowed_special,
                           object disallowed_special, bint as_list)

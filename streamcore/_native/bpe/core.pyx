@@ -8,6 +8,7 @@ list at the start of a call and given back at its end, so threads never share on
 """
 
 from array import array
+from itertools import chain
 from operator import itemgetter
 
 cimport cython
@@ -39,8 +40,8 @@ from streamcore._shared.merging import Merges
 from streamcore._shared.added_tokens import AddedTokens, checked_flags
 from streamcore._shared.normalizers import Normalizer, checked_normalization, keeps_ascii
 from streamcore._shared.prefix_encodings import Neighbours
-from streamcore._shared.patterns import recognise
-from streamcore._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
+from streamcore._shared.split_steps import check_keeps_text, checked_pattern, family_of, pieces_of
+from streamcore._shared.symbols import END, check_of_bytes, checked_symbols, planned, spaced
 from streamcore._shared.template import checked_template, framed, framed_many
 from streamcore._shared.token_ids import id_list, join_tokens, unknown_id
 
@@ -51,7 +52,7 @@ cdef extern from "kernels/utf8_char.h" nogil:
 
 bpe_choose_scanner(demanded_kernel())
 
-FAMILIES = {"r50k": BPE_GPT2, "cl100k": BPE_CL100K, "o200k": BPE_O200K}
+FAMILIES = {"r50k": BPE_GPT2, "cl100k": BPE_CL100K, "o200k": BPE_O200K, "whole": BPE_WHOLE}
 
 cdef enum:
     SMALL = 1000        # bytes of text whose ids are made on the stack
@@ -118,7 +119,8 @@ cdef int check_memory(int error) except -1:
 
 cdef class BPECore:
     """BPECore(ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None, \
-cache_bytes=33554432, template=None, decoding=None, token_flags=None)\n--\n\n\
+cache_bytes=33554432, template=None, decoding=None, token_flags=None, \
+symbols=None)\n--\n\n\
 A byte-pair tokenizer: text to ids and back.
 
     ``ranks`` maps each token's bytes to its id, ``pattern`` is the tiktoken regular expression that splits text into
@@ -130,7 +132,8 @@ A byte-pair tokenizer: text to ids and back.
     ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
     ``normalized``.
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
-    ids become text, where that is not the bytes of their tokens (``Decoding``).
+    ids become text, where that is not the bytes of their tokens (``Decoding``). With
+    ``symbols``, ``merges`` begin with characters, and not every byte is a token (``Symbols``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -143,12 +146,14 @@ A byte-pair tokenizer: text to ids and back.
         self.idle = NULL
 
     def __init__(self, ranks, pattern, special_tokens=None, *, merges=None, whole_pieces=True, normalization=None,
-                 cache_bytes=DEFAULT_CACHE_BYTES, template=None, decoding=None, token_flags=None):
+                 cache_bytes=DEFAULT_CACHE_BYTES, template=None, decoding=None, token_flags=None,
+                 symbols=None):
         if self.begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self.begun = True
         try:
             self.decoding = checked_decoding(decoding)
+            self.symbols = checked_symbols(symbols)
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes,
                              template, token_flags)
         except BaseException:
@@ -163,10 +168,17 @@ A byte-pair tokenizer: text to ids and back.
         pattern = checked_pattern(pattern)
         normalization = checked_normalization(normalization)
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
-        own_ranks, self.special_tokens, bytes_of = checked_vocabulary(ranks, special_tokens)
+        own_ranks, self.special_tokens, bytes_of = checked_vocabulary(ranks, special_tokens, self.symbols is None)
         self.pattern = pattern
-        self.merges = None if merges is None else checked_merges(merges, own_ranks)
+        prefix = b"" if self.symbols is None else self.symbols.prefix
+        merges = self.merges = None if merges is None else checked_merges(merges, own_ranks, prefix)
         self.whole_pieces = bool(whole_pieces)
+        self.plan = None
+        if self.symbols is not None:
+            self.given = own_ranks
+            plan = planned(own_ranks, merges or [], self.symbols, self.whole_pieces, max(bytes_of) + 1)
+            own_ranks, merges = plan.ranks, plan.merges
+            self._plan_symbols(plan)
         self.normalization = normalization
         self._normalizer = None if normalization is None else Normalizer(normalization)
         self.keeps_ascii = keeps_ascii(normalization)
@@ -175,25 +187,43 @@ A byte-pair tokenizer: text to ids and back.
         self._added = None if self.tokens.plain else self.tokens
         for name, data in self.tokens.bytes_of().items():
             bytes_of[self.special_tokens[name]] = data
-        self._family = family = recognise(pattern) if isinstance(pattern, str) else None
+        family = family_of(pattern)
+        if self.plan is not None and not self.plan.scans(family):
+            family = None
+        self._family = family
         self._split = pieces_of(pattern)
         self._names = {}
         self._special = frozenset(self.special_tokens)
         self._every = SpecialTokens(self._special, self.special_tokens)
         if family is not None:
             self.known = True
-            self.plain = normalization is None and self._added is None
+            self.plain = normalization is None and self._added is None and self.plan is None
             self.spec.family = FAMILIES[family.name]
             self.spec.digits = family.digits
             self.spec.trailing = family.tail_run
-        self._build(own_ranks)
+        self._build(own_ranks, merges)
         self._build_decoder(bytes_of)
         self.template = checked_template(template, bytes_of)
         self.ready = True
         self.give_context(self.take_context())  # the cache is made and seeded here, not in the first call
         return 0
 
-    cdef int _build(self, dict ranks) except -1:
+    cdef int _plan_symbols(self, plan) except -1:
+        self.plan = plan
+        if plan.expander is None:
+            return 0
+        starts = [0]
+        for ids in plan.expander.expansions:
+            starts.append(starts[len(starts) - 1] + len(ids))
+        self.expansions = packed(starts), packed(chain.from_iterable(plan.expander.expansions))
+        self.expander.base = plan.expander.base
+        self.expander.count = len(plan.expander.expansions)
+        self.expander.starts = <const uint32_t *>PyBytes_AS_STRING(<bytes>self.expansions[0])
+        self.expander.ids = <const uint32_t *>PyBytes_AS_STRING(<bytes>self.expansions[1])
+        self.expander.fuse = plan.expander.fuse
+        return 0
+
+    cdef int _build(self, dict ranks, object merge_list) except -1:
         cdef bpe_vocab vocab
         cdef bpe_merges merges
         cdef uint32_t i, at = 0
@@ -205,8 +235,8 @@ A byte-pair tokenizer: text to ids and back.
         if len(blob) >= 0xFFFFFFFF:
             raise ValueError(f"vocabulary is too large: {len(blob)} bytes, at most {0xFFFFFFFE}")
         triples = None
-        if self.merges is not None:
-            triples = merge_columns(self.merges, {item[0]: i for i, item in enumerate(items)})
+        if merge_list is not None:
+            triples = merge_columns(merge_list, {item[0]: i for i, item in enumerate(items)})
         vocab = self.vocab
         vocab.whole_pieces = self.whole_pieces
         vocab.ids = <uint32_t *>PyMem_RawMalloc(len(items) * sizeof(uint32_t))
@@ -287,6 +317,7 @@ A byte-pair tokenizer: text to ids and back.
             "template": self.template,
             "decoding": self.decoding,
             "token_flags": self.token_flags,
+            "symbols": self.symbols,
         }
         return _restore, (type(self), self.ranks, self.pattern, self.special_tokens, options)
 
@@ -295,6 +326,8 @@ A byte-pair tokenizer: text to ids and back.
         """A copy of the ordinary tokens: bytes to id."""
         cdef uint32_t i
         cdef const bpe_vocab *v = &self.vocab
+        if self.given is not None:
+            return dict(self.given)
         ranks = {
             v.bytes[v.starts[i]:v.starts[i] + bpe_token_len(v, i)]: v.ids[i] for i in range(v.count)
         }
@@ -343,6 +376,26 @@ A byte-pair tokenizer: text to ids and back.
         if self._made_hidden is None:
             self._made_hidden = frozenset(self.special_tokens.values()).difference(self.decoding.plain)
         return self._made_hidden
+
+    def _expand(self, ids, bint unknown):
+        """Arrays of ids of a part of a piece by the vocabulary of bytes, as those of the model (see ``Expander``)."""
+        cdef bpe_output o
+        cdef int before = unknown
+        cdef const uint32_t[::1] view
+        out = []
+        for array_ in ids:
+            view = array_
+            o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
+            try:
+                check_memory(bpe_output_reserve(&o, view.shape[0] + 4))
+                memcpy(o.ids, &view[0], view.shape[0] * sizeof(uint32_t))
+                o.count = view.shape[0]
+                check_memory(bpe_expand(&self.expander, &o, 0, &before))
+                if o.count:
+                    out.append(take_array(&o))
+            finally:
+                bpe_output_free(&o)
+        return out, before != 0
 
     @property
     def n_vocab(self):
@@ -442,7 +495,7 @@ A byte-pair tokenizer: text to ids and back.
     cdef bint encodes_by_text(self, SpecialTokens names, const uint8_t *data, size_t n):
         """Whether Python has a part in it: normalization, a pattern that the regex module runs, flags of tokens."""
         cdef uint32_t which = 0
-        if not self.known:
+        if not self.known or self.plan is not None:
             return True
         if self.normalization is not None and not (self._added is None and self.keeps_ascii and is_ascii(data, n)):
             return True
@@ -457,8 +510,10 @@ A byte-pair tokenizer: text to ids and back.
         cdef uint32_t which = 0
         cdef const bpe_names *found = &names.names if names is not None else NULL
         if names is not None and names.matcher is not None:
+            first = True
             for text, name in names.matcher.spans(data[:n].decode()):
-                self.encode_normal(context, text, o)
+                self.encode_normal(context, text, first, o)
+                first = False
                 if name is not None:
                     self.append_id(self.special_tokens[name], o)
             return 0
@@ -467,7 +522,7 @@ A byte-pair tokenizer: text to ids and back.
             text = data[pos:stop].decode()
             if self._normalizer is not None:
                 text = self._normalizer(text)
-            self.encode_normal(context, text, o)
+            self.encode_normal(context, text, pos == 0, o)
             pos = stop
             if stop < n:
                 self.append_id(found.ids[which], o)
@@ -480,19 +535,27 @@ A byte-pair tokenizer: text to ids and back.
         o.count += 1
         return 0
 
-    cdef int encode_normal(self, bpe_context *context, str text, bpe_output *o) except -1:
-        """Append the ids of a text that is normalized and has no tokens in it to look for."""
+    cdef int encode_normal(self, bpe_context *context, str text, bint first, bpe_output *o) except -1:
+        """Append the ids of a text that is normalized and has no tokens to look for, the ``first`` or a later one."""
         cdef size_t made, begin = 0
         cdef const uint8_t *part
         cdef Py_ssize_t length = 0
-        cdef int error
+        cdef int error, unknown = 0
+        if self.plan is not None:
+            text = spaced(text, self.symbols.space, first)
         if self.known:
             part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
+            made = o.count
             with nogil:
                 error = bpe_encode_text(&self.vocab, &self.spec, context, NULL, part, &begin, length, 0, o)
+                if error == 0 and self.expander.count:
+                    error = bpe_expand(&self.expander, o, made, &unknown)
             return check_memory(error)
         for pieces in self._split(text):
             for piece in pieces:
+                if self.plan is not None:
+                    self.encode_symbols(context, piece, o)
+                    continue
                 if type(piece) is bytes:
                     part, length = <const uint8_t *>PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)
                 else:
@@ -505,6 +568,29 @@ A byte-pair tokenizer: text to ids and back.
                     raise MemoryError
                 o.count += made
         return 0
+
+    cdef int encode_symbols(self, bpe_context *context, object piece, bpe_output *o) except -1:
+        """Append the ids of a piece, str or bytes, for a vocabulary of characters."""
+        cdef size_t made
+        cdef int unknown = 0
+        cdef bytes data = piece if type(piece) is bytes else (<str>piece).encode()
+        if not data:
+            return 0
+        if self.plan.slow is not None:
+            for number in self.plan.slow.encode(data):
+                check_memory(bpe_output_reserve(o, 1))
+                o.ids[o.count] = number
+                o.count += 1
+            return 0
+        if self.plan.suffix:
+            data += END
+        check_memory(bpe_output_reserve(o, len(data) + 4))
+        made = bpe_encode_cached(&self.vocab, context, <const uint8_t *>PyBytes_AS_STRING(data), len(data),
+                                 o.ids + o.count)
+        if made == 0:
+            raise MemoryError
+        o.count += made
+        return check_memory(bpe_expand(&self.expander, o, o.count - made, &unknown))
 
     cdef object encode_to(self, object text, object errors, bint ordinary, object allowed_special,
                           object disallowed_special, bint as_list):
@@ -542,6 +628,9 @@ A byte-pair tokenizer: text to ids and back.
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
         context = self.take_context()
         try:
+            if self.plan is not None:
+                self.encode_symbols(context, piece, &o)
+                return take_list(&o)
             check_memory(bpe_output_reserve(&o, n + 4))
             with nogil:
                 made = bpe_encode_cached(&self.vocab, context, data, n, o.ids)
@@ -650,6 +739,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef bpe_context *context
         cdef SpecialTokens names
         n = min(count_option("n", n), <size_t>-1 >> 2)
+        check_of_bytes(self.symbols)
         check_keeps_text(self.pattern, self.normalization, self.tokens.keeps_text)
         _owner = borrow(text, errors, &data, &size)
         names = self.allowed(data, size, allowed_special, disallowed_special)
@@ -683,6 +773,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef bpe_output o
         cdef bpe_context *context
         cdef bytes whole
+        check_of_bytes(self.symbols)
         _owner = borrow(text, errors, &data, &n)
         names = self.allowed(data, n, allowed_special, disallowed_special)
         import numpy

@@ -11,7 +11,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t
 
-from streamcore._native.bpe.core cimport BPECore, bpe_context, bpe_spec, bpe_vocab
+from streamcore._native.bpe.core cimport BPE_WHOLE, BPECore, bpe_context, bpe_spec, bpe_vocab
 
 cdef extern from "bpe/counting.h" nogil:
     ctypedef struct bpe_counter:
@@ -38,7 +38,7 @@ ctypedef struct Counter:
 def counting(BPECore core):
     """A capsule of a ``token_counter``; None if Python takes part in what ``core`` does."""
     cdef Counter *counter
-    if not core.plain:
+    if not core.plain or core.spec.family == BPE_WHOLE:
         return None
     counter = <Counter *> PyMem_RawCalloc(1, sizeof(Counter))
     if counter == NULL:

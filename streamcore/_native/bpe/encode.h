@@ -276,7 +276,9 @@ static int bpe_encode(const bpe_vocab *v, const bpe_spec *spec, bpe_context *c, 
     *need = 0;
     while (at < n) {
         size_t next = at;
-        int pieces = bpe_scan_many(spec, text, &next, n, final, c->ends, BPE_BATCH), error;
+        int whole = spec->family == BPE_WHOLE, error;
+        int pieces = whole ? bpe_scan_many_scalar(spec, text, &next, n, final, c->ends, 1)
+                           : bpe_scan_many(spec, text, &next, n, final, c->ends, BPE_BATCH);
         if (pieces == 0) break;
         if (room - *count < next - at + 4) {
             *need = next - at + 4;

@@ -143,6 +143,11 @@ static size_t bpe_resume_blank(const bpe_spec *spec, bpe_progress *s, int begun,
 static size_t bpe_resume(const bpe_spec *spec, bpe_progress *s, const uint8_t *text, size_t n, int final) {
     size_t q, len;
     int begun = s->phase != BPE_AT_START;
+    if (spec->family == BPE_WHOLE) {
+        s->phase = BPE_AT_LETTERS;
+        s->scanned = n;
+        return final ? n : BPE_MORE;
+    }
     if (!begun) {
         q = bpe_resume_start(spec, s, text, n, final);
         if (q != BPE_OK) return q;

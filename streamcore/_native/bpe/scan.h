@@ -18,7 +18,7 @@
 #include "bpe/merge.h"
 #include "bpe/unicode.h"
 
-enum { BPE_GPT2 = 0, BPE_CL100K = 1, BPE_O200K = 2 };
+enum { BPE_GPT2 = 0, BPE_CL100K = 1, BPE_O200K = 2, BPE_WHOLE = 3 }; /* WHOLE: text is one piece */
 
 typedef struct {
     uint8_t family;
@@ -202,6 +202,7 @@ static inline size_t bpe_scan_o200k(const uint8_t *text, size_t p, size_t n, con
 /* End of the piece that starts at p < n. */
 static inline size_t bpe_scan_one(const bpe_spec *spec, const uint8_t *text, size_t p, size_t n, int final) {
     if (spec->family == BPE_CL100K) return bpe_scan_cl100k(text, p, n, spec, final);
+    if (spec->family == BPE_WHOLE) return final ? n : BPE_MORE;
     if (spec->family == BPE_O200K) return bpe_scan_o200k(text, p, n, spec, final);
     return bpe_scan_gpt2(text, p, n, spec, final);
 }

@@ -17,10 +17,10 @@ from ..._shared.added_tokens import AddedTokens, checked_flags
 from ..._shared.merging import Merges
 from ..._shared.normalizers import Normalization, Normalizer, checked_normalization, keeps_ascii
 from ..._shared.options import DEFAULT_CACHE_BYTES, count_option, size_option
-from ..._shared.patterns import recognise
 from ..._shared.prefix_encodings import Neighbours
 from ..._shared.special_tokens import one_of, raise_disallowed, special_names
-from ..._shared.split_steps import check_keeps_text, checked_pattern, pieces_of
+from ..._shared.split_steps import check_keeps_text, checked_pattern, family_of, pieces_of
+from ..._shared.symbols import Plan, Symbols, check_of_bytes, checked_symbols, planned, spaced
 from ..._shared.template import checked_template, framed
 from ..._shared.text_decoders import Decoding, TextDecoding, checked_decoding
 from ..._shared.text_input import as_bytes, as_text, ends_between_characters
@@ -70,7 +70,8 @@ class BPECore:
     ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
     ``normalized``.
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
-    ids become text, where that is not the bytes of their tokens (``Decoding``).
+    ids become text, where that is not the bytes of their tokens (``Decoding``). With
+    ``symbols``, ``merges`` begin with characters, and not every byte is a token (``Symbols``).
     ``cache_bytes`` bounds the memory that remembers pieces, for each call that encodes at the same time; 0 turns it
     off. A call takes a cache and gives it back, so there are as many as calls that ever ran at once: at most the number
     of threads. They live as long as the object, and none takes more than 1 GiB.
@@ -94,11 +95,13 @@ class BPECore:
         template: Iterable[Iterable[int]] | None = None,
         decoding: Decoding | None = None,
         token_flags: Mapping[str, Collection[str]] | None = None,
+        symbols: Symbols | None = None,
     ) -> None:
         if self._begun:  # also by a mapping of the caller's, from within
             raise RuntimeError("a BPECore is initialized once")
         self._begun = True
         try:
+            self.symbols = checked_symbols(symbols)
             self._initialize(ranks, pattern, special_tokens, merges, whole_pieces, normalization, cache_bytes)
             self._begin_tokens(token_flags)
             self.template = checked_template(template, self._bytes_of)
@@ -120,17 +123,27 @@ class BPECore:
         pattern = checked_pattern(pattern)
         normalization = checked_normalization(normalization)
         self.cache_bytes = count_option("cache_bytes", cache_bytes)
-        self._ranks, self.special_tokens, self._bytes_of = checked_vocabulary(ranks, special_tokens)
+        symbols = self.symbols
+        checked = checked_vocabulary(ranks, special_tokens, symbols is None)
+        self._given, self.special_tokens, self._bytes_of = checked
+        prefix = b"" if symbols is None else symbols.prefix
         self.pattern = pattern
-        self.merges = None if merges is None else checked_merges(merges, self._ranks)
+        self.merges = None if merges is None else checked_merges(merges, self._given, prefix)
         self.whole_pieces = bool(whole_pieces)
+        self.plan: Plan | None = None
+        self._ranks, merges = self._given, self.merges
+        if symbols is not None:
+            base = max(self._bytes_of) + 1
+            self.plan = planned(self._given, self.merges or [], symbols, self.whole_pieces, base)
+            self._ranks, merges = self.plan.ranks, self.plan.merges
         self.normalization: Normalization = normalization
         self._normalizer = None if normalization is None else Normalizer(normalization)
         self._keeps_ascii = keeps_ascii(normalization)
-        self._family = recognise(pattern) if isinstance(pattern, str) else None
+        family = family_of(pattern)
+        self._family = family if self.plan is None or self.plan.scans(family) else None
         self._split = pieces_of(pattern)
         # a repeated pair counts where it stands last, as in Hugging Face tokenizers
-        pairs = None if self.merges is None else {pair: i for i, pair in enumerate(self.merges)}
+        pairs = None if merges is None else {pair: i for i, pair in enumerate(merges)}
         self._merges = Merges(self._ranks, pairs)
         self._cache = PieceCache(self.encode_piece, self.cache_bytes)
         self._all_special = frozenset(self.special_tokens)
@@ -169,13 +182,14 @@ class BPECore:
             "template": self.template,
             "decoding": self.decoding,
             "token_flags": self.token_flags,
+            "symbols": self.symbols,
         }
-        return _restore, (type(self), self._ranks, self.pattern, self.special_tokens, options)
+        return _restore, (type(self), self._given, self.pattern, self.special_tokens, options)
 
     @property
     def ranks(self) -> dict[bytes, int]:
         """A copy of the ordinary tokens: bytes to id."""
-        return dict(self._ranks)
+        return dict(self._given)
 
     @property
     def n_vocab(self) -> int:
@@ -185,15 +199,26 @@ class BPECore:
     @property
     def max_token_length(self) -> int:
         """Length of the longest ordinary token, in bytes."""
-        return max(map(len, self._ranks))
+        return max(map(len, self._given))
 
     def encode_piece(self, piece: bytes) -> list[int]:
         """The ids of one piece, which is not split further."""
         piece = as_bytes(piece, "piece must be bytes-like")
+        if self.plan is not None:
+            return self.plan.encode(piece, self._encode_bytes)
+        return self._encode_bytes(piece)
+
+    def _encode_bytes(self, piece: bytes) -> list[int]:
         ranks = self._ranks
         if self.whole_pieces and piece in ranks:
             return [ranks[piece]]
         return [ranks[token] for token in self._merges.merge(piece)]
+
+    def _expand(self, ids: list[int], unknown: bool) -> tuple[list[int], bool]:
+        """Ids of a part of a piece by the vocabulary of bytes, as those of the model (see ``Expander``)."""
+        plan: Any = self.plan
+        made: tuple[list[int], bool] = plan.expander.expand(ids, unknown)
+        return made
 
     def _finder(self, names: frozenset[str]) -> re.Pattern[str]:
         finder = self._finders.get(names)
@@ -224,20 +249,29 @@ class BPECore:
         start = 0
         lookup = self._cache.__getitem__
         if allowed and self._added is not None:
+            first = True
             for part, name in self._added.matcher(allowed).spans(text):
-                for pieces in self._split(part):
+                for pieces in self._split(self._spaced(part, first)):
                     yield from map(lookup, pieces)
+                first = False
                 if name is not None:
                     yield [self.special_tokens[name]]
             return
         if allowed:
             for match in self._finder(allowed).finditer(text):
-                for pieces in self._split(self._normalized(text[start : match.start()])):
+                for pieces in self._pieces(text[start : match.start()], start == 0):
                     yield from map(lookup, pieces)
                 yield [self.special_tokens[match[0]]]
                 start = match.end()
-        for pieces in self._split(self._normalized(text[start:])):
+        for pieces in self._pieces(text[start:], start == 0):
             yield from map(lookup, pieces)
+
+    def _pieces(self, text: str, first: bool) -> Iterator[list[str]] | Iterator[list[bytes]]:
+        """The pieces of a text without special tokens; ``first`` says that nothing stands before it."""
+        return self._split(self._spaced(self._normalized(text), first))
+
+    def _spaced(self, text: str, first: bool) -> str:
+        return text if self.symbols is None else spaced(text, self.symbols.space, first)
 
     def encode_ordinary_to_list(self, text: Text, *, errors: str = "replace") -> list[int]:
         """As ``encode_ordinary``, as a list."""
@@ -356,6 +390,7 @@ class BPECore:
         out, with all tokens that hold a part of it. ``str`` gives ``str``, bytes-like gives ``bytes``.
         """
         n = min(count_option("n", n), sys.maxsize - 1)
+        check_of_bytes(self.symbols)
         check_keeps_text(self.pattern, self.normalization, self.tokens.keeps_text)
         whole = as_text(text, errors)
         allowed = self._allowed(whole, allowed_special, disallowed_special)
@@ -383,6 +418,7 @@ class BPECore:
         """The ids of ``text`` and where their tokens begin, in bytes and in characters of the (normalised) text."""
         import numpy as np
 
+        check_of_bytes(self.symbols)
         text = as_text(text, errors)
         allowed = self._allowed(text, allowed_special, disallowed_special)
         ids = list(chain.from_iterable(self._id_lists(text, allowed)))

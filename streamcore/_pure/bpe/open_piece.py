@@ -72,7 +72,7 @@ class OpenPieces:
         if self._open and self._scanner.looks_back:
             held = "".join(self._held)
             text, known, self._held = held + text, len(held), []
-        bulk = len(text) >= BULK_FROM
+        bulk = len(text) >= BULK_FROM and self._family.name != "whole"
         repeated = (0, 0)  # where in out the ids begin that were given out before, and how many
         while text or (final and self._open):
             if bulk and not self._open:

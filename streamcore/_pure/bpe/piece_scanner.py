@@ -113,6 +113,9 @@ class PieceScanner:
         ``final`` says that no text follows.
         """
         at = 0
+        if self.family.name == "whole":
+            self.phase, self.floor = LETTERS, len(text)
+            return len(text) if final else None
         if self.phase == START:
             opened = self._start(text, final)
             if opened is None or self.phase == START:
