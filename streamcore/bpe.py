@@ -16,6 +16,7 @@ from .token_batch import TokenBatch
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from .vocab.view import TokenVocabulary
     from .vocab.vocabulary import Vocabulary
 
     Text = str | ReadableBuffer
@@ -74,6 +75,31 @@ class BPE(_backend.BPECore):
         from .vocab.tokenizer_json import load_tokenizer_json
 
         return cls._of(load_tokenizer_json(source), options)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | PathLike[str],
+        *,
+        revision: str = "main",
+        download: bool = False,
+        **options: Any,
+    ) -> Self:
+        """The tokenizer of a directory with ``tokenizer.json``, or of a model's name in the cache of Hugging Face.
+
+        ``tokenizer_config.json`` beside it says whether a text begins and ends with special tokens, and names some. The
+        network is used with ``download`` alone, through ``huggingface_hub``. ``options``: ``cache_bytes``.
+        """
+        from .vocab.pretrained import load_pretrained
+
+        return cls._of(load_pretrained(source, revision, download=download), options)
+
+    @property
+    def vocabulary(self) -> TokenVocabulary:
+        """The tokens by id, as a read-only mapping; made at each call."""
+        from .vocab.view import TokenVocabulary
+
+        return TokenVocabulary(self)
 
     @classmethod
     def from_ranks(
