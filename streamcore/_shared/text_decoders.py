@@ -496,6 +496,7 @@ class TextDecoding:
         self._special = frozenset(special)
         self.tokens = Tokens(self._token)
         """The token of each id as the steps get it that look at more than one: KeyError for an unknown id."""
+        self._resting = self.run("replace")._steps
 
     def _token(self, number: int) -> str:
         data = self._bytes_of[number]
@@ -523,7 +524,7 @@ class TextDecoding:
     def rest(self, number: int) -> str | None:
         """The text of a known id in a run that is at rest; None for one that brings it out of that."""
         item: str | None = self.tokens[number]
-        for step in self.run("replace")._steps:
+        for step in self._resting:
             item = None if item is None else step.rest(item)
         return item
 
