@@ -15,6 +15,10 @@ __all__ = [
 ]
 
 
+def _bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"
+
+
 class StreamcoreError(Exception):
     """Base class of the errors below."""
 
@@ -66,7 +70,7 @@ class ItemTooLarge(_Placed, ValueError):
         self.offset = offset
 
     def __str__(self) -> str:
-        return f"item at offset {self.offset} has at least {self.size} bytes, max_size is {self.limit}"
+        return f"item at offset {self.offset} has at least {_bytes(self.size)}, max_size is {self.limit}"
 
 
 class IncompleteItem(_Placed, EOFError):
@@ -80,7 +84,7 @@ class IncompleteItem(_Placed, EOFError):
         self.offset = offset
 
     def __str__(self) -> str:
-        return f"input ended inside an item: {self.size} bytes at offset {self.offset}"
+        return f"input ended inside an item: {_bytes(self.size)} at offset {self.offset}"
 
 
 class InvalidFrame(_Placed, ValueError):

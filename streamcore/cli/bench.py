@@ -80,6 +80,10 @@ def command(
     except ValueError as error:
         raise Failure(str(error)) from error
     if as_list:
+        if quick or json_path or plot_path or old_path:
+            raise click.UsageError(
+                "--list measures nothing: --quick, --json, --plot and --compare are without it"
+            )
         for case in cases:
             click.echo(f"{case.name:14}  {case.summary}; {', '.join(case.sides)}")
         return 0

@@ -12,6 +12,7 @@ import click
 
 from .._shared.content_chunks import ALGORITHMS
 from . import formats, job
+from .given import in_options, is_given
 from .inputs import open_input
 from .outputs import open_output
 from .progress import Report
@@ -34,7 +35,13 @@ from .progress import Report
 @click.option(
     "--max-size", callback=job.size_or_none, default="none", help="Largest size; default: four times it."
 )
-@click.option("--algorithm", type=click.Choice(ALGORITHMS), default=ALGORITHMS[0], show_default=True)
+@click.option(
+    "--algorithm",
+    type=click.Choice(ALGORITHMS),
+    default=ALGORITHMS[0],
+    show_default=True,
+    help="How cuts are found.",
+)
 @click.option(
     "--normalization",
     type=int,
@@ -66,11 +73,13 @@ def command(
         digest = "none"
     if options["avg_size"] is None:
         raise click.UsageError("--avg-size must be a size")
+    if options["algorithm"] == "ram" and is_given("normalization"):
+        raise click.UsageError("--normalization means nothing with --algorithm ram")
     made = digester(digest)
     try:
         stage: Any = ContentDefined(digest=made, **options)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_options(str(error))) from error
     if form == "npy":
         return job.run(stage, file, output, formats.NPY, "chunks", progress)
     lines = ChunkLines(form, made is not None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .failure import Failure, printable
+from .given import in_options
 from .plan import separator_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ RESUME: dict[str, bool | str] = {"yes": True, "no": False, "verify": "verify", "
 INCOMPLETE = 3
 JSON_LINES = (".jsonl", ".ndjson")
 MAGIC = frozenset("*?[")
-DEFAULTS = {"engine": "local", "target": "64MiB", "max_failed": 0, "resume": "yes", "key": "text"}
+DEFAULTS = {"engine": "local", "target": "64MiB", "max_failed": 0, "resume": "yes"}
+KEY = "text"
+CONFIGURED = "give it by the configuration of fsspec"
 
 
 def shard_pair(
@@ -163,6 +166,8 @@ def run(
         raise click.UsageError("standard input cannot be read in parts")
     if format_ is not None and format_ not in FORMATS:
         raise click.UsageError(f"{format_} is for one file; a run writes {', '.join(FORMATS)}")
+    ids = hasattr(pipeline, "bpe")
+    check_options(many, output, format_, ids)
     many = {name: DEFAULTS.get(name) if value is None else value for name, value in many.items()}
     try:
         made = plan_of(paths, many, split)
@@ -175,8 +180,27 @@ def run(
             str(error).replace("resume=False", "--resume no").replace("resume='force'", "--resume force")
         ) from error
     except (OSError, ValueError, TypeError, ImportError) as error:
-        raise Failure(str(error).replace("state='folder'", "--state DIR")) from error
+        said = (
+            str(error).replace("state='folder'", "--state DIR").replace("pass it by out_options", CONFIGURED)
+        )
+        raise Failure(in_options(said.replace("pass what it says by out_options", CONFIGURED))) from error
     return 0 if not result.failed else 1
+
+
+def check_options(many: dict[str, Any], output: str, format_: str | None, ids: bool) -> None:
+    """Refuse what cannot be meant together."""
+    if many["address"] is not None and many["engine"] in (None, "local"):
+        raise click.UsageError("--address is for --engine dask and --engine ray")
+    if many["state"] is not None and "://" not in output:
+        raise click.UsageError(f"--state is for -o with a URL, and {output} is a folder")
+    if many["separator"] is not None and many["split"] is not None:
+        raise click.UsageError("--split and --separator say the same: what ends a document")
+    if format_ in ("bin", "megatron") and not ids:
+        raise click.UsageError(f"-f {format_} holds ids: it is for tokens")
+    if many["eod"] is not None and not ids:
+        raise click.UsageError("--eod is an id: it is for tokens")
+    if many["eod"] is not None and format_ == "jsonl":
+        raise click.UsageError("-f jsonl has a line for each document: --eod is for the other formats")
 
 
 def plan_of(paths: tuple[str, ...], many: dict[str, Any], split: str | None) -> Plan:
@@ -188,6 +212,10 @@ def plan_of(paths: tuple[str, ...], many: dict[str, Any], split: str | None) -> 
             path.lower().removesuffix(".gz").removesuffix(".zst").endswith(JSON_LINES) for path in paths
         )
         found = "jsonl" if named else "lines"
+    if many["key"] is None:
+        many["key"] = KEY
+    elif found != "jsonl":
+        raise click.UsageError("--key is for --split jsonl")
     return plan(paths, split=found, key=many["key"], target=many["target"])
 
 

@@ -8,6 +8,7 @@ import click
 
 from .._shared.length_prefixes import PREFIXES
 from . import formats, job
+from .given import in_options
 
 
 @click.command("frames")
@@ -43,5 +44,5 @@ def command(
     try:
         stage = LengthPrefixed(as_=str if form == "jsonl" else bytes, **options)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_options(str(error))) from error
     return job.run(stage, file, output, writer, "frames", progress)

@@ -13,6 +13,7 @@ from .._shared.sizes import size_in_bytes
 from ..errors import StreamcoreError
 from . import corpus
 from .failure import Failure, counted
+from .given import in_options
 from .inputs import Input, open_input
 from .outputs import Output, open_output
 from .progress import Report
@@ -154,4 +155,4 @@ def explain(source: Input, error: Exception) -> str:
     """One line: the input, what is wrong, and where, unless the error says so itself."""
     says = hasattr(error, "offset") or " at position " in str(error)
     places = [] if says else [note.partition(", ")[2] or note for note in getattr(error, "__notes__", ())]
-    return f"{source.name}: {error}{''.join(f' ({place})' for place in places)}"
+    return f"{source.name}: {in_options(str(error))}{''.join(f' ({place})' for place in places)}"

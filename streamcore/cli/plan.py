@@ -7,6 +7,7 @@ import re
 import click
 
 from .failure import Failure
+from .given import in_options, is_given
 
 ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "0": b"\0", "\\": b"\\"}
 
@@ -51,9 +52,13 @@ def command(
     """
     from ..scale import plan
 
+    if separator is not None and is_given("split"):
+        raise click.UsageError("--split and --separator say the same: what ends a record")
+    if is_given("key") and (separator is not None or split != "jsonl"):
+        raise click.UsageError("--key is for --split jsonl")
     try:
         made = plan(paths, split=separator or split, key=key, target=target)
     except (OSError, ValueError, ImportError) as error:
-        raise Failure(str(error)) from error
+        raise Failure(in_options(str(error))) from error
     click.echo(made.to_json() if as_json else str(made))
     return 0

@@ -24,6 +24,8 @@ LINE_INTERVAL = 10.0
 def amount(number: float, unit: str) -> str:
     """Three digits and a decimal prefix: 12.3 kB, 1.23 M words."""
     for prefix in ("", "k", "M", "G"):
+        if unit.startswith(" ") and not prefix and f"{number:.0f}" == "1":
+            return f"1{unit.removesuffix('s')}"
         if number < 999.5:
             digits = f"{number:.{3 - len(str(int(number)))}f}" if prefix else f"{number:.0f}"
             return f"{digits} {prefix}{unit}" if prefix or unit == "B" else f"{digits}{unit}"

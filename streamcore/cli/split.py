@@ -11,6 +11,7 @@ import click
 from ..errors import StreamcoreError
 from . import formats, job
 from .failure import Failure
+from .given import in_options, is_given
 from .inputs import open_input
 from .outputs import Output, open_output
 from .progress import Report
@@ -103,7 +104,7 @@ def command(
     try:
         splitter = make(size, overlap=overlap, length=measure)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_options(str(error))) from error
     form = formats.choose(format_, output, ("jsonl", "text"))
     with closing(open_input(file)) as source, open_output(output, source) as out:
         report = Report(source, "chunks", progress, out.on_terminal())
@@ -115,12 +116,6 @@ def command(
         finally:
             report.close()
     return 0
-
-
-def is_given(name: str) -> bool:
-    """Whether an option of this name stands on the command line."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is not None and source is not click.core.ParameterSource.DEFAULT
 
 
 def writer(form: str, out: Output) -> formats.Writer:

@@ -15,7 +15,7 @@ import click
 from ..errors import StreamcoreError
 from . import corpus, pieces
 from .failure import Failure, counted, in_short
-from .formats import SUFFIXES, begin_npy, choose, end_npy
+from .formats import COMPRESSED, SUFFIXES, begin_npy, choose, end_npy
 from .inputs import Input, open_input
 from .job import explain, with_runs
 from .outputs import Output, open_output
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from ..bpe import BPE
 
 FORMATS = ("text", "jsonl", "npy", "bin")
+NO_TEXT = (
+    *COMPRESSED,
+    ".npy",
+    ".bin",
+    ".parquet",
+    ".arrow",
+)  # a plain text of such a name would be a mistake
 
 
 class TokenReport(Report):
@@ -85,18 +92,22 @@ def command(
     npy a uint32 array; bin the ids as little-endian 32-bit integers.
     """
     if corpus.wanted(paths, output, many):
+        check_options(vocab, pattern, special, count, decode, None)
         if decode or count or truncate is not None:
             raise click.UsageError("--decode, --count and --truncate are for one file")
         encoder = load(vocab, pattern).encoder(errors="strict", **special_options(special))
         return corpus.run(encoder, paths, output, format_, many, progress)
     file = corpus.only(paths)
     format_ = corpus.single_format(format_, FORMATS)
-    if decode and special:
-        raise click.UsageError("--special is about text, --decode about ids")
+    check_options(vocab, pattern, special, count, decode, format_)
     if decode:
         form = format_ or SUFFIXES.get(Path(file or "").suffix.lower(), "text")
     else:
         form = choose(format_, None if count else output, FORMATS)
+    if (decode or count) and Path(output or "").suffix.lower() in NO_TEXT:
+        raise Failure(
+            f"{output}: {'how many ids there are' if count else 'what is decoded'} is written as plain text"
+        )
     if form == "npy" and not decode and not count and (output in (None, "-") or is_device(output)):
         raise click.UsageError("npy needs a file: -o OUT.npy")
     if decode and file is None:
@@ -121,6 +132,18 @@ def command(
         finally:
             report.close()
     return 0
+
+
+def check_options(
+    vocab: str, pattern: str | None, special: bool, count: bool, decode: bool, format_: str | None
+) -> None:
+    """Refuse what cannot be meant together."""
+    if decode and special:
+        raise click.UsageError("--special is about text, --decode about ids")
+    if count and not decode and format_ is not None:
+        raise click.UsageError("--count writes a number, -f says how ids are written")
+    if pattern is not None and (vocab.endswith(".json") or not os.path.exists(vocab)):
+        raise click.UsageError(f"--pattern is for a .tiktoken file, and --vocab is {vocab}")
 
 
 def special_options(special: bool) -> dict[str, Any]:
@@ -264,8 +287,9 @@ def words_of_four(blocks: Iterable[Any]) -> Iterator[bytes]:
 
     for block in blocks:
         data = bytes(block)
-        if len(data) % 4:
-            raise ValueError(f"the input ends inside an id: {len(data) % 4} bytes are left over")
+        if left := len(data) % 4:
+            are = "is" if left == 1 else "are"
+            raise ValueError(f"the input ends inside an id: {counted(left, 'bytes')} {are} left over")
         if sys.byteorder == "big":
             from array import array
 
@@ -304,7 +328,8 @@ def npy_numbers(source: Input) -> Iterator[Any]:
         if whole:
             yield np.frombuffer(data[:whole], dtype)
     if left:
-        raise ValueError(f"the input ends before its last {-(-left // dtype.itemsize)} of {shape[0]} ids")
+        missing, ids = -(-left // dtype.itemsize), counted(shape[0], "ids")
+        raise ValueError(f"the input ends before its last {missing} of {ids}")
 
 
 def npy_header(file: Any) -> tuple[tuple[int, ...], Any]:

@@ -24,7 +24,9 @@ class FailedPart:
 
     def __str__(self) -> str:
         times = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"part {self.part}, {self.uri}: {self.error}{times}"
+        file = self.uri.partition(" from byte ")[0]
+        where = "" if self.error.startswith((f"{file}: ", f"{file} changed ")) else f", {self.uri}"
+        return f"part {self.part}{where}: {self.error}{times}"
 
 
 @dataclass(frozen=True)

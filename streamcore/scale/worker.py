@@ -99,7 +99,9 @@ def keep(digest: str, job: Job | None) -> None:
 def failure_of(part: int, error: BaseException) -> Failure:
     """An error as text: its type, its message, its notes, its traceback."""
     text = text_of(error)
-    lines = [f"{type(error).__name__}: {text}" if text else type(error).__name__]
+    name = type(error).__name__
+    told = isinstance(error, BadRecord | InputChanged)  # say file and place, and so what they are
+    lines = [text if told else f"{name}: {text}" if text else name]
     lines += [each for each in getattr(error, "__notes__", ()) if isinstance(each, str)]
     trace = "".join(traceback.format_exception(error))[-LONGEST:]
     return Failure(part, " ".join("; ".join(lines).split())[:LONGEST], trace, may_pass(error))

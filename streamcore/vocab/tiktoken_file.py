@@ -25,7 +25,7 @@ def read_tiktoken(data: bytes, name: str) -> dict[bytes, int]:
         if not fields:
             continue
         if len(fields) != 2:
-            raise ValueError(f"{name}, line {number}: expected base64 and a rank, got {len(fields)} fields")
+            raise ValueError(f"{name}, line {number}: expected base64 and a rank, got {_shown(line)}")
         try:
             token = binascii.a2b_base64(fields[0], strict_mode=True)
         except binascii.Error as error:

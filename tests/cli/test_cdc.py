@@ -39,11 +39,11 @@ def test_chunks_in_each_format(tmp_path, capfdbinary):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--avg-size", "1"], "avg_size must be from 256"),
+        (["--avg-size", "1"], "--avg-size must be from 256"),
         (["--avg-size", "none"], "--avg-size must be a size"),
         (["--digest", "nothing"], "no digest 'nothing' of one size; it has blake2b, "),
         (["--digest", "shake_128"], "no digest 'shake_128' of one size"),
-        (["--algorithm", "ram", "--seed", "1"], "seed means nothing with algorithm='ram', got 1"),
+        (["--algorithm", "ram", "--seed", "1"], "--seed means nothing with --algorithm ram, got 1"),
     ],
 )
 def test_bad_options(options, message, capfd):

@@ -148,7 +148,7 @@ def test_binary_garbage_is_only_bytes(streamcore) -> None:
 
 def test_an_item_over_the_limit_is_an_error_with_its_place(streamcore, tmp_path: Path) -> None:
     run = streamcore("lines", "-", "--max-size", "4", "-o", "out", stdin=b"ab\nabcdefgh\n")
-    assert "standard input: item at offset 3 has at least 5 bytes, max_size is 4" in fails(run)
+    assert "standard input: item at offset 3 has at least 5 bytes, --max-size is 4" in fails(run)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -210,6 +210,16 @@ def test_sizes_that_are_not(streamcore, size: str) -> None:
         (["tokens", "--special", "--decode", "-"], "--special is about text, --decode about ids"),
         (["lines", "a\x1b[31m\nb"], r"streamcore: a\x1b[31m\nb: cannot be opened"),
         (["lines", "-o", "no\x1b/b"], r"streamcore: no\x1b/b: cannot be written"),
+        (["cdc", "a", "e\x1b[31mf"], r"Got unexpected extra argument (e\x1b[31mf)"),
+        (["lines", "a", "b", "-o", "no\x1b/b/c"], r"a: no such file"),
+        (["lines", "--max-size", "3"], ", --max-size is 3"),
+        (["cdc", "--algorithm", "ram", "--seed", "1"], "--seed means nothing with --algorithm ram"),
+        (
+            ["cdc", "--algorithm", "ram", "--normalization", "1"],
+            "--normalization means nothing with --algorithm",
+        ),
+        (["cdc", "--avg-size", "1"], "--avg-size must be"),
+        (["bench", "--list", "--quick"], "--list measures nothing"),
         (["lines", "-f", "npy"], "npy needs a file"),
         (["lines", "-f", "npy", "-o", "-"], "npy needs a file"),
         (["lines", "-o", "out.npy", "--on-oversize", "skip"], "no item may be skipped"),

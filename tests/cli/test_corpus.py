@@ -130,13 +130,37 @@ def test_what_cannot_be_meant(texts: Path, capfd: pytest.CaptureFixture[str]) ->
         (["words", "-j", "2", "-o", out], "a run needs PATHS"),
         (["words", many, "-o", out, "-f", "npy"], "npy is for one file; a run writes parquet"),
         (["words", one, "-o", f"{out}.txt", "-f", "parquet"], "parquet is for many files"),
-        (["words", many, "-o", out, "-f", "bin"], "must end in BPE"),
+        (["words", many, "-o", out, "-f", "bin"], "-f bin holds ids: it is for tokens"),
         (["words", many, "-o", out, "--shard", "2/2"], "'2/2'; wanted is I/N with I from 0 to N - 1"),
-        (["words", many, "-o", out, "--target", "big"], "target must be a positive size"),
+        (
+            ["words", many, "-o", out, "--target", "big"],
+            "streamcore: --target must be a positive size such as 4096 or",
+        ),
         (["words", str(texts / "*.none"), "-o", out, "-f", "jsonl"], "no file matches"),
-        (["words", many, "-o", out, "-f", "jsonl", "--address", "x"], "address is for engine="),
+        (
+            ["words", many, "-o", out, "-f", "jsonl", "--address", "x"],
+            "--address is for --engine dask and --engine ray",
+        ),
         (["tokens", many, "-o", out, "--count"], "--decode, --count and --truncate are for one file"),
         (["tokens", many, "-o", out, "--vocab", "nope"], "nope"),
+        (["words", many, "-o", out, "--eod", "5"], "--eod is an id: it is for tokens"),
+        (["tokens", many, "-o", out, "-f", "jsonl", "--eod", "5"], "--eod is for the other formats"),
+        (["tokens", many, "-o", out, "--special", "--decode"], "--special is about text, --decode about ids"),
+        (["words", many, "-o", out, "--state", "x"], f"--state is for -o with a URL, and {out} is a folder"),
+        (
+            ["words", many, "-o", out, "--split", "lines", "--separator", "x"],
+            "--split and --separator say the same",
+        ),
+        (["words", many, "-o", out, "--key", "x"], "--key is for --split jsonl"),
+        (
+            ["words", many, "-o", "s3://a:b@c/d"],
+            "-o holds a password: give it by the configuration of fsspec",
+        ),
+        (["words", many, "-o", "s3://c/d?e=1", "--state", "x"], "-o s3://c/d has a query"),
+        (["words", many, "-o", f"{one}\x1b.txt", "-f", "text"], "text is for one file"),
+        (["plan", one, "--split", "lines", "--separator", "x"], "--split and --separator say the same"),
+        (["plan", one, "--key", "x"], "--key is for --split jsonl"),
+        (["plan", one, "--target", "big"], "--target must be a positive size such as 4096 or"),
         (["jsonl", many, "-o", out, "--sequence"], "--sequence is for one file"),
         (["jsonl", many, "-o", out, "--field", "a", "--key", "b"], "--field and --key say the same"),
     ]:
@@ -172,7 +196,7 @@ def test_an_output_at_a_url(texts: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert run([*command, "--state", state]) == 0
     assert "the only part was done before" in capfd.readouterr().err
     assert run(["words", one, "-o", str(texts / "out"), "--state", state]) == 2
-    assert "state is for an out that is a URL" in capfd.readouterr().err
+    assert "--state is for -o with a URL" in capfd.readouterr().err
 
 
 def test_names_are_those_of_the_options() -> None:
@@ -199,3 +223,16 @@ def test_processes_from_the_command_line(texts: Path) -> None:
     done = subprocess.run([*command, "-j", "2", "--target", "300"], capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
     assert len(items(out)) == 60
+
+
+def test_one_is_not_many_and_places_are_told_once(texts: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (texts / "one.txt").write_bytes(b"word\n")
+    assert run(["words", str(texts / "one.txt"), "-o", f"{texts / 'one'}/", "-f", "jsonl"]) == 0
+    assert "1 of 1 part, 1 record, 1 item, 5 B in" in capfd.readouterr().err
+    (texts / "one.jsonl").write_bytes(b'{"text": 1}\n')
+    assert run(["words", str(texts / "one.jsonl"), "-o", f"{texts / 'bad'}/", "-f", "jsonl"]) == 3
+    said = capfd.readouterr().err
+    assert (
+        f"1 part failed: part 0: {texts / 'one.jsonl'}: what is under 'text' is no text but int, at byte 0;"
+        in said
+    )

@@ -42,7 +42,7 @@ def test_what_is_wrong_is_told_with_its_place(frames):
     assert "input ended inside an item: 3 bytes at offset 2" in told
     code, out, told = frames(b"\x01a\x05no", "--max-size", "4")
     assert (code, out) == (2, b"a\n")
-    assert "item at offset 2 has at least 5 bytes, max_size is 4" in told
+    assert "item at offset 2 has at least 5 bytes, --max-size is 4" in told
     assert frames(b"\x02ab\x01c", "--max-size", "1", "--on-oversize", "skip")[:2] == (1, b"c\n")
     assert frames(b"", "--offset", "-1")[0] == 2
     assert run(["frames"]) == 2

@@ -113,7 +113,7 @@ def test_an_input_of_unknown_length_has_no_end_in_sight(shown, source) -> None:
     now.now += 10
     source.position = 1_000_000
     report.add(1)
-    assert screen.getvalue() == "streamcore: big.txt: 1.00 MB, 1 lines, 100 kB/s, 0 lines/s\n"
+    assert screen.getvalue() == "streamcore: big.txt: 1.00 MB, 1 line, 100 kB/s, 0 lines/s\n"
 
 
 def test_a_short_run_says_nothing(shown, source) -> None:

@@ -99,7 +99,7 @@ def test_the_first_bad_record_may_end_it(streamcore, tmp_path):
     assert (code, out, told) == (
         2,
         b"1\n",
-        ["streamcore: FILE: item at offset 2 has at least 6 bytes, max_size is 5"],
+        ["streamcore: FILE: item at offset 2 has at least 6 bytes, --max-size is 5"],
     )
     code, out, told = streamcore("jsonl", b"1\n[123456]\n2\n", "--max-size", "5", "--on-oversize", "skip")
     assert (code, out, told) == (1, b"1\n2\n", ["streamcore: FILE: 1 record too large, skipped"])
@@ -146,7 +146,7 @@ def test_what_is_wrong_with_events(streamcore):
     assert streamcore("sse", EVENTS, "--max-size", "1") == (
         2,
         b"a\n",
-        ["streamcore: FILE: item at offset 9 has at least 2 bytes, max_size is 1"],
+        ["streamcore: FILE: item at offset 9 has at least 2 bytes, --max-size is 1"],
     )
     assert streamcore("sse", EVENTS, "--max-size", "2", "--on-oversize", "skip") == (
         1,

@@ -132,6 +132,11 @@ def npy(values):
         ),
         (["--decode", "-", "-f", "jsonl"], b"true", "line 1: no ids: an id must be an integer"),
         (["--decode", "-", "-f", "jsonl"], b"[1", "line 1: no ids"),
+        (["--decode", "-", "-f", "bin"], b"1", "the input ends inside an id: 1 byte is left over"),
+        (["--decode", "-", "-o", "out.npy"], b"1", "out.npy: what is decoded is written as plain text"),
+        (["--count", "-", "-o", "out.npy"], b"1", "out.npy: how many ids there are is written as plain text"),
+        (["--count", "-", "-f", "jsonl"], b"1", "--count writes a number, -f says how ids are written"),
+        (["--pattern", "x", "-"], b"1", "--pattern is for a .tiktoken file, and --vocab is gpt2"),
         (["--truncate", "-1"], b"", "-1 is not in the range"),
         (["--vocab", "nonsense", "-"], b"", "nonsense"),
         (["none.txt"], b"", "none.txt: cannot be opened"),
@@ -164,6 +169,20 @@ def test_an_unknown_vocabulary_lists_the_known_ones_in_one_line(tokens):
     assert message.startswith("streamcore: 'nonsense' is no file, and ")
     tiktoken = pytest.importorskip("tiktoken")
     assert message.endswith(f" none of the known names: {', '.join(tiktoken.list_encoding_names())}\n")
+
+
+def test_offline_the_message_says_what_to_pass(monkeypatch):
+    from streamcore.cli.failure import Failure
+    from streamcore.cli.tokens import load
+
+    def offline(*_args, **_options):
+        raise OSError("HTTPSConnectionPool(host='nowhere', port=443): Max retries exceeded")
+
+    monkeypatch.setattr(BPE, "from_tiktoken", offline)
+    with pytest.raises(
+        Failure, match=r"^cl100k_base: could not be downloaded; without a network pass --vocab gpt2, or "
+    ):
+        load("cl100k_base", None)
 
 
 def test_names_that_are_known_without_tiktoken(monkeypatch):

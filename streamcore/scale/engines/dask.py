@@ -30,11 +30,21 @@ def open_engine(*, jobs: int | None, timeout: float | None, address: str | None,
                 n_workers=jobs or cores(), scheduler_kwargs=failures, **where, **each
             )
             started.callback(cluster.close)
+        else:
+            check_address(distributed, address)
         client = distributed.Client(cluster or address, set_as_default=False)
         started.callback(client.close)
         engine = DaskEngine(client, jobs, cluster)
         engine.started = started.pop_all()
     return engine
+
+
+def check_address(distributed: Any, address: str) -> None:
+    """Refuse what names no place: a Client that fails on it would hang when it is collected."""
+    try:
+        distributed.comm.resolve_address(address)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"address={address!r}: {error}") from error
 
 
 class DaskEngine:

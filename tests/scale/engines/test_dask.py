@@ -81,6 +81,16 @@ def die_at_poison(line: bytes) -> bytes:
     return line
 
 
+def test_an_address_that_names_no_place_is_refused_before_a_client_is_made(tmp_path: Path) -> None:
+    """A Client that fails on it waits for its own end when it is collected, for ever."""
+    (tmp_path / "a.txt").write_bytes(b"one\n")
+    for address, told in [("nohost", "missing port number"), ("tcp://name.invalid:8786", "")]:
+        with pytest.raises(ValueError, match=rf"^address='{address}': .*{told}"):
+            run(
+                Words(as_=str), plan(tmp_path / "a.txt"), out=tmp_path / "out", engine="dask", address=address
+            )
+
+
 def test_a_client_is_an_engine_and_is_left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambdas go; paths may be relative; a part that kills its workers is named, and no other."""
     here = corpus(tmp_path / "in")
