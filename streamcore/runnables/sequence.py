@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from functools import cached_property, partial
 from itertools import chain, pairwise
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, overload
 
 from .._backend import Stream, async_closing_iterator, close_all, closing_iterator, surrounding
 from .._shared.notes import loud
@@ -188,8 +188,22 @@ class RunnableSequence(Runnable[Input, Output, Chunk]):
             kwargs = {}
         return value
 
+    # a chain whose first stage takes any fragments, as stages that cut do, takes them from an async source too
+    @overload
+    def astream(
+        self: RunnableSequence[Iterable[Never], Any, Chunk],
+        input: AsyncIterable[Any],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Chunk]: ...
+
+    @overload
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Chunk]: ...
+
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Chunk]:
         if (watched := self._watched(config)) is not None:
             return watched.astream(input, config, **kwargs)

@@ -1,12 +1,13 @@
 """What stages take and give, for type checkers alone: there is no module of this name at run time."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from os import PathLike
 from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias
 
 from _typeshed import SupportsRead
 from typing_extensions import Buffer, TypedDict, TypeVar
 
+from ..batch import Batch
 from ..bpe import BPE
 
 ByteSource: TypeAlias = Buffer | PathLike[Any] | SupportsRead[bytes] | Iterable[Buffer]
@@ -30,6 +31,12 @@ class AsyncReader(Protocol):
     """Such as ``asyncio.StreamReader``."""
 
     def read(self, n: int, /) -> Awaitable[Any]: ...
+
+class Batches(Iterator[Batch], Protocol):
+    """What ``batches()`` gives: an iterator, and for Arrow libraries a stream of the same (the native core has it)."""
+
+    def close(self) -> None: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 class SizeOptions(TypedDict, total=False):
     max_size: int | None

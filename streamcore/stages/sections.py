@@ -10,8 +10,9 @@ from ..sources import fragments, is_text
 from .stage import Stage, own_value
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from .._backend import Section
-    from ..batch import Batch
     from .kinds import TextSource
 else:
     TextSource = Any
@@ -88,7 +89,7 @@ class Sections(_Either[list["Section"], "Section"]):
             whole.append(_joined(pieces))
         return whole
 
-    def batches(self, source: Any) -> Iterator[Batch]:
+    def batches(self, source: Any) -> NoReturn:
         """Not for sections: TypeError."""
         raise TypeError("Sections has no batches(): use stream()")
 

@@ -16,9 +16,8 @@ from ..runnables.notes import note_source, watched_source
 from ..sources import async_fragments, fragments
 
 if TYPE_CHECKING:
-    from ..batch import Batch
     from ..runnables.config import RunnableConfig
-    from .kinds import AsyncReader, ByteSource, Item
+    from .kinds import AsyncReader, Batches, ByteSource, Item
 else:
     from typing import TypeVar
 
@@ -69,7 +68,7 @@ class Stage(Runnable[Input, Output, Chunk]):
         """The constructor's ``as_``, the type of the items; None for a stage without this option."""
         return self._options.get("as_")
 
-    def batches(self, source: Any) -> Iterator[Batch]:
+    def batches(self, source: Any) -> Batches:
         """Cut ``source`` into columnar ``Batch`` objects: one data buffer and the offsets of the items in it."""
         return self.engine().batches(self._fragments(source))  # type: ignore[no-any-return]
 

@@ -11,10 +11,11 @@ from ..sources import fragments, is_text
 from .stage import Stage
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     import numpy as np
     import numpy.typing as npt
 
-    from ..batch import Batch
     from ..bpe import BPE
     from ..token_batch import TokenBatch
     from .kinds import IdSource, TextSource
@@ -32,7 +33,7 @@ class _TokenStage(Stage[Input, Output]):
     def __init__(self, bpe: BPE, **options: Any) -> None:
         super().__init__(bpe, **options)
 
-    def batches(self, source: Any) -> Iterator[Batch]:
+    def batches(self, source: Any) -> NoReturn:
         """Not for tokens, whose chunks are arrays or text already: TypeError."""
         raise TypeError(f"{type(self).__name__} has no batches(): use stream()")
 

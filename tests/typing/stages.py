@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal, reveal_type
 
@@ -31,6 +31,7 @@ from streamcore import (
     TextSplitter,
     View,
     Words,
+    ops,
 )
 
 reveal_type(Lines())  # Lines[bytes]
@@ -111,6 +112,8 @@ reveal_type(JSONDeltas(as_="snapshot").stream("[]"))  # Iterator[Any]
 reveal_type(Stop("END").stream("text"))  # Iterator[Any]
 reveal_type(Lines().batch([data, data]))  # list[list[bytes]]
 reveal_type(next(Lines().batches(data)))  # Batch
+reveal_type(Lines().batches(data))  # Batches
+reveal_type(Lines().batches(data).__arrow_c_stream__())  # object
 Lines().stream("text")  # error
 Lines().stream(["text"])  # error
 Lines().stream(io.StringIO("text"))  # error
@@ -121,6 +124,20 @@ async def on_a_loop(reader: asyncio.StreamReader) -> None:
     reveal_type(Lines().astream(reader))  # AsyncIterator[bytes]
     reveal_type(Lines().astream(data))  # AsyncIterator[bytes]
     reveal_type(await Lines(as_=str).ainvoke(data))  # list[str]
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield data
+
+
+async def chains_on_a_loop() -> None:
+    lengths = Lines(as_=str) | ops.map(len)
+    reveal_type(lengths.astream(pieces()))  # AsyncIterator[int]
+    reveal_type(lengths.astream(data))  # AsyncIterator[int]
+    reveal_type(lengths.atransform(pieces()))  # AsyncIterator[int]
+    reveal_type((UTF8() | Words(as_=str)).astream(pieces()))  # AsyncIterator[str]
+    (RunnableLambda(len) | ops.map(str)).astream(pieces())  # error
+    lengths.astream("text")  # error
 
 
 def by_view(view: View) -> None:
