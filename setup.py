@@ -2,12 +2,15 @@
 
 ``STREAMCORE_EXTENSIONS`` = ``auto`` (the default: compile, or fall back to a pure install), ``require`` (fail
 instead of falling back) or ``off`` (a ``py3-none-any`` wheel). ``STREAMCORE_SANITIZE=address,undefined``
-instruments the build. ``SOURCE_DATE_EPOCH`` is the time of all files in an sdist, which then is the same in each build,
-byte for byte. Everything else about the package stands in ``pyproject.toml``.
+instruments the build.
+``SOURCE_DATE_EPOCH`` is the time of all files in an sdist, which then is the same in each build, byte for byte. In a
+workflow of GitHub the metadata link to its repository, and the links of README.md, which the package index shows, lead
+there; elsewhere no address is known. Everything else about the package stands in ``pyproject.toml``.
 """
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -132,6 +135,36 @@ def is_stale(extension: Extension) -> bool:
     return f" Cython {__version__} " not in made_by or translated.stat().st_mtime < newest
 
 
+def repository() -> str | None:
+    """The address of the repository whose workflow builds, or None."""
+    name = os.environ.get("GITHUB_REPOSITORY")
+    return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}" if name else None
+
+
+def links() -> dict[str, str]:
+    """The links of the package on its page of the index."""
+    home = repository()
+    if home is None:
+        return {}
+    pages = {
+        "Documentation": "blob/main/docs/index.md",
+        "Changelog": "blob/main/CHANGELOG.md",
+        "Issues": "issues",
+    }
+    return {"Source": home} | {label: f"{home}/{page}" for label, page in pages.items()}
+
+
+def readme() -> str:
+    """README.md, its links to files of the checkout as absolute ones of this commit where its address is known."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    home = repository()
+    if home is None:
+        return text
+    commit = os.environ.get("GITHUB_SHA", "main")
+    text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\g<1>{home}/raw/{commit}/", text)
+    return re.sub(r"(\]\()(?!https?:|#)", rf"\g<1>{home}/blob/{commit}/", text)
+
+
 class NativeOrPure(Distribution):
     """A distribution that finds out only when a command asks whether it has extensions.
 
@@ -211,6 +244,7 @@ class SameSdist(sdist):
             return member
 
         path = f"{base_name}.tar.gz"
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with (
             open(path, "wb") as file,
             gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as packed,
@@ -221,6 +255,9 @@ class SameSdist(sdist):
 
 
 setup(
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+    project_urls=links(),
     distclass=NativeOrPure,
     ext_modules=native_extensions() if MODE != "off" else [],
     cmdclass={"build_ext": BuildNative, "sdist": SameSdist},
