@@ -6,9 +6,12 @@ Public names are resolved on first use, so ``import streamcore`` loads nothing e
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = (
+    False  # as type checkers take it for true; to import typing is most of what this module could cost
+)
 
 # Where each public name lives. The type checker reads the block below instead; a test holds the two equal.
 _HOME = {

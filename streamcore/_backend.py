@@ -11,8 +11,8 @@ byte-scanning kernels in use; ``STREAMCORE_KERNEL`` is a demand for one of them,
 """
 
 import os
+import sys
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 WANTED = os.environ.get("STREAMCORE_BACKEND", "auto")
@@ -61,12 +61,22 @@ BACKEND = "pure"
 REASON = "STREAMCORE_BACKEND=pure"
 KERNEL = "none"
 
+
+def _is_there(module: str, folders: list[str]) -> bool:
+    """Whether ``_native``, in ``folders``, has ``module``: asks as importlib.util does, but imports no package."""
+    name = f"{__package__}._native.{module}"
+    path = [os.path.join(folder, *module.split(".")[:-1]) for folder in folders]
+    finders = (finder.find_spec for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return any(find(name, path) is not None for find in finders)
+
+
 if not TYPE_CHECKING and WANTED != "pure":
     try:
+        from ._native import __path__ as folders
         from ._native.kernels.scan import kernel
 
         for module in NAMES:
-            if find_spec(f"{__package__}._native.{module}") is None:
+            if not _is_there(module, folders):
                 raise ModuleNotFoundError(f"No module named '{__package__}._native.{module}'")
     except ImportError as error:
         if WANTED == "native":

@@ -18,7 +18,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from inspect import iscoroutinefunction
+from types import BuiltinFunctionType
 from typing import Any
 
 __all__ = ["FileFragments", "async_fragments", "fragments", "is_text"]
@@ -47,7 +47,7 @@ def fragments(source: Any, *, text: bool = False) -> Iterator[Any]:
         return FileFragments(source, text=text)
     if _is_file(source):
         return FileFragments(source, text=text)
-    if hasattr(source, "__aiter__") or iscoroutinefunction(getattr(source, "read", None)):
+    if hasattr(source, "__aiter__") or _is_async(getattr(source, "read", None)):
         raise TypeError(f"{type(source).__name__} is asynchronous: use astream() or atransform()")
     if isinstance(source, Iterable):
         return iter(source)
@@ -82,7 +82,16 @@ def _is_file(source: Any) -> bool:
 
 def _sync_method(source: Any, name: str) -> Callable[..., Any] | None:
     method = getattr(source, name, None)
-    return method if callable(method) and not iscoroutinefunction(method) else None
+    return method if callable(method) and not _is_async(method) else None
+
+
+def _is_async(method: object) -> bool:
+    """Whether it is a coroutine function; where none is there, ``inspect`` is not imported."""
+    if method is None or isinstance(method, BuiltinFunctionType):
+        return False
+    from inspect import iscoroutinefunction
+
+    return iscoroutinefunction(method)
 
 
 class FileFragments:
@@ -174,7 +183,7 @@ def async_fragments(source: Any, *, made: Callable[[Any], Iterator[Any]] = fragm
     by ``close()``. A reader such as ``asyncio.StreamReader`` belongs to who opened it.
     """
     if not isinstance(source, (str, os.PathLike)) and not _is_buffer(source):
-        if iscoroutinefunction(getattr(source, "read", None)):
+        if _is_async(getattr(source, "read", None)):
             return AsyncFragments(_Reads(source), owned=False)
         if hasattr(source, "__aiter__"):
             return AsyncFragments(source.__aiter__(), owned=True)

@@ -29,6 +29,29 @@ HEAVY = {
     "click",
 }
 
+# What a first ``Lines()`` may load, of either backend, and what it must not: those were half of its 80 ms.
+FIRST_STAGE = {
+    "": "_backend _shared batch errors sources stages runnables CORE",
+    "_shared.": "async_ends driving limits notes options steps surroundings text_input",
+    "stages.": "lines stage",
+    "runnables.": "base config folding notes watching written",
+    "CORE.": "arrow buffers engine framing kernels streams",
+    "CORE.arrow.": "columns stream",
+    "CORE.buffers.": "view",
+    "CORE.engine.": "engine span_engine spans",
+    "CORE.framing.": "lines",
+    "CORE.kernels.": "scan utf8_text",
+    "CORE.streams.": "async_closing closing inner metering row sharing steps surroundings throwing",
+}
+SLOW = (HEAVY - {"threading"}) | {
+    "ast",
+    "dis",
+    "importlib.resources",
+    "importlib.util",
+    "tempfile",
+    "traceback",
+}
+
 
 def loaded_by(code: str) -> set[str]:
     """Modules that ``code`` loads into a fresh interpreter, as installed."""
@@ -87,6 +110,30 @@ def test_import_loads_nothing_of_third_parties_and_nothing_heavy() -> None:
     foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"streamcore"}
     assert not foreign
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("core", ["_native", "_pure"])
+def test_a_first_stage_loads_what_it_needs(core: str) -> None:
+    if core == "_native":
+        pytest.importorskip("streamcore._native.framing.lines", reason="no native core")
+    name = core.removeprefix("_")
+    loaded = loaded_by(
+        f"import os; os.environ['STREAMCORE_BACKEND'] = {name!r}; import streamcore; streamcore.Lines()"
+    )
+    own = {name for name in loaded if name.startswith("streamcore.")}
+    known = {
+        f"streamcore.{place}{name}".replace("CORE", core)
+        for place, names in FIRST_STAGE.items()
+        for name in names.split()
+    }
+    assert own - known == set()
+    assert f"streamcore.{core}.framing.lines" in own
+    assert loaded & SLOW == set()
+
+
+def test_the_embedded_vocabulary_loads_nothing_slow() -> None:
+    loaded = loaded_by("import streamcore; streamcore.BPE.gpt2()")
+    assert loaded & (SLOW | {"gzip", "pathlib", "zipfile"}) == set()
 
 
 def test_using_a_stage_does_not_load_third_parties() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextvars import Token, copy_context
 from functools import partial
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, Protocol, TypedDict, TypeVar, cast
 
 from .._backend import surrounding
 from .._shared.notes import loud
@@ -43,6 +42,13 @@ LIMITS = ("timeout", "first_chunk_timeout")
 OWN = ("run_name", *LIMITS)  # keys that are about one call, not about those in it
 DEFAULT_BUFFER_BYTES = 8 << 20  # 2048 chunks of 4 KiB: chunks of a usual size are bounded by their number
 DEFAULT_BUFFER_SIZE = 512  # a change of threads costs 40 us: 0.1 us a chunk, 0.2 with 256, 0.7 with 64
+
+
+class Executor(Protocol):
+    """As ``concurrent.futures`` has them, which is slow to import."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call ``fn`` some time; return a future."""
 
 
 class RunnableConfig(TypedDict, total=False):

@@ -8,12 +8,13 @@ and only where one is given. What it gives is handed on as it is: no chunk passe
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 from .written import METHODS
+
+VARARGS, VARKEYWORDS = 4, 8  # flags of a code object; ``inspect`` names them, but is slow to import
 
 __all__ = ["beneath_of", "looked_through", "watch_methods"]
 
@@ -59,6 +60,8 @@ def _next_in_row(cls: type, name: str, method: Any) -> Any:
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
         return await getattr(super(cls, self), name)(*args, **kwargs)
 
+    import inspect
+
     return functools.wraps(method)(acall if inspect.iscoroutinefunction(method) else call)
 
 
@@ -72,6 +75,8 @@ def _is_method(method: Any) -> bool:
 
 
 def _watching(name: str, method: Any) -> Callable[..., Any]:
+    import inspect
+
     kind = _async_watching if inspect.iscoroutinefunction(method) else _sync_watching
     watching = functools.wraps(method)(kind(name, method, _form(method)))
     setattr(watching, WRITTEN, method)
@@ -84,17 +89,17 @@ def _form(method: Any) -> int:
     3 if it takes ``config`` by keyword only, which is then handed to it so; 2 for any other.
     """
     code: Any = getattr(method, "__code__", None)
-    if inspect.isfunction(method) and (code.co_argcount, code.co_flags & inspect.CO_VARARGS) == (2, 0):
+    if isinstance(method, FunctionType) and (code.co_argcount, code.co_flags & VARARGS) == (2, 0):
         return 3 if "config" in code.co_varnames[2 : 2 + code.co_kwonlyargcount] else 2
     if not (
-        inspect.isfunction(method)
+        isinstance(method, FunctionType)
         and code.co_varnames[1:3] == ("input", "config")
         and (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount) == (3, 0, 0)
-        and not code.co_flags & inspect.CO_VARARGS
+        and not code.co_flags & VARARGS
         and method.__defaults__ == (None,)
     ):
         return 2
-    return 1 if code.co_flags & inspect.CO_VARKEYWORDS else 0
+    return 1 if code.co_flags & VARKEYWORDS else 0
 
 
 def _by_keyword(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

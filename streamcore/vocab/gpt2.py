@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-from importlib.resources import files
+import os
+import zlib
 from itertools import accumulate, pairwise
 
 from .encodings import ENCODINGS
@@ -14,7 +14,9 @@ __all__ = ["load_gpt2"]
 
 def load_gpt2() -> Vocabulary:
     """The GPT-2 vocabulary, from the package itself."""
-    data = gzip.decompress(files(__package__).joinpath("r50k_base.ranks.gz").read_bytes())
+    # as importlib.resources does, which is slow to import: a package may lie in a zip archive
+    path = os.path.join(os.path.dirname(__file__), "r50k_base.ranks.gz")
+    data = zlib.decompress(__spec__.loader.get_data(path), wbits=31)  # type: ignore[union-attr]
     # laid out by .ci/pack_vocabulary.py: how many tokens, their lengths, their bytes
     count = int.from_bytes(data[:4], "little")
     ends = accumulate(data[4 : 4 + count], initial=4 + count)
