@@ -80,3 +80,13 @@ def test_no_native_module_imports_a_pure_one():
         if re.search(r"^\s*(from|import|cimport)\s.*\b_pure\b", path.read_text("utf-8"), re.MULTILINE)
     ]
     assert not bad
+
+
+@pytest.mark.skipif(not SOURCES, reason="an installed package has no sources")
+def test_one_header_decides_which_vector_instructions_there_are():
+    """i386 may have SSE2 without 64-bit pext, and clang-cl is MSVC and clang: that is easily decided otherwise."""
+    asks = re.compile(r"__SSE2__|__AVX2__|__ARM_NEON|_M_IX86_FP|mmintrin\.h|arm_neon\.h")
+    headers = sorted((Path(__file__).parents[2] / "streamcore" / "_native").rglob("*.h"))
+    assert len(headers) > 20
+    asking = {path.name for path in headers if asks.search(path.read_text(encoding="utf-8"))}
+    assert asking == {"cpu.h"}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bpe/counter.h"
+#include "kernels/cpu.h"
 
 enum { SPLIT_END, SPLIT_START, SPLIT_NONE };
 #define SPLIT_NOWHERE (INT64_C(1) << 62)
@@ -61,8 +62,7 @@ static inline int split_is_space(uint32_t c) {
 
 static inline int split_bytes(uint32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; }
 
-#if defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
+#if defined(CPU_SSE2)
 
 /* From i on, 16 at a time: where the first place may be at which two characters stand side by side, before `last`, or where
  * fewer than 17 are left. A line end is frequent and two of them are not: memchr() would stop at each. */
