@@ -35,7 +35,7 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
     if (size < 64) {
         starts &= (UINT64_C(1) << size) - 1;
     } else { /* the last character may be cut */
-        unsigned top = bits_top(starts), len = 1 + (window[top] >= 0xC0) + (window[top] >= 0xE0) + (window[top] >= 0xF0);
+        unsigned top = bits_top(starts), len = 1u + (window[top] >= 0xC0) + (window[top] >= 0xE0) + (window[top] >= 0xF0);
         if (top + len > 64) starts &= ~(UINT64_C(1) << top);
     }
     for (left = m->high & starts & ~wide; left; left &= left - 1) {
@@ -102,7 +102,7 @@ static inline unsigned BPE_NAME(bpe_classify_chars)(const uint8_t *window, size_
     places[n] = (uint8_t)size;
     if (size == 64) { /* the last character may be cut */
         uint8_t b = window[places[n - 1]];
-        unsigned len = 1 + (b >= 0xC0) + (b >= 0xE0) + (b >= 0xF0);
+        unsigned len = 1u + (b >= 0xC0) + (b >= 0xE0) + (b >= 0xF0);
         if (places[n - 1] + len > 64) flags[--n] = 0;
     }
     {
