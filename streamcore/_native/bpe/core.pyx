@@ -8,7 +8,7 @@ list at the start of a call and given back at its end, so threads never share on
 """
 
 from array import array
-from itertools import chain
+from itertools import chain, filterfalse
 from operator import itemgetter
 
 cimport cython
@@ -848,7 +848,7 @@ A byte-pair tokenizer: text to ids and back.
         numbers = id_list(ids, "decode")
         data = self.bytes_of(numbers)
         if skip_special_tokens and not self._hidden.isdisjoint(numbers):
-            numbers = [number for number in numbers if number not in self._hidden]
+            numbers = list(filterfalse(self._hidden.__contains__, numbers))
             data = self.bytes_of(numbers)
         if self.decoding.steps is None:
             return data.decode("utf-8", errors)

@@ -9,6 +9,8 @@ decoded. Where a stop string may begin, ``StopFinder`` of the twin takes over. W
 text of tokens, these run in Python, and the table has the texts of tokens that come when they are at rest.
 """
 
+from itertools import filterfalse
+
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
@@ -201,7 +203,7 @@ Engine that turns ids into text: ``feed(ids)`` takes an int, a list or an array 
         """The ids that give text."""
         if self.hidden is None or self.hidden.isdisjoint(ids):
             return ids
-        return [number for number in ids if number not in self.hidden]
+        return list(filterfalse(self.hidden.__contains__, ids))
 
     cdef list take_in(self, object fragment):
         cdef PyObject *text = NULL
