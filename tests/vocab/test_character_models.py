@@ -182,7 +182,7 @@ def texts_of(seed, count):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ids_and_text_are_those_of_tokenizers(backend, tmp_path, shape):
     core, theirs = both(backend, tmp_path, trained(shape))
-    assert (core.plan.slow is not None) == (shape in SLOW)
+    assert (core._plan.slow is not None) == (shape in SLOW)
     rng = random.Random(2)
     texts = ["", " ", "  ", "<s>", "a<s>", "<s> a", "<s><s>", "\x01\x02", *texts_of(3, int(350 * SCALE))]
     for text, theirs_ in zip(texts, theirs.encode_batch(texts, add_special_tokens=False), strict=True):

@@ -98,7 +98,7 @@ cdef extern from "bpe/symbols.h" nogil:
 cdef class BPECore:
     cdef bpe_vocab vocab
     cdef bpe_expander expander
-    cdef readonly object plan  # how a vocabulary of characters is encoded; None for one of bytes
+    cdef readonly object _plan  # how a vocabulary of characters is encoded; None for one of bytes
     cdef tuple expansions     # what the expander reads
     cdef dict given           # the ranks of such a one
     cdef bpe_decoder decoder

@@ -173,7 +173,7 @@ A byte-pair tokenizer: text to ids and back.
         prefix = b"" if self.symbols is None else self.symbols.prefix
         merges = self.merges = None if merges is None else checked_merges(merges, own_ranks, prefix)
         self.whole_pieces = bool(whole_pieces)
-        self.plan = None
+        self._plan = None
         if self.symbols is not None:
             self.given = own_ranks
             plan = planned(own_ranks, merges or [], self.symbols, self.whole_pieces, max(bytes_of) + 1)
@@ -188,7 +188,7 @@ A byte-pair tokenizer: text to ids and back.
         for name, data in self.tokens.bytes_of().items():
             bytes_of[self.special_tokens[name]] = data
         family = family_of(pattern)
-        if self.plan is not None and not self.plan.scans(family):
+        if self._plan is not None and not self._plan.scans(family):
             family = None
         self._family = family
         self._split = pieces_of(pattern)
@@ -197,7 +197,7 @@ A byte-pair tokenizer: text to ids and back.
         self._every = SpecialTokens(self._special, self.special_tokens)
         if family is not None:
             self.known = True
-            self.plain = normalization is None and self._added is None and self.plan is None
+            self.plain = normalization is None and self._added is None and self._plan is None
             self.spec.family = FAMILIES[family.name]
             self.spec.digits = family.digits
             self.spec.trailing = family.tail_run
@@ -209,7 +209,7 @@ A byte-pair tokenizer: text to ids and back.
         return 0
 
     cdef int _plan_symbols(self, plan) except -1:
-        self.plan = plan
+        self._plan = plan
         if plan.expander is None:
             return 0
         starts = [0]
@@ -495,7 +495,7 @@ A byte-pair tokenizer: text to ids and back.
     cdef bint encodes_by_text(self, SpecialTokens names, const uint8_t *data, size_t n):
         """Whether Python has a part in it: normalization, a pattern that the regex module runs, flags of tokens."""
         cdef uint32_t which = 0
-        if not self.known or self.plan is not None:
+        if not self.known or self._plan is not None:
             return True
         if self.normalization is not None and not (self._added is None and self.keeps_ascii and is_ascii(data, n)):
             return True
@@ -541,7 +541,7 @@ A byte-pair tokenizer: text to ids and back.
         cdef const uint8_t *part
         cdef Py_ssize_t length = 0
         cdef int error, unknown = 0
-        if self.plan is not None:
+        if self._plan is not None:
             text = spaced(text, self.symbols.space, first)
         if self.known:
             part = <const uint8_t *>PyUnicode_AsUTF8AndSize(text, &length)
@@ -553,7 +553,7 @@ A byte-pair tokenizer: text to ids and back.
             return check_memory(error)
         for pieces in self._split(text):
             for piece in pieces:
-                if self.plan is not None:
+                if self._plan is not None:
                     self.encode_symbols(context, piece, o)
                     continue
                 if type(piece) is bytes:
@@ -576,13 +576,13 @@ A byte-pair tokenizer: text to ids and back.
         cdef bytes data = piece if type(piece) is bytes else (<str>piece).encode()
         if not data:
             return 0
-        if self.plan.slow is not None:
-            for number in self.plan.slow.encode(data):
+        if self._plan.slow is not None:
+            for number in self._plan.slow.encode(data):
                 check_memory(bpe_output_reserve(o, 1))
                 o.ids[o.count] = number
                 o.count += 1
             return 0
-        if self.plan.suffix:
+        if self._plan.suffix:
             data += END
         check_memory(bpe_output_reserve(o, len(data) + 4))
         made = bpe_encode_cached(&self.vocab, context, <const uint8_t *>PyBytes_AS_STRING(data), len(data),
@@ -628,7 +628,7 @@ A byte-pair tokenizer: text to ids and back.
         o.ids, o.room, o.count, o.own = NULL, 0, 0, 1
         context = self.take_context()
         try:
-            if self.plan is not None:
+            if self._plan is not None:
                 self.encode_symbols(context, piece, &o)
                 return take_list(&o)
             check_memory(bpe_output_reserve(&o, n + 4))

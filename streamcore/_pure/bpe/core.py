@@ -130,17 +130,17 @@ class BPECore:
         self.pattern = pattern
         self.merges = None if merges is None else checked_merges(merges, self._given, prefix)
         self.whole_pieces = bool(whole_pieces)
-        self.plan: Plan | None = None
+        self._plan: Plan | None = None
         self._ranks, merges = self._given, self.merges
         if symbols is not None:
             base = max(self._bytes_of) + 1
-            self.plan = planned(self._given, self.merges or [], symbols, self.whole_pieces, base)
-            self._ranks, merges = self.plan.ranks, self.plan.merges
+            self._plan = planned(self._given, self.merges or [], symbols, self.whole_pieces, base)
+            self._ranks, merges = self._plan.ranks, self._plan.merges
         self.normalization: Normalization = normalization
         self._normalizer = None if normalization is None else Normalizer(normalization)
         self._keeps_ascii = keeps_ascii(normalization)
         family = family_of(pattern)
-        self._family = family if self.plan is None or self.plan.scans(family) else None
+        self._family = family if self._plan is None or self._plan.scans(family) else None
         self._split = pieces_of(pattern)
         # a repeated pair counts where it stands last, as in Hugging Face tokenizers
         pairs = None if merges is None else {pair: i for i, pair in enumerate(merges)}
@@ -204,8 +204,8 @@ class BPECore:
     def encode_piece(self, piece: bytes) -> list[int]:
         """The ids of one piece, which is not split further."""
         piece = as_bytes(piece, "piece must be bytes-like")
-        if self.plan is not None:
-            return self.plan.encode(piece, self._encode_bytes)
+        if self._plan is not None:
+            return self._plan.encode(piece, self._encode_bytes)
         return self._encode_bytes(piece)
 
     def _encode_bytes(self, piece: bytes) -> list[int]:
@@ -216,7 +216,7 @@ class BPECore:
 
     def _expand(self, ids: list[int], unknown: bool) -> tuple[list[int], bool]:
         """Ids of a part of a piece by the vocabulary of bytes, as those of the model (see ``Expander``)."""
-        plan: Any = self.plan
+        plan: Any = self._plan
         made: tuple[list[int], bool] = plan.expander.expand(ids, unknown)
         return made
 

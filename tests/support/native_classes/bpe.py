@@ -88,7 +88,13 @@ def bpe_core(which: str = "") -> Native:
             method("decode_bytes:array", fresh("ids", lambda: id_array(ids.make()))),
             *attributes("n_vocab", "max_token_length", "ranks", "pattern", "special_tokens", "merges"),
             *attributes(
-                "whole_pieces", "normalization", "cache_bytes", "template", "decoding", "token_flags"
+                "whole_pieces",
+                "normalization",
+                "cache_bytes",
+                "template",
+                "decoding",
+                "token_flags",
+                "symbols",
             ),
         ),
         look=lambda core: [core.n_vocab, core.max_token_length, len(core.ranks), core.special_tokens],
