@@ -21,9 +21,11 @@ from .special_tokens import one_of, raise_disallowed
 from .split_classes import in_regex
 from .text_input import exact_str
 
-__all__ = ["FLAGS", "AddedTokens", "Matcher", "MatcherStream", "TokenFlags", "checked_flags"]
+__all__ = ["ALWAYS", "FLAGS", "AddedTokens", "Matcher", "MatcherStream", "TokenFlags", "checked_flags"]
 
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
+ALWAYS = "always"
+"""The flag of a token that is looked for whatever ``allowed_special`` says: in a file one that is not special."""
 TokenFlags = dict[str, tuple[str, ...]]
 
 
@@ -37,10 +39,11 @@ def checked_flags(flags: Mapping[str, Collection[str]] | None, names: Collection
             raise TypeError(
                 f"token_flags of {name!r} must be a collection of flags, not {type(given).__name__}"
             )
-        found = tuple(flag for flag in FLAGS if flag in given)
+        known = (*FLAGS, ALWAYS)
+        found = tuple(flag for flag in known if flag in given)
         if len(found) != len(set(given)):
-            odd = next(flag for flag in given if flag not in FLAGS)
-            raise ValueError(f"token_flags of {name!r} must be of {', '.join(FLAGS)}, got {odd!r}")
+            odd = next(flag for flag in given if flag not in known)
+            raise ValueError(f"token_flags of {name!r} must be of {', '.join(known)}, got {odd!r}")
         if found:
             made[exact_str(name)] = found
     return made
@@ -53,6 +56,7 @@ class AddedTokens:
         self._flags = {name: frozenset(flags.get(name, ())) for name in names}
         self._normalizer = normalizer
         self._normal: dict[str, str] = {}
+        self.always = frozenset(name for name in names if ALWAYS in self._flags[name])
         normalized = [name for name in names if "normalized" in self._flags[name]]
         for name in normalized:
             text = name if normalizer is None else normalizer(name)

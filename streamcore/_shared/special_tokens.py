@@ -16,13 +16,15 @@ def one_of(names: Collection[str]) -> re.Pattern[str]:
 
 def special_names(
     special: frozenset[str],
+    always: frozenset[str],
     allowed_special: str | Collection[str],
     disallowed_special: str | Collection[str],
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """The special tokens to look for, and the names that must not be in a text."""
+    """The special tokens to look for, and the names that must not be in a text; ``always`` are looked for anyway."""
     allowed = (
         special if is_all(allowed_special) else checked_names("allowed_special", allowed_special) & special
     )
+    allowed |= always
     if is_all(disallowed_special):
         return allowed, special - allowed
     return allowed, checked_names("disallowed_special", disallowed_special)

@@ -43,7 +43,9 @@ class EncoderOptions:
         self.template: Template = core.template if add_special_tokens else NO_TEMPLATE
         self.errors = check_errors(errors)
         special = frozenset(core.special_tokens)
-        self.allowed, self.disallowed = special_names(special, allowed_special, disallowed_special)
+        self.allowed, self.disallowed = special_names(
+            special, core.tokens.always, allowed_special, disallowed_special
+        )
         self.max_size = limit_option("max_size", max_size)
 
 

@@ -23,6 +23,8 @@ def vocabulary_hash(bpe: BPE) -> str:
     )
     if bpe.token_flags:
         rest = (*rest, sorted(bpe.token_flags.items()))
+    if bpe.symbols is not None:
+        rest = (*rest, tuple(bpe.symbols))
     found = sha256(repr(rest).encode())
     ranks = {number: token for token, number in bpe.ranks.items()}
     numbers = sorted(ranks)

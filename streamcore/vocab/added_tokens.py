@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .._shared.added_tokens import FLAGS, TokenFlags
+from .._shared.added_tokens import ALWAYS, FLAGS, TokenFlags
 from .._shared.normalizers import Normalization, Normalizer
 from .._shared.vocabulary import is_unicode
 from .reading import Part, shown
@@ -58,6 +58,8 @@ class AddedSection:
         self.decoded.append(decoded)
         if entry["special"].expect(bool, or_null=True):
             special.add(text)
+        else:
+            flags.append(ALWAYS)
         self.flags[text] = tuple(flags)
 
 

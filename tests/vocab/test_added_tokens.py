@@ -159,11 +159,45 @@ def test_held_whitespace_is_bounded_and_no_id_waits_for_more_than_it_must(backen
     assert next(ids.tolist() for ids in engine.feed("."))[0] == 302
 
 
+def test_what_is_always_found(backend):
+    """Whatever is allowed; only its own name in ``disallowed_special`` is against it."""
+    names = {"<t>": 300, "<e>": 301}
+    core = small(backend, names, {"<t>": ["always"]})
+    assert core.encode_to_list("<t><t>") == core.encode_many(["<t><t>"])[0].tolist() == [300, 300]
+    for options in (
+        {"disallowed_special": ()},
+        {"allowed_special": {"<e>"}},
+        {"disallowed_special": {"<e>"}},
+    ):
+        assert core.encode_to_list("a<t>", **options)[-1] == 300
+        engine = backend.BPEEncoder(core, **options)
+        ids = [*engine.feed("a<"), *engine.feed("t>"), *engine.finish()]
+        assert [number for array in ids for number in array.tolist()] == core.encode_to_list(
+            "a<t>", **options
+        )
+        assert core.count("a<t>", **options) == 2
+    assert 300 not in core.encode_ordinary_to_list("<t>")
+    for text, options in (("<t><e>", {}), ("<t>", {"disallowed_special": {"<t>"}})):
+        with pytest.raises(ValueError, match="disallowed special token"):
+            core.encode_to_list(text, **options)
+        with pytest.raises(ValueError, match="disallowed special token"):
+            core.encode_many([text], **options)
+        engine = backend.BPEEncoder(core, **options)
+        with pytest.raises(ValueError, match="disallowed special token"):
+            [*engine.feed(text), *engine.finish(), *engine.feed("")]
+    every = small(backend, names, {name: ["always"] for name in names})
+    assert every.encode_to_list("<e><t>") == [301, 300]
+
+
 def test_flags_are_checked(backend):
     for flags, error, message in [
         ({"a": ["lstrip"]}, ValueError, "token_flags has 'a', which is not among the special tokens"),
         ({"<e>": "lstrip"}, TypeError, "token_flags of '<e>' must be a collection of flags, not str"),
-        ({"<e>": ["left"]}, ValueError, "must be of lstrip, rstrip, single_word, normalized, got 'left'"),
+        (
+            {"<e>": ["left"]},
+            ValueError,
+            "must be of lstrip, rstrip, single_word, normalized, always, got 'left'",
+        ),
         ({"<e>": 3}, TypeError, "must be a collection of flags, not int"),
     ]:
         with pytest.raises(error, match=message):

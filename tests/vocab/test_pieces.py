@@ -47,7 +47,8 @@ def document(pattern, behavior="Isolated", invert=False):
         "merges": ["a b", "ab c", "\u010a \u010a"],
     }
     steps = {"type": "Sequence", "pretokenizers": [step, level]}
-    return {"added_tokens": [], "pre_tokenizer": steps, "model": model}
+    decoder = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    return {"added_tokens": [], "pre_tokenizer": steps, "model": model, "decoder": decoder}
 
 
 def loaded(tmp_path, content):

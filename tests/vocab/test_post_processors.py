@@ -150,7 +150,7 @@ def test_stage_batch_and_pickle_keep_the_template(tmp_path):
         (template("<s>", "A", special_tokens=special("<s>", -1)), r"ids\[0\]: an id must be from 0"),
         (
             template("<s>", "A", special_tokens=special("<s>", 999)),
-            "an id that is not in the vocabulary: 999",
+            "has the id 999, which is not in the vocabulary",
         ),
         (template("<s>", "A", special_tokens=[]), "post_processor.special_tokens: must be an object"),
         (template("<s>", "A") | {"single": None}, "post_processor.single: must be an array, got null"),

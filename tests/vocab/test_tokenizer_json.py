@@ -403,3 +403,21 @@ def test_file_that_is_no_tokenizer_is_refused(tmp_path, data, message):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=message):
         BPE.from_tokenizer_json(path)
+
+
+def test_added_tokens_that_are_not_special_are_found_by_default(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    content = document({bytes((n,)): n for n in range(256)}, [])
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content), "utf-8")
+    bpe, theirs = BPE.from_tokenizer_json(path), tokenizers.Tokenizer.from_file(str(path))
+    text = "a<tool><tool> b"
+    wanted = theirs.encode(text).ids
+    assert wanted.count(257) == 2
+    assert bpe.encode_to_list(text) == bpe.encode_batch([text]).ids.tolist() == wanted
+    for size in range(1, 9):
+        cuts = [text[at : at + size] for at in range(0, len(text), size)]
+        assert [number for ids in bpe.encoder().transform(cuts) for number in ids.tolist()] == wanted
+    with pytest.raises(ValueError, match="disallowed special token '<|end"):
+        bpe.encode(text + END)
+    assert bpe.vocabulary.special_tokens.keys() >= {END}

@@ -114,7 +114,9 @@ cdef class BPECore:
     cdef object sparse, _n_vocab, _made_ranks, _made_neighbours, _made_texts, _made_hidden
     cdef object texts         # what the streams of ids of this vocabulary share (decoder.pyx)
     cdef dict _names
-    cdef SpecialTokens _every         # all special tokens
+    cdef SpecialTokens _every         # all special tokens that are not looked for anyway
+    cdef SpecialTokens _always        # those that are, or None
+    cdef frozenset _raising           # the names of _every
     cdef frozenset _special   # their texts
     cdef readonly dict special_tokens, token_flags
     cdef readonly object pattern, merges, whole_pieces, normalization, cache_bytes, template, decoding, symbols

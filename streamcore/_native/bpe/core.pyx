@@ -129,8 +129,8 @@ A byte-pair tokenizer: text to ids and back.
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
     None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
-    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
-    ``normalized``.
+    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word``,
+    ``normalized``, and ``always`` (whatever ``allowed_special`` says).
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``). With
     ``symbols``, ``merges`` begin with characters, and not every byte is a token (``Symbols``).
@@ -194,7 +194,9 @@ A byte-pair tokenizer: text to ids and back.
         self._split = pieces_of(pattern)
         self._names = {}
         self._special = frozenset(self.special_tokens)
-        self._every = SpecialTokens(self._special, self.special_tokens)
+        self._raising = self._special.difference(self.tokens.always)
+        self._every = SpecialTokens(self._raising, self.special_tokens)
+        self._always = self.names_of(self.tokens.always) if self.tokens.always else None
         if family is not None:
             self.known = True
             self.plain = normalization is None and self._added is None and self._plan is None
@@ -455,11 +457,11 @@ A byte-pair tokenizer: text to ids and back.
             if at < n:
                 raise_disallowed(names.texts[which], len(data[:at].decode()))
             if self._added is not None:
-                self._added.check(data[:n].decode(), EMPTY, self._special)
-            return None
+                self._added.check(data[:n].decode(), self.tokens.always, self._raising)
+            return self._always
         if allowed_special is EMPTY and type(disallowed_special) is tuple and not disallowed_special:
-            return None  # all of the text is ordinary
-        allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
+            return self._always
+        allowed, disallowed = special_names(self._special, self.tokens.always, allowed_special, disallowed_special)
         if disallowed:
             if "" in disallowed:
                 raise_disallowed("", 0)
@@ -678,7 +680,7 @@ A byte-pair tokenizer: text to ids and back.
             raise TypeError("texts must be an iterable of texts, not str")
         from .batch_encoder import BatchEncoder  # which is built on this module
         texts = list(texts)
-        allowed, disallowed = special_names(self._special, allowed_special, disallowed_special)
+        allowed, disallowed = special_names(self._special, self.tokens.always, allowed_special, disallowed_special)
         if not allowed and is_all(disallowed_special):
             allowed, disallowed = EMPTY, ALL  # as ``allowed`` knows the defaults: else 4 us for each text
         made = BatchEncoder(self, texts, threads, allowed, disallowed, errors).encode()

@@ -67,8 +67,8 @@ class BPECore:
     first; with ``merges``, pairs of tokens merge in the order of that sequence and no others. With ``whole_pieces`` (as
     in tiktoken) a piece that is a token is that token, whatever the merges. ``normalization`` is
     None, the name of a normalizer such as ``"NFC"``, or a sequence of them (see docs/tokens.md).
-    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word`` and
-    ``normalized``.
+    ``token_flags`` maps special tokens to what they are found by, of ``lstrip``, ``rstrip``, ``single_word``,
+    ``normalized``, and ``always`` (whatever ``allowed_special`` says).
     ``template`` are the ids that ``add_special_tokens`` puts before a text, and those after it. ``decoding`` says how
     ids become text, where that is not the bytes of their tokens (``Decoding``). With
     ``symbols``, ``merges`` begin with characters, and not every byte is a token (``Symbols``).
@@ -232,7 +232,9 @@ class BPECore:
         self, text: str, allowed_special: str | Collection[str], disallowed_special: str | Collection[str]
     ) -> frozenset[str]:
         """The special tokens to look for; raises for one in ``text`` that is disallowed."""
-        allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
+        allowed, disallowed = special_names(
+            self._all_special, self.tokens.always, allowed_special, disallowed_special
+        )
         if disallowed and (match := self._finder(disallowed).search(text)):
             raise_disallowed(match[0], match.start())
         if disallowed and self._added is not None:
@@ -336,7 +338,9 @@ class BPECore:
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of texts, not str")
         texts = list(texts)
-        allowed, disallowed = special_names(self._all_special, allowed_special, disallowed_special)
+        allowed, disallowed = special_names(
+            self._all_special, self.tokens.always, allowed_special, disallowed_special
+        )
         options: Any = {"allowed_special": allowed, "disallowed_special": disallowed, "errors": errors}
         options["add_special_tokens"] = add_special_tokens
         lists = [self.encode_to_list(text, **options) for text in texts]
