@@ -94,6 +94,7 @@ def bpe_core(which: str = "") -> Native:
                 "template",
                 "decoding",
                 "token_flags",
+                "tokens",
                 "symbols",
             ),
         ),
