@@ -13,6 +13,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from .._shared.added_tokens import ALWAYS, FLAGS
 from .reading import Part, load_json, read_file, shown
 from .tokenizer_json import load_tokenizer_json
 from .vocabulary import Vocabulary
@@ -99,7 +100,9 @@ def _configured(vocabulary: Vocabulary, path: Path) -> Vocabulary:
     config = load_json(read_file(path, fspath(path)), fspath(path))
     config.expect(dict)
     special = dict(vocabulary.special_tokens)
-    special.update(list(_added(config, special)))
+    flags = dict(vocabulary.token_flags or {})
+    for text, number, kept in list(_added(config, special)):
+        special[text], flags[text] = number, kept
     first, last = (list(side) for side in vocabulary.template)
     for name, side, place in (("bos", first, 0), ("eos", last, len(last))):
         wanted = config[f"add_{name}_token"].expect(bool, or_null=True)
@@ -111,11 +114,11 @@ def _configured(vocabulary: Vocabulary, path: Path) -> Vocabulary:
         elif found is not None and not wanted and found in side:
             side.remove(found)
     template = tuple(first), tuple(last)
-    return vocabulary._replace(special_tokens=special, template=template)
+    return vocabulary._replace(special_tokens=special, template=template, token_flags=flags)
 
 
-def _added(config: Part, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """The tokens of ``added_tokens_decoder`` that ``tokenizer.json`` lacks."""
+def _added(config: Part, known: Mapping[str, int]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """The tokens of ``added_tokens_decoder`` that ``tokenizer.json`` lacks, their ids and flags."""
     entries = config["added_tokens_decoder"]
     for key in entries.expect(dict, or_null=True) or ():
         entry = entries[key]
@@ -127,10 +130,9 @@ def _added(config: Part, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
             if known[text] != int(key):
                 raise entry.error(f"has the id {key}, which is {known[text]} in {TOKENIZER}")
             continue
-        for flag in ("lstrip", "rstrip", "single_word"):
-            if entry[flag].expect(bool, or_null=True):
-                raise entry[flag].error(f"is not supported of a token that {TOKENIZER} lacks")
-        yield text, int(key)
+        flags = [flag for flag in FLAGS if entry[flag].expect(bool, or_null=True)]
+        special = entry["special"].expect(bool, or_null=True)
+        yield text, int(key), tuple(flags if special else [*flags, ALWAYS])
 
 
 def _named(part: Part, special: Mapping[str, int], ranks: Mapping[bytes, int], wanted: bool) -> int | None:

@@ -140,10 +140,17 @@ def test_the_configuration_may_take_a_token_away(tmp_path):
 
 
 def test_special_tokens_of_a_chat(tmp_path):
-    tokens = {"257": {"content": "<s>"}, "300": {"content": "<|user|>", "special": True}}
+    tokens = {
+        "257": {"content": "<s>"},
+        "300": {"content": "<|user|>", "special": True, "lstrip": True},
+        "301": {"content": "<think>", "special": False},
+    }
     bpe = BPE.from_pretrained(write(tmp_path, {"added_tokens_decoder": tokens}))
-    assert bpe.special_tokens == {"<s>": 257, "</s>": 258, "<|user|>": 300}
-    assert bpe.encode_to_list("<|user|>ab", allowed_special="all") == [300, 256]
+    assert bpe.special_tokens == {"<s>": 257, "</s>": 258, "<|user|>": 300, "<think>": 301}
+    assert bpe.encode_to_list("<think> <|user|>ab", allowed_special="all") == [301, 300, 256]
+    assert bpe.encode_to_list("<think>ab") == [301, 256]
+    with pytest.raises(ValueError, match="disallowed special token '<|user|>'"):
+        bpe.encode("<|user|>")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_special_tokens_of_a_chat(tmp_path):
         ({"add_bos_token": True, "bos_token": "<none>"}, "bos_token: '<none>' is not in the vocabulary"),
         ({"added_tokens_decoder": {"x": {"content": "a"}}}, "must have an id for its key"),
         ({"added_tokens_decoder": {"5": {"content": "<s>"}}}, "has the id 5, which is 257"),
-        ({"added_tokens_decoder": {"300": {"content": "<x>", "lstrip": True}}}, "lstrip: is not supported"),
+        ({"added_tokens_decoder": {"300": {"content": "<x>", "lstrip": 1}}}, "lstrip: must be true or false"),
     ],
 )
 def test_bad_configurations_are_named(tmp_path, config, message):
