@@ -38,6 +38,9 @@ BUILD_ERRORS: tuple[type[Exception], ...] = (BaseError, CCompilerError, OSError)
 CAN_TRANSLATE = find_spec("Cython") is not None
 
 DIRECTIVES = {"auto_pickle": False, "autotestdict": False, "embedsignature": False}
+SHARED = "streamcore._native._streamcore_utility"
+"""The module of Cython's types, of which each extension would have a copy: 7 kB of the wheel, 14 to 26 kB on disk. Its
+last name is in ``sys.modules`` by itself too, so it is one that nobody else has."""
 
 
 # Symbols are kept for those who ask for them, CFLAGS=-g, and so is another level of optimization, CFLAGS=-O0.
@@ -103,6 +106,16 @@ def native_extensions() -> list[Extension]:
     ]
 
 
+def shared_extension() -> Extension:
+    """Without a source of ours: Cython makes it whole."""
+    return Extension(SHARED, [], extra_compile_args=compiler_flags("buffers"), extra_link_args=linker_flags())
+
+
+def translated(extension: Extension) -> Path:
+    """The .c of an extension."""
+    return Path(*extension.name.split(".")).with_suffix(".c")
+
+
 def why_not_native() -> str | None:
     """None where this environment can build an extension, else the reason; found by building an empty one."""
     if not CAN_TRANSLATE:
@@ -128,14 +141,14 @@ def is_stale(extension: Extension) -> bool:
     """
     from Cython import __version__
 
-    translated = Path(extension.sources[0]).with_suffix(".c")
-    if not translated.exists():
+    made = translated(extension)
+    if not made.exists():
         return True
-    with translated.open(encoding="utf-8") as lines:
+    with made.open(encoding="utf-8") as lines:
         made_by = lines.readline()
     declarations = [path for path in extension.depends if path.endswith(".pxd")]
     newest = max(os.path.getmtime(path) for path in [__file__, *extension.sources, *declarations])
-    return f" Cython {__version__} " not in made_by or translated.stat().st_mtime < newest
+    return f" Cython {__version__} " not in made_by or made.stat().st_mtime < newest
 
 
 def repository() -> str | None:
@@ -211,24 +224,30 @@ class BuildNative(build_ext):
 
     def translate(self) -> None:
         """Run Cython where the .c is missing or stale: it takes more of a build than the compiler."""
-        stale = [extension.sources[0] for extension in self.extensions if self.force or is_stale(extension)]
+        old = [extension for extension in self.extensions if self.force or is_stale(extension)]
+        stale = [source for extension in old for source in extension.sources]
         stale.sort(key=os.path.getsize, reverse=True)
+        if any(extension.name == SHARED for extension in old):
+            cython("--generate-shared", str(Path(*SHARED.split(".")).with_suffix(".c")))
         jobs = max(1, int(self.parallel))
         with ThreadPoolExecutor(jobs) as pool:
             for _ in pool.map(run_cython, (stale[job::jobs] for job in range(jobs))):
                 pass
         for extension in self.extensions:
-            extension.sources = [str(Path(extension.sources[0]).with_suffix(".c"))]
+            extension.sources = [str(translated(extension))]
 
 
 def run_cython(sources: list[str]) -> None:
     """Translate ``sources`` in a process of its own, as Cython holds the GIL."""
-    if not sources:
-        return
-    directives = ",".join(f"{name}={value}" for name, value in DIRECTIVES.items())
-    command = [sys.executable, "-m", "cython", "--directive", directives, *sources]
-    if subprocess.run(command, check=False).returncode:
-        raise CompileError(f"Cython refuses one of {', '.join(sources)}")
+    if sources:
+        directives = ",".join(f"{name}={value}" for name, value in DIRECTIVES.items())
+        cython("--directive", directives, "--shared", SHARED, *sources)
+
+
+def cython(*arguments: str) -> None:
+    """Run Cython."""
+    if subprocess.run([sys.executable, "-m", "cython", *arguments], check=False).returncode:
+        raise CompileError(f"Cython fails: cython {' '.join(arguments)}")
 
 
 class SameSdist(sdist):
@@ -262,6 +281,6 @@ setup(
     long_description_content_type="text/markdown",
     project_urls=links(),
     distclass=NativeOrPure,
-    ext_modules=native_extensions() if MODE != "off" else [],
+    ext_modules=[shared_extension(), *native_extensions()] if MODE != "off" else [],
     cmdclass={"build_ext": BuildNative, "sdist": SameSdist},
 )

@@ -35,7 +35,7 @@ FIRST_STAGE = {
     "_shared.": "async_ends driving limits notes options steps surroundings text_input",
     "stages.": "lines stage",
     "runnables.": "base config folding notes watching written",
-    "CORE.": "arrow buffers engine framing kernels streams",
+    "CORE.": "arrow buffers engine framing kernels streams _streamcore_utility",
     "CORE.arrow.": "columns stream",
     "CORE.buffers.": "view",
     "CORE.engine.": "engine span_engine spans",

@@ -154,12 +154,20 @@ def test_command(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
     assert run(["plan", "*.txt*", "--target", "10"]) == 0
     assert capfd.readouterr().out == f"{plan('*.txt*', target=10)}\n"
-    assert run(["plan", "a.txt", "b.txt", "--separator", r"\n\xff\\é", "--key", "k", "--json"]) == 0
+    assert run(["plan", "a.txt", "b.txt", "--separator", r"\n\xff\\é", "--json"]) == 0
     out = capfd.readouterr().out
     separator = b"\n\xff\\" + "é".encode()
-    assert out == plan(["a.txt", "b.txt"], split=separator, key="k").to_json() + "\n"
+    assert out == plan(["a.txt", "b.txt"], split=separator).to_json() + "\n"
     assert json.loads(out)["split"] == {"separator": separator.decode("latin-1")}
-    for arguments in (["none"], ["a.txt", "--target", "x"], ["a.txt", "--separator", ""], []):
+    assert run(["plan", "a.txt", "--split", "jsonl", "--key", "k", "--json"]) == 0
+    assert capfd.readouterr().out == plan("a.txt", split="jsonl", key="k").to_json() + "\n"
+    for arguments in (
+        ["none"],
+        ["a.txt", "--target", "x"],
+        ["a.txt", "--separator", ""],
+        ["a.txt", "--key", "k"],
+        [],
+    ):
         assert run(["plan", *arguments]) == 2
         assert capfd.readouterr().out == ""
 
