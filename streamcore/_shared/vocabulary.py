@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from .options import shown
@@ -88,6 +89,12 @@ def copied(argument: str, mapping: Any, kind: type) -> dict[Any, int]:
     return exact
 
 
+def are_joined(lefts: Sequence[bytes], rights: Sequence[bytes], ranks: dict[bytes, int]) -> bool:
+    """Whether all of them, and each left one with its right one, are tokens."""
+    known = ranks.__contains__
+    return all(map(known, lefts)) and all(map(known, rights)) and all(map(known, map(add, lefts, rights)))
+
+
 def checked_merges(
     merges: Iterable[tuple[bytes, bytes]], ranks: dict[bytes, int], prefix: bytes = b""
 ) -> list[tuple[bytes, bytes]]:
@@ -95,8 +102,14 @@ def checked_merges(
 
     ``prefix`` stands before the right part of each, and falls away.
     """
+    given = list(merges)
+    if set(map(type, given)) == {tuple} and set(map(len, given)) == {2} and not prefix:
+        # as the loop would find, in a third of its time
+        lefts, rights = zip(*given, strict=True)
+        if set(map(type, lefts)) == {bytes} == set(map(type, rights)) and are_joined(lefts, rights, ranks):
+            return given
     pairs: list[tuple[bytes, bytes]] = []
-    for i, pair in enumerate(list(merges)):
+    for i, pair in enumerate(given):
         parts = tuple(pair) if hasattr(type(pair), "__iter__") else ()
         if len(parts) != 2 or not all(issubclass(type(part), bytes) for part in parts):
             raise TypeError(f"merge {i} must be a pair of bytes, got {pair!r}")

@@ -8,12 +8,14 @@ trusted: whatever it holds, it is read or a ValueError names the file and the pl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from os import PathLike, fspath
 from typing import Any
 
 from .._shared.split_steps import byte_characters
 from .._shared.symbols import Symbols, fallback_ids
 from .._shared.text_decoders import Decoding, token_bytes
+from .._shared.vocabulary import are_joined
 from .added_tokens import AddedSection, check_numbers
 from .decoders import decoder_steps
 from .fields import check_fields, check_model_fields
@@ -29,6 +31,48 @@ __all__ = ["load_tokenizer_json"]
 def byte_alphabet() -> dict[str, int]:
     """The byte that each character of the byte-level alphabet stands for."""
     return {char: value for value, char in enumerate(byte_characters())}
+
+
+BETWEEN, SPLIT = "\0", "\u0100"  # not of the alphabet; no byte
+
+
+class _ByteTable(dict[int, str]):
+    """For ``str.translate``: the byte of each character of the alphabet; ValueError for one that stands for none."""
+
+    def __init__(self, alphabet: dict[str, int]) -> None:
+        super().__init__((ord(char), chr(value)) for char, value in alphabet.items())
+        self[ord(BETWEEN)] = SPLIT
+
+    def __missing__(self, code: int) -> str:
+        raise ValueError(f"{chr(code)!r} stands for no byte")
+
+
+def known_merges(merges: list[Any], known: dict[str, bytes]) -> list[tuple[bytes, bytes]]:
+    """All merges, of known tokens; nothing where one of them is not."""
+    halves = [merge.split(" ") for merge in merges] if set(map(type, merges)) == {str} else merges
+    if set(map(type, halves)) != {list} or set(map(len, halves)) != {2}:
+        return []
+    flat = list(chain.from_iterable(halves))
+    if set(map(type, flat)) != {str} or not known.keys() >= set(flat):
+        return []
+    data = list(map(known.__getitem__, flat))
+    return list(zip(data[::2], data[1::2], strict=True))
+
+
+def known_ranks(
+    vocab: dict[str, Any], known: dict[str, bytes], special: dict[str, int], alphabet: dict[str, int]
+) -> dict[bytes, int]:
+    """The ids of known tokens; nothing where an id is odd, or is that of two."""
+    numbers = vocab.values()
+    if not known or set(map(type, numbers)) != {int} or min(numbers) < 0 or max(numbers) >= 1 << 31:
+        return {}
+    texts = dict(zip(numbers, vocab, strict=True))
+    if len(texts) != len(vocab) or any(
+        texts.get(number, text) != text or vocab.get(text, number) != number or text in alphabet
+        for text, number in special.items()
+    ):
+        return {}
+    return dict(zip(known.values(), map(vocab.__getitem__, known), strict=True))
 
 
 class TokenizerJson:
@@ -61,8 +105,13 @@ class TokenizerJson:
         symbols = self.symbols(model, space)
         model["vocab"].expect(dict)
         model["merges"].expect(list)
-        merges = list(self.merges(model["merges"]))
-        ranks = self.ranks(model["vocab"], special, symbols is not None)
+        known = self.known_tokens(model["vocab"].value, special, symbols is not None)
+        merges = known_merges(model["merges"].value, known) or list(self.merges(model["merges"]))
+        ranks = known_ranks(model["vocab"].value, known, special, self.alphabet) or self.ranks(
+            model["vocab"], special, symbols is not None
+        )
+        if symbols is None:
+            self.check_bytes(model["vocab"], ranks)
         self.check_merges(model["merges"], merges, ranks, b"" if symbols is None else symbols.prefix)
         self.check_unknown(model["unk_token"], symbols, ranks)
         check_numbers(self.whole["added_tokens"], model["vocab"].value)
@@ -134,16 +183,31 @@ class TokenizerJson:
                 ranks[self.token_bytes(vocab, text)] = number
             if special.get(text, number) != number:
                 raise vocab[text].error(f"id {number} is not that of the added token, {special[text]}")
-        if symbols:
-            if not ranks:
-                raise vocab.error("has no token")
-            return ranks
+        if symbols and not ranks:
+            raise vocab.error("has no token")
+        return ranks
+
+    def check_bytes(self, vocab: Part, ranks: dict[bytes, int]) -> None:
+        """Each byte must be a token."""
         missing = [value for value in range(256) if bytes((value,)) not in ranks]
         if missing:
             raise vocab.error(
                 f"{len(missing)} of the 256 single bytes have no token, first 0x{missing[0]:02x}"
             )
-        return ranks
+
+    def known_tokens(self, vocab: dict[str, Any], special: dict[str, int], symbols: bool) -> dict[str, bytes]:
+        """The bytes of the tokens that ``ranks`` will have, all at once; nothing where one of them has none."""
+        dropped = frozenset() if symbols else special.keys() - self.alphabet.keys()
+        texts = list(vocab) if dropped.isdisjoint(vocab) else [text for text in vocab if text not in dropped]
+        if "" in vocab:
+            return {}
+        try:
+            if not self.of_bytes:
+                return dict(zip(texts, map(str.encode, texts), strict=True))
+            parts = BETWEEN.join(texts).translate(_ByteTable(self.alphabet)).split(SPLIT)
+            return dict(zip(texts, map(str.encode, parts, repeat("latin-1")), strict=True))
+        except ValueError:  # of UnicodeEncodeError, _ByteTable and zip
+            return {}
 
     def token_bytes(self, place: Part, text: str) -> bytes:
         """The bytes that a token stands for, in the byte-level alphabet or as it is written."""
@@ -179,6 +243,8 @@ class TokenizerJson:
         self, place: Part, merges: list[tuple[bytes, bytes]], ranks: dict[bytes, int], prefix: bytes
     ) -> None:
         """Every merge must join two tokens to a third."""
+        if not prefix and are_joined([left for left, _ in merges], [right for _, right in merges], ranks):
+            return
         for i, (left, right) in enumerate(merges):
             if left in ranks and right in ranks and not prefix and left + right in ranks:
                 continue
