@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deaths import killed_after
 from short_texts import TEXTS
 
 import streamcore
@@ -135,22 +136,7 @@ def test_what_a_death_left_goes(
         job, receipts = done(tmp_path / format, source, gpt2.encoder(), format)
         reached = 0
         while finished(job.folder) is None:
-            steps = 0
-
-            def dies(step: Any) -> Any:
-                def stepped(*args: Any) -> Any:
-                    nonlocal steps
-                    steps += 1
-                    if steps > reached:  # noqa: B023 - called before it changes
-                        raise KeyboardInterrupt
-                    return step(*args)
-
-                return stepped
-
-            with monkeypatch.context() as patched:
-                for name in ("replace", "fsync"):
-                    patched.setattr(os, name, dies(getattr(os, name)))
-                patched.setattr(os, "unlink", lambda path: None)  # a killed process removes nothing
+            with killed_after(monkeypatch, reached):
                 try:
                     close(job, receipts)
                 except KeyboardInterrupt:

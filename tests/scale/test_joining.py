@@ -6,12 +6,14 @@ import importlib.util
 import json
 import os
 import random
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from deaths import killed_after
 
 from streamcore import BPE, Words, ops
 from streamcore.scale import OtherJob, places, plan, run
@@ -183,33 +185,15 @@ def test_killed_at_any_step_of_closing(tmp_path: Path, gpt2: BPE, monkeypatch: p
     source = corpus(tmp_path / "in.jsonl", some_texts(12))
     made = plan(source, split="jsonl", target=300)
     for format in NAMES:
-        reached, steps, ended = 0, 0, False
+        reached, ended = 0, False
         while not ended:
             out = tmp_path / f"{format}-{reached}"
             out.mkdir()
             first = Job(made, gpt2.encoder(), str(out), format, None, None, 1)
             receipts = [perform(first, part, "1") for part in made]
-            steps = 0
-
-            def dies(step: Any) -> Any:
-                def stepped(*args: Any) -> Any:
-                    nonlocal steps
-                    steps += 1
-                    if steps > reached:  # noqa: B023 - called before it changes
-                        raise KeyboardInterrupt
-                    return step(*args)
-
-                return stepped
-
-            with monkeypatch.context() as patched:
-                for name in ("replace", "fsync"):
-                    patched.setattr(os, name, dies(getattr(os, name)))
-                patched.setattr(os, "unlink", lambda path: None)  # a killed process removes nothing
-                try:
-                    close(first, receipts)
-                    ended = True
-                except KeyboardInterrupt:
-                    assert finished(out) is None or steps > 2
+            with killed_after(monkeypatch, reached), suppress(KeyboardInterrupt):
+                close(first, receipts)
+                ended = True
             whole = finished(out) is not None
             names = close(Job(made, gpt2.encoder(), str(out), format, None, None, 10**9), receipts)
             assert (len(names) > 1) == whole

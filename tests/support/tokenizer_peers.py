@@ -10,14 +10,19 @@ def core_of(backend, bpe):
     )  # fmt: skip
 
 
-def of_tokenizers(theirs, text):
-    """Its ids; None where it falls over its own offsets (a blank that is a token, in blanks that another one took)."""
+def unless_panic(call):
+    """What ``call`` gives; None where ``tokenizers`` falls over its own offsets."""
     try:
-        return theirs.encode(text, add_special_tokens=False).ids
+        return call()
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
         return None
+
+
+def of_tokenizers(theirs, text):
+    """Its ids; None where it falls (a blank that is a token, in blanks that another one took)."""
+    return unless_panic(lambda: theirs.encode(text, add_special_tokens=False).ids)
 
 
 def in_cuts(rng, text):

@@ -6,6 +6,7 @@ import os
 import random
 
 import pytest
+from tokenizer_peers import in_cuts, unless_panic
 
 from streamcore._shared.normalizers import Normalizer, checked_normalization
 
@@ -46,20 +47,8 @@ def theirs(steps):
 
 
 def normalized(wanted, text):
-    """The text of ``tokenizers``; None where it falls over its own offsets."""
-    try:
-        return wanted.normalize_str(text)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        return None
-
-
-def in_cuts(rng, text):
-    while text:
-        size = rng.choice((1, 1, 2, 3, 8))
-        yield text[:size]
-        text = text[size:]
+    """The text of ``tokenizers``; None where it falls."""
+    return unless_panic(lambda: wanted.normalize_str(text))
 
 
 def streamed(normalizer, fragments):
